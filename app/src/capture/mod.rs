@@ -1,0 +1,51 @@
+//! Where pictures come from: cameras, pictures, folders and videos behind one trait.
+//!
+//! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
+//! (`pipeline::capture`) numbers what it gives, and opens it again when it fails.
+
+use image::RgbImage;
+
+/// A stream of pictures.
+pub trait Source: Send {
+    /// What people call it, such as `Logitech C920` or `coffee.png`.
+    fn name(&self) -> String;
+
+    /// Whether time passes on the other side, as with a camera or a video: then pictures that nobody had time for are
+    /// dropped. Pictures and folders are patient: they wait until the last picture was taken.
+    fn is_live(&self) -> bool;
+
+    /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms without one, so that the
+    /// caller can look at its stop flag; never blocks for longer, whatever the device does.
+    ///
+    /// # Errors
+    /// What went wrong, as a sentence for people, and whether opening the source again may help.
+    fn next(&mut self) -> Result<Next, SourceError>;
+}
+
+/// What [`Source::next`] found.
+#[derive(Debug)]
+pub enum Next {
+    /// A new picture, RGB, upright.
+    Picture(RgbImage),
+    /// Nothing new yet.
+    Nothing,
+    /// There will be no more pictures.
+    Ended,
+}
+
+/// Why a source gives no pictures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceError {
+    /// A sentence: what happened and what to do.
+    pub message: String,
+    /// Whether it may pass by itself (a pulled cable, a camera in use): then the capture thread keeps trying.
+    pub may_pass: bool,
+}
+
+impl std::fmt::Display for SourceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SourceError {}

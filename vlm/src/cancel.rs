@@ -1,0 +1,23 @@
+//! A flag that stops a running evaluation. It knows nothing of who raises it, or why.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A shared flag that the session reads between vision layers and between tokens, so that work stops within one of them.
+///
+/// Clones share the flag. A session never lowers it: whoever raised it gives the next request a fresh one.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the work that holds this flag to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether someone asked the work to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,72 @@
+//! What a session gives back: the text, how it came to be and how long each stage took. Plain data, no tensors.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Why decoding stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// The model ended its turn.
+    End,
+    /// The most tokens allowed were written.
+    Length,
+    /// A [`Cancel`](crate::Cancel) flag was raised.
+    Cancelled,
+    /// The repetition guard saw the model go round in circles.
+    Repetition,
+}
+
+/// How the previous caption fared as a draft of this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Draft {
+    /// Tokens that rode along in the pass that evaluated the instruction.
+    pub offered: usize,
+    /// How many of them greedy decoding agreed with.
+    pub accepted: usize,
+}
+
+/// Wall-clock time of each stage of one reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Resizing, cutting and normalising pictures. Zero when the view was in hand.
+    pub preprocess: Duration,
+    /// Vision encoder, pixel shuffle and connector. Zero when the view was in hand.
+    pub vision: Duration,
+    /// The text model's pass over view, instruction and draft.
+    pub prefill: Duration,
+    /// Every later pass.
+    pub decode: Duration,
+}
+
+impl Timings {
+    /// All stages together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.preprocess + self.vision + self.prefill + self.decode
+    }
+
+    /// Time to first token: everything before decoding.
+    #[must_use]
+    pub fn first_token(&self) -> Duration {
+        self.total() - self.decode
+    }
+}
+
+/// One finished (or cancelled) reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The text, without special tokens and surrounding white space.
+    pub text: String,
+    /// The tokens that greedy decoding chose, without the one that ended the turn.
+    pub token_ids: Vec<u32>,
+    /// The ids of the whole prompt: prefix, view and instruction.
+    pub prompt_ids: Vec<u32>,
+    /// Why it stopped.
+    pub stop: Stop,
+    /// How the draft fared.
+    pub draft: Draft,
+    /// Where the time went.
+    pub timings: Timings,
+}
