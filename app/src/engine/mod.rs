@@ -24,7 +24,12 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// When there is no view, the prompt is too long, or the model fails.
-    fn caption(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError>;
+    fn caption(
+        &mut self,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError>;
 
     /// Answers a question about the view. Leaves no trace: captions before and after are the same as without it.
     ///
