@@ -5,6 +5,7 @@
 //! in what it exports.
 
 mod cancel;
+mod kernels;
 mod reply;
 
 pub use cancel::Cancel;
