@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 /// One captured picture. Shared as `Arc<Frame>`: the window and the inference thread hold the same pixels.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Frame {
     /// When the picture was captured, on the monotonic clock: ages are measured from here.
     pub captured_at: Instant,
     /// The same moment for people and logs: wall clock with its time zone.
-    pub time: Zoned,
+    pub time: ZonedDateTime,
     /// The pixels, RGB, upright.
     pub image: RgbImage,
 }
@@ -22,7 +22,7 @@ impl Frame {
     /// A frame captured now.
     #[must_use]
     pub fn now(id: u64, image: RgbImage) -> Self {
-        Self { id, captured_at: Instant::now(), time: Zoned::now(), image }
+        Self { id, captured_at: Instant::now(), time: ZonedDateTime::now(), image }
     }
 
     /// How long ago the picture was captured.
