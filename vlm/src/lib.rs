@@ -5,8 +5,34 @@
 //! in what it exports.
 
 mod cancel;
+mod checkpoint;
+mod config;
+mod error;
+mod files;
+mod image;
 mod kernels;
+mod kv_cache;
+mod model;
+mod prompt;
 mod reply;
+mod sampling;
+mod session;
+mod text;
+mod vision;
+mod writer;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod session_tests;
 
 pub use cancel::Cancel;
+pub use error::{Error, Result};
+pub use files::{BuiltIn, ModelFiles};
+pub use image::Tiling;
+pub use model::{LoadOptions, Model};
+pub use prompt::{Part, Role, Turn};
 pub use reply::{Draft, Reply, Stop, Timings};
+pub use session::{Ask, Session};

@@ -1,0 +1,141 @@
+//! Equal to transformers at each boundary: pixels, prompt ids, image features, logits, greedy tokens.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use image::RgbImage;
+
+use crate::cancel::Cancel;
+use crate::files::ModelFiles;
+use crate::fixtures::{self, Golden, relative_error};
+use crate::image::{Tiling, grid};
+use crate::model::Model;
+use crate::session::{Ask, Session};
+
+/// What the fixtures were asked.
+const PROMPT: &str = "Describe this image in one sentence.";
+/// Largest relative difference of features and logits.
+const TOLERANCE: f32 = 1e-3;
+/// Largest difference of an input pixel, of 255.
+const PIXEL_TOLERANCE: u8 = 2;
+/// A greedy choice counts where the oracle's best token leads by more than this.
+const MARGIN: f32 = 0.01;
+
+struct Case {
+    golden: Golden,
+    model: Arc<Model>,
+    pictures: Vec<RgbImage>,
+    tiling: Tiling,
+}
+
+fn case(name: &str, files: &ModelFiles, pictures: &[&str], tiling: Tiling) -> Case {
+    Case {
+        golden: Golden::load(name),
+        model: fixtures::load(files),
+        pictures: pictures.iter().map(|p| fixtures::picture(p)).collect(),
+        tiling,
+    }
+}
+
+fn cases() -> Vec<(&'static str, Case)> {
+    let (idefics3, smolvlm, two_b) = (fixtures::tiny("idefics3"), fixtures::tiny("smolvlm"), fixtures::tiny_2b());
+    [
+        ("idefics3-coffee", &idefics3, &["coffee"][..], Tiling::One),
+        ("idefics3-text", &idefics3, &["text"], Tiling::One),
+        ("smolvlm-coffee", &smolvlm, &["coffee"], Tiling::One),
+        ("smolvlm-two", &smolvlm, &["coffee", "text"], Tiling::One),
+        ("idefics3-split", &idefics3, &["coffee"], Tiling::Split),
+        ("2b-coffee", &two_b, &["coffee"], Tiling::One),
+        ("2b-split", &two_b, &["text"], Tiling::Split),
+    ]
+    .into_iter()
+    .map(|(name, files, pictures, tiling)| (name, case(name, files, pictures, tiling)))
+    .collect()
+}
+
+impl Case {
+    fn tiles(&self) -> Vec<RgbImage> {
+        self.model.tiles(self.pictures.iter(), self.tiling).unwrap()
+    }
+
+    /// The ids of the whole prompt.
+    fn prompt(&self) -> Vec<u32> {
+        let p = &self.model.prompter;
+        let grids: Vec<_> = self.pictures.iter().map(|x| grid(x, self.tiling, &self.model.preprocessor)).collect();
+        [p.prefix(&[]).unwrap(), p.view(&grids).unwrap(), p.instruction(PROMPT).unwrap()].concat()
+    }
+
+    fn features(&self) -> Tensor {
+        self.model.encode(&self.tiles(), &Cancel::default()).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn pixels_are_those_of_pillow() {
+    for (name, case) in cases() {
+        let want = case.golden.tensor("pixels");
+        let (tiles, _, side, _) = want.dims4().unwrap();
+        let got = case.tiles();
+        assert_eq!(got.len(), tiles, "{name}");
+        for (number, tile) in got.iter().enumerate() {
+            let want: Vec<Vec<Vec<u8>>> = want.get(number).unwrap().to_vec3().unwrap();
+            assert_eq!(tile.dimensions(), (side as u32, side as u32));
+            for (x, y, pixel) in tile.enumerate_pixels() {
+                for channel in 0..3 {
+                    let (g, w) = (pixel.0[channel], want[channel][y as usize][x as usize]);
+                    assert!(
+                        g.abs_diff(w) <= PIXEL_TOLERANCE,
+                        "{name}: tile {number} at {x},{y},{channel}: {g} for {w}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn prompt_ids_are_equal() {
+    for (name, case) in cases() {
+        assert_eq!(case.prompt(), case.golden.ids("input_ids"), "{name}");
+    }
+}
+
+#[test]
+fn image_features_are_equal() {
+    for (name, case) in cases() {
+        let error = relative_error(&case.features(), case.golden.tensor("image_features"));
+        assert!(error < TOLERANCE, "{name}: {error}");
+    }
+}
+
+#[test]
+fn logits_are_equal() {
+    for (name, case) in cases() {
+        let want = case.golden.tensor("logits");
+        let mut cache = case.model.new_cache().unwrap();
+        let (rows, features) = (want.dim(0).unwrap(), case.features());
+        let got = case.model.forward(&case.prompt(), Some(&features), &mut cache, rows, &Cancel::default()).unwrap();
+        let error = relative_error(&got, want);
+        assert!(error < TOLERANCE, "{name}: {error}");
+    }
+}
+
+#[test]
+fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
+    for (name, case) in cases() {
+        let want = case.golden.ids("greedy_ids");
+        let mut session = Session::new(case.model.clone()).unwrap();
+        let cancel = Cancel::default();
+        session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
+        let ask = Ask { prompt: PROMPT, max_tokens: want.len(), ignore_end: true };
+        let got = session.caption(ask, &cancel, &mut |_| {}).unwrap();
+        assert_eq!(got.prompt_ids, case.golden.ids("input_ids"), "{name}");
+        assert_eq!(got.token_ids.len(), want.len(), "{name}");
+        for (i, margin) in case.golden.margins().into_iter().enumerate() {
+            if got.token_ids[i] != want[i] {
+                assert!(margin < MARGIN && i >= 5, "{name}: token {i} is {} for {}", got.token_ids[i], want[i]);
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Keys and values of every token evaluated so far, for all layers, with a length that can be set back.
+//!
+//! Rows are appended in place and rewinding only sets a length: nothing is copied, freed or reallocated, so a frame and
+//! a reply cost no memory traffic beyond their own rows. Knows nothing of what the tokens mean.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::Result;
+
+/// Rows allocated at first. Twice a live session's usual length, so that growing is rare.
+const FIRST_CAPACITY: usize = 512;
+
+/// The cache. Layout of each layer's keys and values: `[capacity, kv_heads * head_dim]`, so that an append is one copy.
+pub(crate) struct KvCache {
+    layers: Vec<Layer>,
+    len: usize,
+    capacity: usize,
+    most: usize,
+    kv_heads: usize,
+}
+
+struct Layer {
+    keys: Tensor,
+    values: Tensor,
+}
+
+impl KvCache {
+    /// An empty cache for `layers` layers that can grow to `most` tokens.
+    pub fn new(
+        layers: usize,
+        kv_heads: usize,
+        head_dim: usize,
+        most: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let capacity = FIRST_CAPACITY.min(most);
+        let zeros = || Tensor::zeros((capacity, kv_heads * head_dim), dtype, device);
+        let layers = (0..layers).map(|_| Ok(Layer { keys: zeros()?, values: zeros()? })).collect::<Result<Vec<_>>>()?;
+        Ok(Self { layers, len: 0, capacity, most, kv_heads })
+    }
+
+    /// Tokens held, which is also the position of the next one.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets every token from `len` on. Rewinding to more than there is keeps what there is.
+    pub fn rewind(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Makes room for `more` tokens after the present ones. Doubles when it must grow, copying each layer once.
+    pub fn reserve(&mut self, more: usize) -> Result<()> {
+        let need = self.len + more;
+        if need <= self.capacity {
+            return Ok(());
+        }
+        let capacity = need.max(self.capacity * 2).min(self.most.max(need));
+        for layer in &mut self.layers {
+            for rows in [&mut layer.keys, &mut layer.values] {
+                let grown = Tensor::zeros((capacity, rows.dim(1)?), rows.dtype(), rows.device())?;
+                if self.len > 0 {
+                    grown.slice_set(&rows.narrow(0, 0, self.len)?, 0, 0)?;
+                }
+                *rows = grown;
+            }
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Writes the rows of one layer behind the present ones (`keys`, `values`: `[t, kv_heads * head_dim]`, contiguous) and
+    /// returns views of all keys and values, `[kv_heads, len + t, head_dim]`. The length moves only at [`Self::advance`].
+    pub fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let total = self.len + keys.dim(0)?;
+        let layer = &self.layers[layer];
+        layer.keys.slice_set(keys, 0, self.len)?;
+        layer.values.slice_set(values, 0, self.len)?;
+        let view = |rows: &Tensor| -> candle_core::Result<Tensor> {
+            let width = rows.dim(1)?;
+            rows.narrow(0, 0, total)?.reshape((total, self.kv_heads, width / self.kv_heads))?.transpose(0, 1)
+        };
+        Ok((view(&layer.keys)?, view(&layer.values)?))
+    }
+
+    /// Counts `t` tokens that every layer has appended.
+    pub fn advance(&mut self, t: usize) {
+        self.len += t;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(first: f32, n: usize) -> Tensor {
+        let values: Vec<f32> = (0..n * 4).map(|i| first + i as f32).collect();
+        Tensor::from_vec(values, (n, 4), &Device::Cpu).unwrap()
+    }
+
+    fn cache(most: usize) -> KvCache {
+        KvCache::new(1, 2, 2, most, DType::F32, &Device::Cpu).unwrap()
+    }
+
+    fn append(c: &mut KvCache, first: f32, n: usize) -> Vec<f32> {
+        c.reserve(n).unwrap();
+        let (k, v) = c.append(0, &rows(first, n), &rows(-first, n)).unwrap();
+        assert_eq!((k.dims(), v.dims()), (&[2, c.len() + n, 2][..], &[2, c.len() + n, 2][..]));
+        c.advance(n);
+        k.transpose(0, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn rewinding_overwrites_what_was_forgotten_and_keeps_the_rest() {
+        let mut c = cache(64);
+        append(&mut c, 0.0, 3);
+        append(&mut c, 100.0, 2);
+        c.rewind(3);
+        assert_eq!(c.len(), 3);
+        let keys = append(&mut c, 50.0, 1);
+        assert_eq!(keys.len(), 16);
+        assert_eq!(&keys[..12], &rows(0.0, 3).flatten_all().unwrap().to_vec1::<f32>().unwrap()[..]);
+        assert_eq!(&keys[12..], &[50.0, 51.0, 52.0, 53.0]);
+    }
+
+    #[test]
+    fn rewinding_forwards_changes_nothing() {
+        let mut c = cache(64);
+        append(&mut c, 0.0, 3);
+        c.rewind(9);
+        assert_eq!(c.len(), 3);
+    }
+
+    #[test]
+    fn growing_keeps_every_row() {
+        let mut c = cache(4096);
+        append(&mut c, 0.0, FIRST_CAPACITY);
+        let keys = append(&mut c, 9000.0, 1);
+        assert_eq!(&keys[..4], &[0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(&keys[FIRST_CAPACITY * 4..], &[9000.0, 9001.0, 9002.0, 9003.0]);
+    }
+}

@@ -1,0 +1,157 @@
+//! A loaded checkpoint: configuration, tokenizer, vision encoder, decoder, and the threads they compute on.
+//!
+//! Immutable once loaded; sessions share it. Knows no view and no conversation.
+
+use std::num::NonZeroUsize;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::cancel::Cancel;
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, PreprocessorConfig};
+use crate::error::{Error, Result};
+use crate::files::ModelFiles;
+use crate::image::{self, Tiling};
+use crate::kv_cache::KvCache;
+use crate::prompt::Prompter;
+use crate::text::Text;
+use crate::vision::Vision;
+
+/// How to load a model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Threads to compute on; as many as there are cores when not said.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// A SmolVLM ready to run.
+pub struct Model {
+    name: String,
+    pub(crate) prompter: Prompter,
+    pub(crate) preprocessor: PreprocessorConfig,
+    vision: Vision,
+    text: Text,
+    /// The only threads that compute: every pass runs inside this pool, so that `threads` holds for all of it.
+    pool: rayon::ThreadPool,
+}
+
+impl Model {
+    /// Loads a checkpoint in f32 on the CPU, whatever format it is stored in.
+    ///
+    /// # Errors
+    /// What is wrong with which file, or [`Error::Backend`] when memory or threads run out.
+    pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
+        let (dtype, device) = (DType::F32, Device::Cpu);
+        let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
+        let preprocessor = "preprocessor_config.json";
+        let preprocessor =
+            PreprocessorConfig::parse(&files.read(preprocessor)?, &files.path(preprocessor), &config.vision)?;
+        let (image_id, vocabulary) = (config.image_token_id, config.text.vocab_size);
+        let prompter = Prompter::load(files, image_id, vocabulary, config.tokens_per_tile())?;
+        let checkpoint = Checkpoint::open(files, dtype, &device)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.map_or(0, NonZeroUsize::get))
+            .thread_name(|n| format!("vlm-{n}"))
+            .build()
+            .map_err(candle_core::Error::wrap)?;
+        Ok(Self {
+            name: files.name().into(),
+            prompter,
+            vision: Vision::load(&checkpoint, &config, &preprocessor, dtype, &device)?,
+            preprocessor,
+            text: Text::load(&checkpoint, &config, dtype, &device)?,
+            pool,
+        })
+    }
+
+    /// The checkpoint's name: its folder's or its repository's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tokens that prompt and reply can take together.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.text.context()
+    }
+
+    /// Threads that compute.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    pub(crate) fn new_cache(&self) -> Result<KvCache> {
+        self.text.new_cache()
+    }
+
+    /// The tiles of some pictures, in the order in which the prompt names them.
+    pub(crate) fn tiles<'a>(
+        &self,
+        pictures: impl Iterator<Item = &'a ::image::RgbImage>,
+        tiling: Tiling,
+    ) -> Result<Vec<::image::RgbImage>> {
+        let mut all = Vec::new();
+        for picture in pictures {
+            all.extend(image::tiles(picture, tiling, &self.preprocessor)?);
+        }
+        Ok(all)
+    }
+
+    /// The features of some tiles, `[tiles * tokens per tile, width]`. Tiles are encoded one after the other: one alone fills
+    /// every core, and more at a time would only take more memory.
+    pub(crate) fn encode(&self, tiles: &[::image::RgbImage], cancel: &Cancel) -> Result<Option<Tensor>> {
+        if tiles.is_empty() {
+            return Ok(None);
+        }
+        self.pool.install(|| {
+            let features = tiles.iter().map(|tile| self.vision.encode(tile, cancel)).collect::<Result<Vec<_>>>()?;
+            Ok(Some(Tensor::cat(&features, 0)?))
+        })
+    }
+
+    /// Evaluates `ids` after what `cache` holds, with `features` in the place of the image tokens, and returns the logits of
+    /// the last `rows` of them, `[rows, vocabulary]`.
+    pub(crate) fn forward(
+        &self,
+        ids: &[u32],
+        features: Option<&Tensor>,
+        cache: &mut KvCache,
+        rows: usize,
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
+        self.pool.install(|| {
+            let embeddings = match features {
+                None => self.text.embed(ids)?,
+                Some(features) => self.embed_with(ids, features)?,
+            };
+            let hidden = self.text.forward(&embeddings, cache, cancel)?;
+            self.text.logits(&hidden, rows)
+        })
+    }
+
+    /// Embeddings of `ids` in which every run of image tokens is replaced by as many rows of `features`, in order.
+    fn embed_with(&self, ids: &[u32], features: &Tensor) -> Result<Tensor> {
+        let mut runs = Vec::new();
+        let mut used = 0;
+        for run in ids.chunk_by(|a, b| self.prompter.is_image(*a) == self.prompter.is_image(*b)) {
+            if self.prompter.is_image(run[0]) {
+                runs.push(features.narrow(0, used, run.len())?);
+                used += run.len();
+            } else {
+                runs.push(self.text.embed(run)?);
+            }
+        }
+        if used != features.dim(0)? {
+            return Err(Error::Picture { why: format!("{used} image tokens for {} image features", features.dim(0)?) });
+        }
+        Ok(Tensor::cat(&runs, 0)?)
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("name", &self.name).field("context", &self.context()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! The Llama decoder: rows of embeddings in, logits out, keys and values kept in the cache it is given.
+//!
+//! Tensor names and order of operations are those of `LlamaModel` in transformers. Knows no pictures, prompts or turns.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::cancel::Cancel;
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::kernels::{attention, linear, rms_norm, rotary, silu_mul};
+use crate::kv_cache::KvCache;
+
+/// The decoder with its embeddings and its head.
+pub(crate) struct Text {
+    embed_tokens: Tensor,
+    layers: Vec<Layer>,
+    norm: Tensor,
+    lm_head: Tensor,
+    eps: f64,
+    shape: Shape,
+    /// `1 / theta^(2i / head_dim)` for each of the `head_dim / 2` planes.
+    inverse_frequencies: Vec<f32>,
+    device: Device,
+    dtype: DType,
+}
+
+#[derive(Clone, Copy)]
+struct Shape {
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    context: usize,
+}
+
+struct Layer {
+    input_layernorm: Tensor,
+    q_proj: Tensor,
+    k_proj: Tensor,
+    v_proj: Tensor,
+    o_proj: Tensor,
+    post_attention_layernorm: Tensor,
+    gate_proj: Tensor,
+    up_proj: Tensor,
+    down_proj: Tensor,
+}
+
+impl Text {
+    /// Loads the weights under `model.text_model`, and `lm_head`; where that is absent, the embeddings serve for it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub fn load(checkpoint: &Checkpoint, config: &Config, dtype: DType, device: &Device) -> Result<Self> {
+        let t = &config.text;
+        let model = "model.text_model";
+        let shape = Shape {
+            heads: t.num_attention_heads,
+            kv_heads: t.kv_heads(),
+            head_dim: t.head_dim(),
+            context: t.max_position_embeddings,
+        };
+        let embed_tokens =
+            checkpoint.tensor(&format!("{model}.embed_tokens.weight"), &[t.vocab_size, t.hidden_size])?;
+        let lm_head = if checkpoint.has("lm_head.weight") {
+            checkpoint.tensor("lm_head.weight", &[t.vocab_size, t.hidden_size])?
+        } else {
+            embed_tokens.clone()
+        };
+        let half = shape.head_dim / 2;
+        let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
+        Ok(Self {
+            embed_tokens,
+            layers: (0..t.num_hidden_layers)
+                .map(|n| Layer::load(checkpoint, &format!("{model}.layers.{n}"), config))
+                .collect::<Result<Vec<_>>>()?,
+            norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
+            lm_head,
+            eps: t.rms_norm_eps,
+            shape,
+            inverse_frequencies: (0..half).map(frequency).collect(),
+            device: device.clone(),
+            dtype,
+        })
+    }
+
+    /// Tokens that the model can attend to.
+    pub fn context(&self) -> usize {
+        self.shape.context
+    }
+
+    /// An empty cache of this model's shape.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when memory runs out.
+    pub fn new_cache(&self) -> Result<KvCache> {
+        let s = self.shape;
+        KvCache::new(self.layers.len(), s.kv_heads, s.head_dim, s.context, self.dtype, &self.device)
+    }
+
+    /// The embeddings of `ids`, `[ids, width]`.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        Ok(self.embed_tokens.index_select(&Tensor::new(ids, &self.device)?, 0)?)
+    }
+
+    /// Evaluates `x` (`[t, width]`) after the tokens in `cache`, and appends its keys and values there. Returns the last
+    /// hidden state, `[t, width]`, before the final norm.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] between layers once `cancel` is raised; the cache's length is then what it was.
+    pub fn forward(&self, x: &Tensor, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
+        let t = x.dim(0)?;
+        cache.reserve(t)?;
+        let (cos, sin) = self.rotation(cache.len(), t)?;
+        let mut x = x.clone();
+        for (number, layer) in self.layers.iter().enumerate() {
+            if cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            x = layer.forward(&x, number, cache, (&cos, &sin), self.shape, self.eps)?;
+        }
+        cache.advance(t);
+        Ok(x)
+    }
+
+    /// The logits of the last `rows` rows of `hidden`, `[rows, vocabulary]`, in f32.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn logits(&self, hidden: &Tensor, rows: usize) -> Result<Tensor> {
+        let last = hidden.narrow(0, hidden.dim(0)? - rows, rows)?.contiguous()?;
+        Ok(linear(&rms_norm(&last, &self.norm, self.eps)?, &self.lm_head, None)?.to_dtype(DType::F32)?)
+    }
+
+    /// Cosines and sines for positions `first..first + t`, `[t, head_dim / 2]`; angles in f32, as transformers has them.
+    fn rotation(&self, first: usize, t: usize) -> Result<(Tensor, Tensor)> {
+        let half = self.inverse_frequencies.len();
+        let angles = (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
+        let angles = Tensor::from_iter(angles, &self.device)?.reshape((t, half))?;
+        Ok((angles.cos()?.to_dtype(self.dtype)?, angles.sin()?.to_dtype(self.dtype)?))
+    }
+}
+
+impl Layer {
+    fn load(checkpoint: &Checkpoint, name: &str, config: &Config) -> Result<Self> {
+        let t = &config.text;
+        let width = t.hidden_size;
+        let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
+        let matrix =
+            |part: &str, outputs, inputs| checkpoint.tensor(&format!("{name}.{part}.weight"), &[outputs, inputs]);
+        let norm = |part: &str| checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
+        Ok(Self {
+            input_layernorm: norm("input_layernorm")?,
+            q_proj: matrix("self_attn.q_proj", queries, width)?,
+            k_proj: matrix("self_attn.k_proj", keys, width)?,
+            v_proj: matrix("self_attn.v_proj", keys, width)?,
+            o_proj: matrix("self_attn.o_proj", width, queries)?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            gate_proj: matrix("mlp.gate_proj", t.intermediate_size, width)?,
+            up_proj: matrix("mlp.up_proj", t.intermediate_size, width)?,
+            down_proj: matrix("mlp.down_proj", width, t.intermediate_size)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        number: usize,
+        cache: &mut KvCache,
+        (cos, sin): (&Tensor, &Tensor),
+        shape: Shape,
+        eps: f64,
+    ) -> Result<Tensor> {
+        let Shape { heads, kv_heads, head_dim, .. } = shape;
+        let t = x.dim(0)?;
+        let y = rms_norm(x, &self.input_layernorm, eps)?;
+        let turned =
+            |weight: &Tensor, heads: usize| rotary(&linear(&y, weight, None)?.reshape((t, heads, head_dim))?, cos, sin);
+        let q = turned(&self.q_proj, heads)?.transpose(0, 1)?;
+        let k = turned(&self.k_proj, kv_heads)?.reshape((t, kv_heads * head_dim))?;
+        let (keys, values) = cache.append(number, &k, &linear(&y, &self.v_proj, None)?)?;
+        let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
+        let x = (x + linear(&y, &self.o_proj, None)?)?;
+        let y = rms_norm(&x, &self.post_attention_layernorm, eps)?;
+        let y = silu_mul(&linear(&y, &self.gate_proj, None)?, &linear(&y, &self.up_proj, None)?)?;
+        Ok((&x + linear(&y, &self.down_proj, None)?)?)
+    }
+}

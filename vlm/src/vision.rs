@@ -1,0 +1,209 @@
+//! The SigLIP encoder, the pixel shuffle and the connector: a tile becomes a few rows in the text model's space.
+//!
+//! Tensor names and order of operations are those of `Idefics3VisionTransformer` and `Idefics3Connector` in transformers.
+
+use candle_core::{DType, Device, Tensor};
+use image::RgbImage;
+
+use crate::cancel::Cancel;
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, PreprocessorConfig};
+use crate::error::{Error, Result};
+use crate::kernels::{attention, gelu_tanh, layer_norm, linear};
+
+/// Encoder and connector.
+pub(crate) struct Vision {
+    normalise: [[f32; 256]; 3],
+    patch_embedding: Linear,
+    position_embedding: Tensor,
+    layers: Vec<Layer>,
+    post_layernorm: Norm,
+    /// The connector's only matrix, `[text width, vision width * scale_factor^2]`.
+    projection: Tensor,
+    grid: usize,
+    patch: usize,
+    heads: usize,
+    scale_factor: usize,
+    device: Device,
+    dtype: DType,
+}
+
+struct Layer {
+    layer_norm1: Norm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: Norm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    fn load(checkpoint: &Checkpoint, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
+        let weight = checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok(Self { weight, bias: checkpoint.tensor(&format!("{name}.bias"), &[outputs])? })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        linear(x, &self.weight, Some(&self.bias))
+    }
+}
+
+struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl Norm {
+    fn load(checkpoint: &Checkpoint, name: &str, width: usize, eps: f64) -> Result<Self> {
+        let weight = checkpoint.tensor(&format!("{name}.weight"), &[width])?;
+        Ok(Self { weight, bias: checkpoint.tensor(&format!("{name}.bias"), &[width])?, eps })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+}
+
+impl Vision {
+    /// Loads the weights under `model.vision_model` and `model.connector`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: &Config,
+        preprocessor: &PreprocessorConfig,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let v = &config.vision;
+        let (width, patch, grid) = (v.hidden_size, v.patch_size, v.grid());
+        let model = "model.vision_model";
+        let embeddings = format!("{model}.embeddings");
+        // A convolution whose stride is its kernel is a product with flattened patches.
+        let inputs = 3 * patch * patch;
+        let kernel = checkpoint.tensor(&format!("{embeddings}.patch_embedding.weight"), &[width, 3, patch, patch])?;
+        let patch_embedding = Linear {
+            weight: kernel.reshape((width, inputs))?,
+            bias: checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?,
+        };
+        let positions = format!("{embeddings}.position_embedding.weight");
+        let layers = (0..v.num_hidden_layers)
+            .map(|n| Layer::load(checkpoint, &format!("{model}.encoder.layers.{n}"), config))
+            .collect::<Result<Vec<_>>>()?;
+        let projection = checkpoint.tensor(
+            "model.connector.modality_projection.proj.weight",
+            &[config.text.hidden_size, width * config.scale_factor.pow(2)],
+        )?;
+        Ok(Self {
+            normalise: normalising_table(preprocessor),
+            patch_embedding,
+            // A full tile's position ids are 0..grid*grid, so the table is added as it is.
+            position_embedding: checkpoint.tensor(&positions, &[grid * grid, width])?,
+            layers,
+            post_layernorm: Norm::load(checkpoint, &format!("{model}.post_layernorm"), width, v.layer_norm_eps)?,
+            projection,
+            grid,
+            patch,
+            heads: v.num_attention_heads,
+            scale_factor: config.scale_factor,
+            device: device.clone(),
+            dtype,
+        })
+    }
+
+    /// Encodes one tile into `[tokens per tile, text width]`.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] between layers once `cancel` is raised, or [`Error::Backend`].
+    pub fn encode(&self, tile: &RgbImage, cancel: &Cancel) -> Result<Tensor> {
+        let patches =
+            Tensor::from_vec(self.patches(tile), (self.grid * self.grid, 3 * self.patch * self.patch), &self.device)?
+                .to_dtype(self.dtype)?;
+        let mut x = (self.patch_embedding.forward(&patches)? + &self.position_embedding)?;
+        for layer in &self.layers {
+            if cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            x = layer.forward(&x, self.heads)?;
+        }
+        let x = self.post_layernorm.forward(&x)?;
+        Ok(linear(&self.pixel_shuffle(&x)?, &self.projection, None)?)
+    }
+
+    /// The pixels of a tile as rows of `(channel, row, column)`, one a patch, normalised: `(x / 255 - mean) / std`.
+    fn patches(&self, tile: &RgbImage) -> Vec<f32> {
+        let side = self.patch;
+        let stride = tile.width() as usize * 3;
+        let pixels = tile.as_raw();
+        let mut out = Vec::with_capacity(self.grid * self.grid * 3 * side * side);
+        for patch_row in 0..self.grid {
+            for patch_column in 0..self.grid {
+                for (channel, normalise) in self.normalise.iter().enumerate() {
+                    for y in patch_row * side..(patch_row + 1) * side {
+                        let row = &pixels[y * stride + patch_column * side * 3..][..side * 3];
+                        out.extend(row.iter().skip(channel).step_by(3).map(|x| normalise[*x as usize]));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Folds each block of `s` x `s` neighbouring patches into one row, channels ordered (row in block, column in block,
+    /// channel), as `Idefics3Connector.pixel_shuffle`.
+    fn pixel_shuffle(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let (s, width) = (self.scale_factor, x.dim(1)?);
+        let few = self.grid / s;
+        x.reshape((few, s, few, s, width))?.permute((0, 2, 1, 3, 4))?.reshape((few * few, s * s * width))
+    }
+}
+
+impl Layer {
+    fn load(checkpoint: &Checkpoint, name: &str, config: &Config) -> Result<Self> {
+        let v = &config.vision;
+        let (width, eps) = (v.hidden_size, v.layer_norm_eps);
+        let projection = |part: &str| Linear::load(checkpoint, &format!("{name}.self_attn.{part}"), width, width);
+        Ok(Self {
+            layer_norm1: Norm::load(checkpoint, &format!("{name}.layer_norm1"), width, eps)?,
+            q_proj: projection("q_proj")?,
+            k_proj: projection("k_proj")?,
+            v_proj: projection("v_proj")?,
+            out_proj: projection("out_proj")?,
+            layer_norm2: Norm::load(checkpoint, &format!("{name}.layer_norm2"), width, eps)?,
+            fc1: Linear::load(checkpoint, &format!("{name}.mlp.fc1"), width, v.intermediate_size)?,
+            fc2: Linear::load(checkpoint, &format!("{name}.mlp.fc2"), v.intermediate_size, width)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+        let (n, width) = x.dims2()?;
+        let head_dim = width / heads;
+        let by_head = |t: Tensor| t.reshape((n, heads, head_dim))?.transpose(0, 1);
+        let y = self.layer_norm1.forward(x)?;
+        let (q, k, v) = (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let y = attention(&by_head(q)?, &by_head(k)?, &by_head(v)?, scale, false)?;
+        let x = (x + self.out_proj.forward(&y)?)?;
+        let y = gelu_tanh(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
+        &x + self.fc2.forward(&y)?
+    }
+}
+
+/// What each byte of each channel becomes.
+fn normalising_table(config: &PreprocessorConfig) -> [[f32; 256]; 3] {
+    std::array::from_fn(|channel| {
+        std::array::from_fn(|value| {
+            let scaled = (value as f64 * config.rescale_factor) as f32;
+            (scaled - config.image_mean[channel]) / config.image_std[channel]
+        })
+    })
+}
