@@ -3,8 +3,9 @@
 //! Follows `Idefics3ImageProcessorPil` of transformers 5.23, whose arithmetic (in double precision, truncated) decides every
 //! size. Makes 8-bit tiles; normalising them is the vision encoder's first step.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::F32x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 use crate::config::PreprocessorConfig;
@@ -128,20 +129,27 @@ pub(crate) fn tiles(picture: &RgbImage, tiling: Tiling, config: &PreprocessorCon
     Ok(tiles)
 }
 
-/// Lanczos with three lobes, 8 bits between the passes, as Pillow does it.
+/// Lanczos with three lobes as Pillow does it: first along rows, then along columns, rounded to 8 bits after each. The
+/// passes run in f32, since fast_image_resize's 8-bit ones keep too few bits of the weights to round as Pillow does.
 fn resize(picture: &RgbImage, to: Size) -> Result<RgbImage> {
-    let from = Size::of(picture);
-    if from == to {
+    let (width, height) = (to.width as u32, to.height as u32);
+    let narrowed = resize_one_way(picture, width, picture.height())?;
+    resize_one_way(&narrowed, width, height)
+}
+
+/// Resizes along the one edge that differs.
+fn resize_one_way(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage> {
+    if picture.dimensions() == (width, height) {
         return Ok(picture.clone());
     }
     let unusable = |e: &dyn std::fmt::Display| Error::Picture { why: e.to_string() };
-    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
-        .map_err(|e| unusable(&e))?;
-    let mut target = Image::new(to.width as u32, to.height as u32, PixelType::U8x3);
+    let values: Vec<F32x3> = picture.pixels().map(|p| F32x3::new(p.0.map(f32::from))).collect();
+    let source = TypedImageRef::new(picture.width(), picture.height(), &values).map_err(|e| unusable(&e))?;
+    let mut target = TypedImage::<F32x3>::new(width, height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| unusable(&e))?;
-    RgbImage::from_raw(to.width as u32, to.height as u32, target.into_vec())
-        .ok_or_else(|| unusable(&"its pixels do not fill its size"))
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| unusable(&e))?;
+    let rounded = target.pixels().iter().flat_map(|p| p.0).map(|x| (x + 0.5).clamp(0.0, 255.0) as u8).collect();
+    RgbImage::from_raw(width, height, rounded).ok_or_else(|| unusable(&"its pixels do not fill its size"))
 }
 
 #[cfg(test)]

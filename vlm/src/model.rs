@@ -94,7 +94,7 @@ impl Model {
     ) -> Result<Vec<::image::RgbImage>> {
         let mut all = Vec::new();
         for picture in pictures {
-            all.extend(image::tiles(picture, tiling, &self.preprocessor)?);
+            all.extend(self.pool.install(|| image::tiles(picture, tiling, &self.preprocessor))?);
         }
         Ok(all)
     }

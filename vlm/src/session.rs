@@ -82,21 +82,24 @@ impl Session {
     pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
         self.view = None;
         self.draft.clear();
+        let done = self.evaluate_prefix(turns, cancel);
+        if done.is_err() && !turns.is_empty() {
+            // A view needs the head of a turn to stand in, so the session never stays without a prefix.
+            self.evaluate_prefix(&[], &Cancel::default())?;
+        }
+        done
+    }
+
+    fn evaluate_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
+        self.prefix = self.model.prompter.prefix(turns)?;
         self.cache.rewind(0);
-        self.prefix.clear();
+        self.check_length(self.prefix.len())?;
         let pictures = turns.iter().flat_map(|t| &t.parts).filter_map(|part| match part {
             Part::Picture(picture) => Some(picture),
             Part::Text(_) => None,
         });
-        let ids = self.model.prompter.prefix(turns)?;
-        self.check_length(ids.len())?;
         let features = self.model.encode(&self.model.tiles(pictures, Tiling::One)?, cancel)?;
-        let done = self.model.forward(&ids, features.as_ref(), &mut self.cache, 1, cancel);
-        if let Err(e) = done {
-            // Without this, a session whose long prefix was cancelled would have no turn for a view to stand in.
-            return if turns.is_empty() { Err(e) } else { self.set_prefix(&[], &Cancel::default()).and(Err(e)) };
-        }
-        self.prefix = ids;
+        self.model.forward(&self.prefix, features.as_ref(), &mut self.cache, 1, cancel)?;
         Ok(())
     }
 
@@ -208,7 +211,8 @@ impl Session {
             next = greedy.choose(&logits.get(accepted)?)?;
             stop = writer.write(next)?;
         }
-        let ended_by_draft = stop == Some(Stop::End) && draft.get(accepted) == Some(&next);
+        // A reply that is over at a token that the draft had right, too, needed no further pass.
+        let last = usize::from(stop.is_some() && draft.get(accepted) == Some(&next));
         self.cache.rewind(base + accepted);
         let stop = loop {
             if let Some(stop) = stop {
@@ -224,7 +228,7 @@ impl Session {
         timings.decode = start.elapsed();
         self.cache.rewind(base - instruction.len());
         let (text, token_ids) = writer.finish(stop)?;
-        let draft = Draft { offered: draft.len(), accepted: accepted + usize::from(ended_by_draft) };
+        let draft = Draft { offered: draft.len(), accepted: accepted + last };
         let end = (stop == Stop::End).then_some(next);
         Ok((Reply { text, token_ids, prompt_ids, stop, draft, timings }, end))
     }
