@@ -38,7 +38,9 @@ impl fmt::Display for PictureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(path) => write!(f, "There is no file {}. Check the path.", path.display()),
-            Self::Unreadable(path, why) => write!(f, "{} can't be read ({why}). Check its permissions.", path.display()),
+            Self::Unreadable(path, why) => {
+                write!(f, "{} can't be read ({why}). Check its permissions.", path.display())
+            }
             Self::NotAPicture(path) => write!(
                 f,
                 "{} is not a picture that can be read. Use a PNG, JPEG, WebP, GIF, TIFF or BMP file.",

@@ -83,7 +83,9 @@ impl FromStr for SourceSpec {
             _ => {
                 if let Some(which) = text.strip_prefix("camera:") {
                     return match which.trim() {
-                        "" => error("After `camera:` comes a camera's number or name, as `sightline cameras` lists them."),
+                        "" => {
+                            error("After `camera:` comes a camera's number or name, as `sightline cameras` lists them.")
+                        }
                         which => Ok(Self::Camera(match which.parse() {
                             Ok(number) => CameraChoice::Number(number),
                             Err(_) => CameraChoice::Name(which.to_owned()),
@@ -133,7 +135,9 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_refused_with_what_to_write() {
-        for (text, word) in [("", "empty"), ("camera:", "number or name"), ("camera: ", "number"), ("ftp://x", "ftp://")] {
+        for (text, word) in
+            [("", "empty"), ("camera:", "number or name"), ("camera: ", "number"), ("ftp://x", "ftp://")]
+        {
             let error = text.parse::<SourceSpec>().expect_err(text);
             assert!(error.message.contains(word), "{text}: {error}");
         }
