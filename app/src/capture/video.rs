@@ -258,3 +258,166 @@ fn probe(path: &Path) -> Result<Facts, SourceError> {
     let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
     facts.ok_or_else(|| unreadable(&name, ""))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::Instant;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Long enough for a loaded machine.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A clip made by ffmpeg with these arguments for its output.
+    fn clip(name: &str, source: &str, arguments: &[&str]) -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join(name);
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", source])
+            .args(arguments)
+            .arg(&path)
+            .status()
+            .expect("these tests need ffmpeg: install it (Debian and Ubuntu: sudo apt install ffmpeg)");
+        assert!(status.success());
+        (dir, path)
+    }
+
+    /// Red above, blue below, two seconds of ten pictures each.
+    fn two_colours(name: &str, arguments: &[&str]) -> (TempDir, PathBuf) {
+        let source = "color=red:s=64x24:r=10:d=2[a];color=blue:s=64x24:r=10:d=2[b];[a][b]vstack";
+        clip(name, source, arguments)
+    }
+
+    /// All pictures up to the end, or to the first error.
+    fn play(video: &mut Video) -> Result<Vec<RgbImage>, SourceError> {
+        let begun = Instant::now();
+        let mut images = Vec::new();
+        loop {
+            match video.next()? {
+                Next::Picture(image) => images.push(image),
+                Next::Nothing => assert!(begun.elapsed() < LONG, "the video does not end"),
+                Next::Ended => return Ok(images),
+            }
+        }
+    }
+
+    #[test]
+    fn a_clip_plays_at_its_own_pace_and_ends() {
+        let (_dir, path) = two_colours("clip.mp4", &[]);
+        let begun = Instant::now();
+        let mut video = Video::open(&path, false).expect("opened");
+        assert_eq!(video.name(), "clip.mp4");
+        assert!(video.is_live());
+        let images = play(&mut video).expect("played");
+        assert!(begun.elapsed() > Duration::from_millis(1500), "two seconds of film take two seconds");
+        // A slow machine drops some, and never all.
+        assert!((2..=20).contains(&images.len()), "{} pictures", images.len());
+        let image = &images[0];
+        assert_eq!(image.dimensions(), (64, 48));
+        let (above, below) = (image.get_pixel(32, 6).0, image.get_pixel(32, 42).0);
+        assert!(above[0] > 200 && above[2] < 60, "{above:?}");
+        assert!(below[2] > 200 && below[0] < 60, "{below:?}");
+        assert!(matches!(video.next(), Ok(Next::Ended)), "and stays ended");
+    }
+
+    #[test]
+    fn a_repeated_clip_goes_on() {
+        let (_dir, path) = clip("short.mp4", "color=green:s=32x32:r=10:d=0.4", &[]);
+        let mut video = Video::open(&path, true).expect("opened");
+        let begun = Instant::now();
+        let mut pictures = 0;
+        while pictures < 10 {
+            assert!(begun.elapsed() < LONG);
+            match video.next().expect("no error") {
+                Next::Picture(_) => pictures += 1,
+                Next::Nothing => {}
+                Next::Ended => panic!("it ended after {pictures} pictures; the clip has four"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_turned_clip_is_upright() {
+        let (dir, path) = two_colours("level.mp4", &[]);
+        let turned = dir.path().join("turned.mp4");
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(&path)
+            .args(["-c", "copy", "-metadata:s:v:0", "rotate=90"])
+            .arg(&turned)
+            .status()
+            .expect("ffmpeg");
+        assert!(status.success());
+        let mut video = Video::open(&turned, false).expect("opened");
+        let images = play(&mut video).expect("played");
+        assert_eq!(images[0].dimensions(), (48, 64));
+    }
+
+    #[test]
+    fn a_path_that_looks_like_an_option_is_a_path() {
+        let (_dir, path) = clip("-i 100%d: x.mkv", "color=green:s=32x32:r=10:d=0.4", &[]);
+        assert!(!play(&mut Video::open(&path, false).expect("opened")).expect("played").is_empty());
+    }
+
+    #[test]
+    fn broken_files_are_told_in_ffmpegs_words() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let junk = dir.path().join("junk.mp4");
+        fs::write(&junk, vec![7; 5000]).expect("written");
+        let error = Video::open(&junk, false).err().expect("refused");
+        assert_eq!(
+            error.message,
+            "junk.mp4 can't be played; ffmpeg says: Invalid data found when processing input. Use another video."
+        );
+        let (_dir, sound) = clip("sound.mkv", "sine=d=0.2", &[]);
+        let error = Video::open(&sound, false).err().expect("refused");
+        assert!(error.message.contains("has no pictures"), "{error}");
+    }
+
+    #[test]
+    fn dropping_a_video_ends_its_child() {
+        let (_dir, path) = clip("long.mkv", "color=green:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
+        let mut video = Video::open(&path, true).expect("opened");
+        assert!(matches!(video.child.try_wait(), Ok(None)), "it plays for a minute");
+        let process = PathBuf::from(format!("/proc/{}", video.child.id()));
+        drop(video);
+        assert!(!process.exists(), "ended and reaped");
+    }
+
+    #[test]
+    fn a_missing_ffmpeg_says_what_to_install() {
+        let error = Command::new("no-such-ffmpeg").spawn().expect_err("not there");
+        assert!(not_started(&error).message.contains("apt install ffmpeg"));
+    }
+
+    fn facts(width: u32, height: u32, aspect: &str, rotation: f64) -> Facts {
+        Facts {
+            width,
+            height,
+            sample_aspect_ratio: aspect.into(),
+            avg_frame_rate: "30000/1001".into(),
+            side_data_list: vec![SideData { rotation }],
+        }
+    }
+
+    #[test]
+    fn large_videos_are_scaled_to_fit() {
+        assert_eq!(facts(640, 480, "1:1", 0.0).fitted(), (640, 480));
+        assert_eq!(facts(1920, 1080, "1:1", 0.0).fitted(), (1280, 720));
+        assert_eq!(facts(3840, 2160, "N/A", -90.0).fitted(), (720, 1280));
+        assert_eq!(facts(720, 576, "64:45", 0.0).fitted(), (1024, 576));
+        assert_eq!(facts(4000, 2, "1:1", 0.0).fitted(), (1280, 1));
+    }
+
+    #[test]
+    fn rates_are_read_and_bounded() {
+        let rate = |text: &str| Facts { avg_frame_rate: text.into(), ..facts(2, 2, "", 0.0) }.fps();
+        assert!((rate("30000/1001") - 29.97).abs() < 0.01);
+        assert!((rate("120/1") - 30.0).abs() < f64::EPSILON);
+        assert!((rate("0/0") - 25.0).abs() < f64::EPSILON);
+    }
+}
