@@ -14,6 +14,7 @@ use vlm::{Cancel, Reply, Stop};
 use super::args::ModelArgs;
 use super::interrupt;
 use super::json::Description;
+use super::plain::lines;
 use crate::capture::decode::read_picture;
 use crate::engine::local::{self, LocalEngine};
 use crate::engine::{Engine, EngineCard, EngineError, Request};
@@ -163,7 +164,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
         let mut written = Ok(());
         let mut on_text = |piece: &str| {
             if *stream && written.is_ok() {
-                written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+                written = out.write_all(lines(piece).as_bytes()).and_then(|()| out.flush());
             }
         };
         let request = args.model.request(args.ignore_end);
@@ -179,7 +180,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 .map_err(io::Error::from)?;
             writeln!(out)?;
         } else if !*stream && reply.stop != Stop::Cancelled {
-            writeln!(out, "{label}{}", reply.text)?;
+            writeln!(out, "{label}{}", lines(&reply.text))?;
         }
         out.flush()?;
         Ok(())

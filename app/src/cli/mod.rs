@@ -9,6 +9,7 @@ mod describe;
 mod interrupt;
 mod json;
 mod live;
+mod plain;
 mod watch;
 
 use std::io::{self, Write as _};

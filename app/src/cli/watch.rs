@@ -17,6 +17,7 @@ use vlm::{Cancel, Stop};
 use super::args::{ModelArgs, open_source, seconds};
 use super::interrupt;
 use super::json::CaptionLine;
+use super::plain::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::EngineCard;
 use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
@@ -113,13 +114,15 @@ struct Watcher<O, E> {
     in_line: bool,
     /// What was said last about a source that is away, so that every further try does not say it again.
     lost: Option<String>,
+    /// Why the last picture got no caption.
+    refused: Option<String>,
 }
 
 impl<O: Write, E: Write> Watcher<O, E> {
     fn new(shape: Shape, prompt: String, frames: Option<NonZeroU64>, out: O, err: E) -> Self {
         let left = frames.map(NonZeroU64::get);
         let card = EngineCard::default();
-        Self { shape, prompt, left, card, out, err, has_failed: false, in_line: false, lost: None }
+        Self { shape, prompt, left, card, out, err, has_failed: false, in_line: false, lost: None, refused: None }
     }
 
     fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
@@ -155,6 +158,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             Event::Text { of: Told::Caption { .. }, piece } if self.shape == Shape::Stream => self.stream(&piece)?,
             Event::Captioned(caption) if caption.reply.stop == Stop::Cancelled => self.end_line(" …")?,
             Event::Captioned(caption) => {
+                self.refused = None;
                 self.write(&caption)?;
                 if let Some(left) = &mut self.left {
                     *left -= 1;
@@ -165,7 +169,12 @@ impl<O: Write, E: Write> Watcher<O, E> {
             }
             Event::RequestFailed { message, .. } => {
                 self.has_failed = true;
+                if self.refused.as_ref() == Some(&message) {
+                    // Said of two pictures in a row, it is not the picture: the prompt is too long, say.
+                    return Ok(ControlFlow::Break(ExitCode::FAILURE));
+                }
                 self.say(&message)?;
+                self.refused = Some(message);
             }
             Event::Failed { message, retry_in, .. } => {
                 self.has_failed = true;
@@ -222,11 +231,6 @@ impl<O: Write, E: Write> Watcher<O, E> {
         self.end_line(" …")?;
         writeln!(self.err, "{sentence}")
     }
-}
-
-/// Text without line breaks and control characters, which would break the line or the terminal.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -334,7 +338,15 @@ mod tests {
     }
 
     #[test]
-    fn captions_keep_to_their_line() {
-        assert_eq!(one_line("A cup\nof \x1b[2Jtea"), "A cup of  [2Jtea");
+    fn a_request_that_fails_for_every_picture_ends_it() {
+        let engine = EngineScript::default();
+        for _ in 0..3 {
+            engine.fail(Fault::Request("The prompt is too long."));
+        }
+        let source = SourceScript::patient();
+        source.show(1).show(2).show(3);
+        let watched = watch(Shape::Lines, None, &source, &engine);
+        assert_eq!(watched.err.matches("The prompt is too long.").count(), 1, "{}", watched.err);
+        assert_eq!((watched.out.as_str(), watched.code), ("", ExitCode::FAILURE));
     }
 }

@@ -21,16 +21,15 @@ use super::{Event, OpenSource, Worker};
 use crate::capture::{Next, Source, SourceError};
 use crate::frame::Frame;
 
-/// How often a patient source looks whether its last picture was dealt with.
-const PATIENCE: Duration = Duration::from_millis(20);
-
 /// Everything that the capture thread shares with the others.
 pub struct Links {
     pub shared: Arc<Shared>,
     pub frames: Slot<Arc<Frame>>,
     pub sources: Slot<OpenSource>,
-    /// Rings when the source ended.
+    /// Rings on the inference thread.
     pub bell: Sender<()>,
+    /// Rung by the inference thread when it has finished with a frame.
+    pub dealt_with: Receiver<()>,
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<Infallible>,
 }
@@ -66,6 +65,8 @@ impl Capture {
             if let Some(open) = self.links.sources.take() {
                 self.replace(open);
             }
+            // Before the number below is read: a bell that rings later ends the wait.
+            while self.links.dealt_with.try_recv().is_ok() {}
             match &mut self.state {
                 State::Idle => self.wait(None),
                 State::Due(at) if *at > Instant::now() => {
@@ -74,11 +75,11 @@ impl Capture {
                 }
                 State::Due(_) => self.open(),
                 State::Running(source) => {
-                    let dealt_with = self.links.shared.dealt_with.load(Ordering::Acquire) >= self.last_id;
-                    if source.is_live() || dealt_with {
+                    let dealt_with = self.links.shared.dealt_with.load(Ordering::Acquire);
+                    if source.is_live() || dealt_with >= self.last_id {
                         self.read();
                     } else {
-                        self.wait(Some(Instant::now() + PATIENCE));
+                        self.wait(None);
                     }
                 }
             }
@@ -86,10 +87,11 @@ impl Capture {
         self.close();
     }
 
-    /// Waits for another source, the end of the pipeline, or `until`.
+    /// Waits for another source, a frame that is finished with, the end of the pipeline, or `until`.
     fn wait(&self, until: Option<Instant>) {
         let mut select = Select::new();
         select.recv(self.links.sources.receiver());
+        select.recv(&self.links.dealt_with);
         select.recv(&self.links.stop);
         match until {
             // A time-out is one of the things waited for.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Select};
+use crossbeam_channel::{Receiver, Select, Sender};
 use vlm::{Cancel, Draft, Reply, Stop, Timings};
 
 use super::gate::{Gate, Sketch};
@@ -53,6 +53,8 @@ pub struct Links {
     pub questions: Receiver<Question>,
     /// Rings when something in [`Shared`] changed.
     pub bell: Receiver<()>,
+    /// Rings on the capture thread.
+    pub dealt_with: Sender<()>,
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<Infallible>,
 }
@@ -141,8 +143,11 @@ impl Inference {
         }
         if self.rest_is_over() {
             self.rest_until = None;
-            let taken_up = self.again.as_ref().map_or(self.last_taken, |frame| frame.id - 1);
-            self.links.shared.dealt_with.fetch_max(taken_up, Ordering::Release);
+            let dealt_with = self.again.as_ref().map_or(self.last_taken, |frame| frame.id - 1);
+            if self.links.shared.dealt_with.fetch_max(dealt_with, Ordering::AcqRel) < dealt_with {
+                // A bell that rings already will do.
+                let _ = self.links.dealt_with.try_send(());
+            }
         }
     }
 

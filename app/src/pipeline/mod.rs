@@ -140,6 +140,7 @@ impl Pipeline {
         let (sources, engines, frames) = (Slot::default(), Slot::default(), Slot::default());
         let (questions, asked) = bounded(QUESTIONS);
         let (bell, rung) = bounded(1);
+        let (deal, dealt_with) = bounded(1);
         let (stop, stopped) = bounded(0);
         let (sender, events) = bounded(EVENTS);
         let outbox = || Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake));
@@ -150,6 +151,7 @@ impl Pipeline {
                 frames: frames.clone(),
                 sources: sources.clone(),
                 bell: bell.clone(),
+                dealt_with,
                 stop: stopped.clone(),
             },
             outbox(),
@@ -161,6 +163,7 @@ impl Pipeline {
                 engines: engines.clone(),
                 questions: asked,
                 bell: rung,
+                dealt_with: deal,
                 stop: stopped,
             },
             outbox(),
