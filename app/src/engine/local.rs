@@ -1,67 +1,219 @@
-//! The engine on this machine.
+//! The engine on this machine: a `vlm` session behind the [`Engine`] trait. Turns what the user named into files, and vlm's
+//! errors into what the worker must know of them.
 
-use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use image::RgbImage;
-use vlm::{Cancel, Reply};
+use vlm::{Ask, Cancel, Draft, Error, LoadOptions, Model, ModelFiles, Reply, Session, Stop, Tiling, Timings};
 
-use super::spec::{EngineOptions, ModelSpec};
+use super::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
 use super::{Engine, EngineCard, EngineError, Request};
 
 /// A model on this machine.
 pub struct LocalEngine {
-    never: Infallible,
+    session: Session,
+    card: EngineCard,
 }
 
 /// Loads a model.
 ///
 /// # Errors
-/// When there is no such model, or it can't be run.
-pub fn open(model: &ModelSpec, _options: &EngineOptions) -> Result<LocalEngine, EngineError> {
-    Err(EngineError { message: format!("The model {model} can't be loaded yet."), only_this_request: false })
+/// When there is no such model here, it can't be run, or the device or precision is not to be had.
+pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, EngineError> {
+    check(options)?;
+    let files = find(model)?;
+    let threads = options.threads.and_then(NonZeroUsize::new);
+    let loaded = Model::load(&files, LoadOptions { threads }).map_err(failed)?;
+    let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: "f32".into() };
+    Ok(LocalEngine { session: Session::new(Arc::new(loaded)).map_err(failed)?, card })
+}
+
+/// Whether this build can run a model so.
+fn check(options: &EngineOptions) -> Result<(), EngineError> {
+    match options.device {
+        DeviceChoice::Auto | DeviceChoice::Cpu => {}
+        device @ (DeviceChoice::Cuda(_) | DeviceChoice::Metal) => {
+            return Err(refused(format!(
+                "This build runs models on the processor only, not on {device}: use --device cpu."
+            )));
+        }
+    }
+    match options.precision {
+        Precision::Auto | Precision::F32 => Ok(()),
+        precision @ (Precision::Bf16 | Precision::Int8) => {
+            Err(refused(format!("This build computes in f32 only, not in {precision}: use --precision f32.")))
+        }
+    }
+}
+
+/// The files of a model that is on this machine.
+fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
+    match model {
+        ModelSpec::Folder(folder) => ModelFiles::in_folder(folder).map_err(failed),
+        ModelSpec::Demo => {
+            Err(refused("The demo model is not part of this build: name a folder with --model FOLDER.".into()))
+        }
+        ModelSpec::Named(_) | ModelSpec::Hub(_) => {
+            let hub_id = model.hub_id().unwrap_or_default();
+            ModelFiles::in_hub_cache(hub_id).ok_or_else(|| {
+                refused(format!(
+                    "The model {model} is not on this machine. Download it with `hf download {hub_id}`, or put its files \
+                     in a folder and use --model FOLDER."
+                ))
+            })
+        }
+    }
 }
 
 impl LocalEngine {
-    /// One turn about all of `pictures`.
+    /// One turn about all of `pictures`, each as a single tile or, with `split`, cut into many.
     ///
     /// # Errors
     /// As [`Engine::caption`].
     pub fn describe(
         &mut self,
-        _pictures: &[RgbImage],
-        _split: bool,
-        _request: &Request,
-        _cancel: &Cancel,
-        _on_text: &mut dyn FnMut(&str),
+        pictures: &[RgbImage],
+        split: bool,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
-        match self.never {}
+        let tiling = if split { Tiling::Split } else { Tiling::One };
+        let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, cancel);
+        or_cancelled(looked.and_then(|()| self.session.ask(asked(request), cancel, on_text)))
     }
 }
 
 impl Engine for LocalEngine {
     fn card(&self) -> EngineCard {
-        match self.never {}
+        self.card.clone()
     }
 
-    fn look(&mut self, _picture: &RgbImage, _cancel: &Cancel) -> Result<(), EngineError> {
-        match self.never {}
+    fn look(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<(), EngineError> {
+        match self.session.look(&[picture], Tiling::One, cancel) {
+            // The call that follows sees the same flag and says so.
+            Err(Error::Cancelled) => Ok(()),
+            other => other.map_err(failed),
+        }
     }
 
     fn caption(
         &mut self,
-        _request: &Request,
-        _cancel: &Cancel,
-        _on_text: &mut dyn FnMut(&str),
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
-        match self.never {}
+        if cancel.is_cancelled() {
+            return or_cancelled(Err(Error::Cancelled));
+        }
+        or_cancelled(self.session.caption(asked(request), cancel, on_text))
     }
 
-    fn ask(
-        &mut self,
-        _request: &Request,
-        _cancel: &Cancel,
-        _on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        match self.never {}
+    fn ask(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+        if cancel.is_cancelled() {
+            return or_cancelled(Err(Error::Cancelled));
+        }
+        or_cancelled(self.session.ask(asked(request), cancel, on_text))
+    }
+}
+
+fn asked(request: &Request) -> Ask<'_> {
+    Ask { prompt: &request.prompt, max_tokens: request.max_tokens, ignore_end: request.ignore_end }
+}
+
+/// To be cancelled is an outcome, not a failure.
+fn or_cancelled(reply: vlm::Result<Reply>) -> Result<Reply, EngineError> {
+    match reply {
+        Err(Error::Cancelled) => Ok(Reply {
+            text: String::new(),
+            token_ids: Vec::new(),
+            prompt_ids: Vec::new(),
+            stop: Stop::Cancelled,
+            draft: Draft::default(),
+            timings: Timings::default(),
+        }),
+        other => other.map_err(failed),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
+fn failed(error: Error) -> EngineError {
+    let only_this_request =
+        matches!(error, Error::TooLong { .. } | Error::EmptyPrompt | Error::Picture { .. } | Error::NoView);
+    EngineError { message: error.to_string(), only_this_request }
+}
+
+/// What the user asked for is not to be had.
+fn refused(message: String) -> EngineError {
+    EngineError { message, only_this_request: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn tiny() -> ModelSpec {
+        ModelSpec::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b"))
+    }
+
+    fn request(prompt: &str) -> Request {
+        Request { prompt: prompt.into(), max_tokens: 8, ignore_end: true }
+    }
+
+    fn message(model: &ModelSpec, options: &EngineOptions) -> String {
+        open(model, options).err().expect("an error").message
+    }
+
+    #[test]
+    fn captions_and_questions_go_to_the_session() {
+        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
+        let (picture, cancel) = (RgbImage::from_pixel(40, 30, image::Rgb([200, 30, 30])), Cancel::default());
+        engine.look(&picture, &cancel).unwrap();
+        let first = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap();
+        let answer = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
+        assert!(!first.timings.vision.is_zero() && answer.timings.vision.is_zero());
+        let again = engine.describe(&[picture], false, &request("Describe."), &cancel, &mut |_| {}).unwrap();
+        assert_eq!(again.token_ids, first.token_ids);
+        assert_eq!(engine.card().device, "cpu");
+    }
+
+    #[test]
+    fn to_be_cancelled_is_no_failure() {
+        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
+        let raised = Cancel::default();
+        raised.cancel();
+        engine.look(&RgbImage::new(8, 8), &raised).unwrap();
+        let reply = engine.caption(&request("Describe."), &raised, &mut |_| {}).unwrap();
+        assert_eq!(reply.stop, Stop::Cancelled);
+        let reply = engine.describe(&[RgbImage::new(8, 8)], true, &request("Describe."), &raised, &mut |_| {}).unwrap();
+        assert_eq!(reply.stop, Stop::Cancelled);
+    }
+
+    #[test]
+    fn a_request_at_fault_leaves_the_engine_usable() {
+        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
+        let cancel = Cancel::default();
+        let e = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap_err();
+        assert!(e.only_this_request, "{e}");
+        let e = engine.look(&RgbImage::new(0, 0), &cancel).unwrap_err();
+        assert!(e.only_this_request, "{e}");
+        engine.look(&RgbImage::new(9, 9), &cancel).unwrap();
+        let e = engine.ask(&request(&"long ".repeat(9000)), &cancel, &mut |_| {}).unwrap_err();
+        assert!(e.only_this_request && e.message.contains("more than the 8192"), "{e}");
+        assert_eq!(engine.ask(&request("Short?"), &cancel, &mut |_| {}).unwrap().token_ids.len(), 8);
+    }
+
+    #[test]
+    fn what_is_not_to_be_had_says_what_to_do() {
+        let nowhere = ModelSpec::Folder(PathBuf::from("/no/such/folder"));
+        assert!(message(&nowhere, &EngineOptions::default()).contains("/no/such/folder is missing"));
+        let hub = ModelSpec::Hub("nobody/has-this-model".into());
+        assert!(message(&hub, &EngineOptions::default()).contains("hf download nobody/has-this-model"));
+        let gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
+        assert!(message(&tiny(), &gpu).contains("--device cpu"));
+        let small = EngineOptions { precision: Precision::Int8, ..EngineOptions::default() };
+        assert!(message(&tiny(), &small).contains("--precision f32"));
     }
 }
