@@ -1,1 +1,5 @@
 //! The egui window.
+
+pub mod pixels;
+pub mod state;
+pub mod wording;
