@@ -1,0 +1,71 @@
+//! A named thread that can be waited for without hanging. Knows nothing of what the thread does.
+
+use std::convert::Infallible;
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+
+/// One running thread.
+#[derive(Debug)]
+pub struct Thread {
+    name: &'static str,
+    thread: Option<JoinHandle<()>>,
+    /// Nothing is ever sent: it is disconnected when the thread ends, however it ends.
+    ended: Receiver<Infallible>,
+}
+
+impl Thread {
+    /// Runs `work` on a thread of this name.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn start(name: &'static str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (alive, ended) = bounded(0);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _alive = alive;
+            work();
+        })?;
+        Ok(Self { name, thread: Some(thread), ended })
+    }
+
+    /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver is left behind, with
+    /// a warning. Says whether it ended.
+    pub fn join_until(&mut self, deadline: Instant) -> bool {
+        let Some(thread) = self.thread.take() else { return true };
+        if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(thread = self.name, "the thread does not end; leaving it behind");
+            return false;
+        }
+        if thread.join().is_err() {
+            tracing::error!(thread = self.name, "the thread ended with a panic");
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_is_joined_even_after_a_panic() {
+        let far = Instant::now() + Duration::from_secs(20);
+        assert!(Thread::start("quiet", || {}).expect("started").join_until(far));
+        assert!(Thread::start("loud", || panic!("on purpose")).expect("started").join_until(far));
+    }
+
+    #[test]
+    fn a_thread_that_hangs_is_left_behind() {
+        let (release, held) = bounded::<()>(0);
+        let mut stuck = Thread::start("stuck", move || {
+            let _ = held.recv();
+        })
+        .expect("started");
+        assert!(!stuck.join_until(Instant::now() + Duration::from_millis(10)));
+        drop(release);
+    }
+}
