@@ -170,7 +170,7 @@ impl App {
         if self.state.exchanges.is_open() && ui.input(|input| input.key_pressed(Key::Escape)) {
             self.pipeline.cancel_answer();
         }
-        let dropped = ui.input(|input| input.raw.dropped_files.iter().find_map(|file| file.path.clone()));
+        let dropped = ui.input(|input| input.raw.dropped_files.iter().next().map(|file| file.path().to_owned()));
         if let Some(path) = dropped {
             self.choose_path(Wanted::PictureOrVideo, path);
         }
@@ -278,7 +278,7 @@ impl eframe::App for App {
         }
     }
 
-    fn on_exit(&mut self) {
+    fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
         let (longest, frames) = self.frame_times.ever();
         tracing::info!(frames, longest_ms = longest.as_secs_f64() * 1e3, "the window closes");
     }
@@ -291,6 +291,6 @@ fn plate(ui: &Ui, align: Align2, place: Rect, text: &str, size: f32) {
     let rect = align.align_size_within_rect(galley.size() + 2.0 * padding, place.shrink(4.0 * theme::GRID));
     ui.painter().rect_filled(rect, theme::RADIUS, theme::PLATE);
     ui.painter().galley(rect.min + padding, galley, theme::SUBTITLE);
-    let response = ui.interact(rect, ui.id().with(text), Sense::hover());
+    let response = ui.interact(rect, ui.scope_id().with(text), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }

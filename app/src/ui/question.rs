@@ -57,7 +57,7 @@ impl Questions {
         ui.vertical_centered(|ui| {
             ui.set_max_width(width);
             let colours = theme::palette(ui.visuals());
-            let id = ui.id().with("question");
+            let id = ui.scope_id().with("question");
             let focused = ui.memory(|memory| memory.has_focus(id));
             let line = if focused { colours.accent } else { colours.line };
             let card = Frame::new()
@@ -85,7 +85,7 @@ impl Questions {
                         .hint_text(hint)
                         .frame(Frame::NONE)
                         .char_limit(LONGEST_QUESTION)
-                        .vertical_align(Align::Center)
+                        .align(egui::Align2::LEFT_CENTER)
                         .min_size(Vec2::new(0.0, 8.0 * theme::GRID))
                         .desired_width(f32::INFINITY);
                     let response = ui.add(field);

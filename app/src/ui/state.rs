@@ -19,7 +19,7 @@ use crate::pipeline::{Asked, Event, Told, Worker};
 
 pub use caption::{CaptionView, Words};
 pub use exchange::{Exchange, Exchanges, Phase};
-pub use notices::{Notice, Notices, Topic};
+pub use notices::{Notices, Topic};
 pub use tally::Tally;
 
 use super::wording;

@@ -32,7 +32,7 @@ pub fn show(ui: &Ui, caption: &CaptionView, picture: Rect, stage: Rect, now: Ins
     ui.painter().rect_filled(plate, theme::RADIUS + 4, theme::PLATE);
     ui.painter().galley(pos2(plate.center().x, plate.top() + PADDING.y), galley, theme::SUBTITLE);
 
-    let response = ui.interact(plate, ui.id().with("subtitle"), Sense::hover());
+    let response = ui.interact(plate, ui.scope_id().with("subtitle"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}{}", words.firm, words.tentative)));
     if !words.writing {
         // A screen reader says each caption when it is complete.
@@ -53,7 +53,7 @@ fn age(ui: &Ui, caption: &CaptionView, foot: Pos2, now: Instant) {
     let plate = Align2::CENTER_BOTTOM.anchor_size(foot, size);
     ui.painter().rect_filled(plate, size.y / 2.0, theme::PLATE);
     ui.painter().galley(plate.center() - galley.size() / 2.0, galley, theme::SUBTITLE);
-    let response = ui.interact(plate, ui.id().with("age"), Sense::hover());
+    let response = ui.interact(plate, ui.scope_id().with("age"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
     let hint = if caption.is_unchanged() {
         "Since the picture that the caption is about. The view has not changed since, so the caption still holds."

@@ -47,7 +47,7 @@ impl Video {
             let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             ui.painter().image(texture.id(), rect, whole, egui::Color32::WHITE);
         }
-        let response = ui.interact(rect, ui.id().with("video"), Sense::hover());
+        let response = ui.interact(rect, ui.scope_id().with("video"), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Live picture"));
         rect
     }
