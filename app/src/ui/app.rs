@@ -31,11 +31,11 @@ const STATUS: f32 = 7.0 * theme::GRID;
 
 /// The window's contents.
 pub struct App {
-    pipeline: Pipeline,
+    pub(super) pipeline: Pipeline,
     doors: Arc<dyn Doors>,
     errands: Errands,
     state: State,
-    video: Video,
+    pub(super) video: Video,
     questions: Questions,
     cameras: Cameras,
     models: Vec<Choice>,

@@ -66,15 +66,15 @@ impl UiError {
     }
 
     fn no_window(error: &eframe::Error) -> Self {
+        tracing::debug!(%error, "no window");
         let cause = match error {
             eframe::Error::AppCreation(cause) => return Self { message: cause.to_string() },
-            other => other.to_string(),
+            // Its text names a line of the windowing library, which helps nobody.
+            eframe::Error::WinitEventLoop(_) => "There is no display to open a window on.".to_owned(),
+            other => format!("No window could be opened: {}.", other.to_string().trim_end_matches('.')),
         };
-        let message = format!(
-            "No window could be opened: {}. Without a display, use `sightline watch --source camera`, which writes the \
-             captions to the terminal.",
-            cause.trim_end_matches('.')
-        );
+        let advice = "Use `sightline watch --source camera`, which writes the captions to the terminal.";
+        let message = format!("{cause} {advice}");
         Self { message }
     }
 }

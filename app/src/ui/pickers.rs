@@ -1,7 +1,7 @@
 //! The menus that choose the source and the model.
 
 use egui::containers::menu::MenuButton;
-use egui::{Align, Button, Layout, RichText, Ui, Vec2};
+use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2};
 
 use super::doors::{Choice, Wanted};
 use super::icon::{self, Icon};
@@ -10,6 +10,8 @@ use super::theme;
 
 /// The width of a menu, in points.
 const MENU_WIDTH: f32 = 280.0;
+/// From the edge of a menu's entry to its words, in points.
+const INDENT: f32 = 2.5 * theme::GRID;
 /// The widest name on a button, in characters.
 const LONGEST_NAME: usize = 36;
 
@@ -50,10 +52,10 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
     let (response, menu) = menu_button(Icon::Camera, &text, ui, |ui| {
         section(ui, "Cameras");
         match cameras {
-            Cameras::Looking => drop(ui.label(RichText::new("Looking for cameras…").weak())),
-            Cameras::Failed(message) => drop(ui.label(RichText::new(message).weak())),
+            Cameras::Looking => remark(ui, "Looking for cameras…"),
+            Cameras::Failed(message) => remark(ui, message),
             Cameras::Found(found) if found.is_empty() => {
-                ui.label(RichText::new("No camera found. Plug one in and open this menu again.").weak());
+                remark(ui, "No camera found. Plug one in and open this menu again.");
             }
             Cameras::Found(found) => {
                 for camera in found {
@@ -72,7 +74,7 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
                 action = Some(PickAction::Open(wanted));
             }
         }
-        ui.label(RichText::new("Or drop a file on the window.").weak().small());
+        remark(ui, "Or drop a file on the window.");
     });
     response.on_hover_text("Where the pictures come from");
     let opened = menu && !*was_open;
@@ -116,13 +118,24 @@ fn menu_button(sign: Icon, text: &str, ui: &mut Ui, content: impl FnOnce(&mut Ui
     let button = Button::new((icon_atom(sign, 16.0), text, icon_atom(Icon::More, 12.0)));
     let (response, inner) = MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_width(MENU_WIDTH);
+        ui.spacing_mut().button_padding = Vec2::new(INDENT, theme::GRID);
+        ui.spacing_mut().item_spacing.y = 2.0;
         content(ui);
+        ui.add_space(theme::GRID);
     });
     (response, inner.is_some())
 }
 
 fn section(ui: &mut Ui, title: &str) {
-    ui.label(RichText::new(title).weak().small());
+    ui.add_space(theme::GRID);
+    remark(ui, title);
+}
+
+/// Small words that line up with the entries.
+fn remark(ui: &mut Ui, text: &str) {
+    Frame::new().inner_margin(Margin::symmetric(INDENT as i8, 2)).show(ui, |ui| {
+        ui.label(RichText::new(text).weak().small());
+    });
 }
 
 fn entry(ui: &mut Ui, choice: &Choice, chosen: bool) -> bool {

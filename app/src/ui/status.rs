@@ -43,7 +43,7 @@ fn camera(state: &State, statistics: Statistics) -> String {
         SourcePhase::None => "No source".to_owned(),
         SourcePhase::Opening => "Opening source…".to_owned(),
         SourcePhase::Lost => "Source lost".to_owned(),
-        SourcePhase::Ended => "Source ended".to_owned(),
+        SourcePhase::Ended => "No more pictures".to_owned(),
         SourcePhase::Live => format!("{:.0} fps", statistics.camera_fps),
     }
 }

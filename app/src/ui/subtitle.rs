@@ -15,8 +15,8 @@ const WIDEST: f32 = 860.0;
 const PADDING: Vec2 = vec2(5.0 * theme::GRID, 3.0 * theme::GRID);
 /// From the lower edge of the picture to the plate.
 const LIFT: f32 = 4.0 * theme::GRID;
-/// What stands behind the last word while more are coming.
-const PEN: &str = " ▍";
+/// The bar behind the last word while more are coming, in points.
+const PEN: Vec2 = vec2(3.0, 0.9 * theme::SUBTITLE_SIZE);
 
 /// Draws the caption over `picture`, inside of `stage`. Draws nothing before the first caption.
 pub fn show(ui: &Ui, caption: &CaptionView, picture: Rect, stage: Rect, now: Instant) {
@@ -30,7 +30,13 @@ pub fn show(ui: &Ui, caption: &CaptionView, picture: Rect, stage: Rect, now: Ins
     let bottom = (picture.bottom() - LIFT).min(stage.bottom() - LIFT);
     let plate = Rect::from_min_size(pos2(stage.center().x - size.x / 2.0, bottom - size.y), size);
     ui.painter().rect_filled(plate, theme::RADIUS + 4, theme::PLATE);
-    ui.painter().galley(pos2(plate.center().x, plate.top() + PADDING.y), galley, theme::SUBTITLE);
+    let origin = pos2(plate.center().x, plate.top() + PADDING.y);
+    if words.writing && words.tentative.is_empty() {
+        let end = galley.pos_from_cursor(galley.end()).translate(origin.to_vec2());
+        let pen = Rect::from_center_size(pos2(end.right() + PEN.x + theme::GRID, end.center().y), PEN);
+        ui.painter().rect_filled(pen, 1.0, theme::palette(ui.visuals()).accent);
+    }
+    ui.painter().galley(origin, galley, theme::SUBTITLE);
 
     let response = ui.interact(plate, ui.scope_id().with("subtitle"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}{}", words.firm, words.tentative)));
@@ -74,8 +80,5 @@ fn layout(words: Words<'_>, width: f32) -> LayoutJob {
     job.wrap.max_width = width;
     job.append(words.firm, 0.0, format(theme::SUBTITLE));
     job.append(words.tentative, 0.0, format(theme::SUBTITLE_TENTATIVE));
-    if words.writing && words.tentative.is_empty() {
-        job.append(PEN, 0.0, format(theme::SUBTITLE_TENTATIVE));
-    }
     job
 }

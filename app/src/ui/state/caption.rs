@@ -15,6 +15,8 @@ pub struct CaptionView {
 struct Spoken {
     text: String,
     captured_at: Instant,
+    /// Whether it was stopped before its end.
+    cut: bool,
 }
 
 /// The words to draw.
@@ -32,7 +34,7 @@ pub struct Words<'a> {
 impl CaptionView {
     /// A caption of a picture captured at `captured_at` begins. The last one stays until its first word.
     pub fn begin(&mut self, captured_at: Instant) {
-        self.writing = Some(Spoken { text: String::new(), captured_at });
+        self.writing = Some(Spoken { text: String::new(), captured_at, cut: false });
         self.unchanged = false;
     }
 
@@ -46,14 +48,16 @@ impl CaptionView {
     /// The caption is complete.
     pub fn finish(&mut self, text: String, captured_at: Instant) {
         self.writing = None;
-        self.last = Some(Spoken { text, captured_at });
+        self.last = Some(Spoken { text, captured_at, cut: false });
     }
 
     /// The caption stopped halfway: what it said so far stays, marked as cut off, unless it only repeated the last one.
     pub fn cancel(&mut self) {
         let repeats = self.repeats();
         if let Some(mut cut) = self.writing.take().filter(|cut| !cut.text.is_empty() && !repeats) {
+            cut.text.truncate(cut.text.trim_end().len());
             cut.text.push('…');
+            cut.cut = true;
             self.last = Some(cut);
         }
     }
@@ -94,7 +98,7 @@ impl CaptionView {
     /// Whether the caption being written says the same as the last one so far.
     fn repeats(&self) -> bool {
         match (&self.writing, &self.last) {
-            (Some(writing), Some(last)) => last.text.starts_with(&writing.text),
+            (Some(writing), Some(last)) => !last.cut && last.text.starts_with(&writing.text),
             _ => false,
         }
     }

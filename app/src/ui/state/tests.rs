@@ -83,6 +83,9 @@ fn a_cancelled_caption_is_marked_as_cut_off_and_not_counted() {
     let one = frame(1);
     scene.happens([began(&one), text(&one, "A cat"), captioned(&one, "A cat", Stop::Cancelled)]);
     assert_eq!(scene.words(), ("A cat…", ""));
+    let two = frame(2);
+    scene.happens([began(&two), text(&two, " A"), captioned(&two, "A", Stop::Cancelled)]);
+    assert_eq!(scene.words(), ("A…", ""), "half a caption is no foretaste of the next");
     assert_eq!(scene.0.timings, None);
     assert_eq!(scene.0.tally.per_minute(scene.1 + Duration::from_secs(30)), Some(0.0));
 }
