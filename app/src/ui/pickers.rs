@@ -1,7 +1,8 @@
 //! The menus that choose the source and the model.
 
+use egui::accesskit::Role;
 use egui::containers::menu::MenuButton;
-use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2};
+use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo};
 
 use super::doors::{Choice, Wanted};
 use super::icon::{self, Icon};
@@ -146,7 +147,9 @@ fn entry(ui: &mut Ui, choice: &Choice, chosen: bool) -> bool {
 fn row(ui: &mut Ui, label: &str, detail: &str, chosen: bool) -> bool {
     let detail = RichText::new(detail).weak().small();
     let button = Button::selectable(chosen, label).right_text(detail).min_size(Vec2::new(MENU_WIDTH, 0.0)).truncate();
-    let clicked = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(button).clicked()).inner;
+    let response = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(button)).inner;
+    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, label));
+    let clicked = response.clicked();
     if clicked {
         ui.close();
     }

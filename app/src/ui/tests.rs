@@ -279,6 +279,7 @@ fn a_dialog_does_not_hold_up_the_window() {
     let doors = Arc::clone(&bench.doors);
     bench.wait("the chosen file", |_| doors.opened.lock().unwrap().contains(&"source /somewhere/cat.png".to_owned()));
     assert!(!bench.shows(&caption_of(10)), "the caption of the old source is gone");
+    bench.wait("the new source", |_| doors.source.opened.load(Ordering::SeqCst) == 2);
     bench.doors.source.show(40);
     bench.wait_for_label(&caption_of(40));
 }
