@@ -3,7 +3,18 @@
 //! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
 //! (`pipeline::capture`) numbers what it gives, and opens it again when it fails.
 
+pub mod camera;
+pub mod decode;
+mod latest;
+mod open;
+mod pictures;
+mod spec;
+mod video;
+
 use image::RgbImage;
+
+pub use open::{SourceOptions, open};
+pub use spec::{CameraChoice, SourceSpec, SpecError};
 
 /// A stream of pictures.
 pub trait Source: Send {
@@ -15,7 +26,8 @@ pub trait Source: Send {
     fn is_live(&self) -> bool;
 
     /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms without one, so that the
-    /// caller can look at its stop flag; never blocks for longer, whatever the device does.
+    /// caller can look at its stop flag; never blocks for longer, whatever the device does. (A picture file takes as long
+    /// as its decoding, which [`decode`] bounds.)
     ///
     /// # Errors
     /// What went wrong, as a sentence for people, and whether opening the source again may help.
@@ -40,6 +52,13 @@ pub struct SourceError {
     pub message: String,
     /// Whether it may pass by itself (a pulled cable, a camera in use): then the capture thread keeps trying.
     pub may_pass: bool,
+}
+
+impl SourceError {
+    /// An error that stays until somebody does something about it.
+    pub(crate) fn lasting(message: impl Into<String>) -> Self {
+        Self { message: message.into(), may_pass: false }
+    }
 }
 
 impl std::fmt::Display for SourceError {

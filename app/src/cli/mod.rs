@@ -1,9 +1,142 @@
 //! The command line: one file a command. Prints; everything below it does not.
+//!
+//! Standard output carries what was asked for, standard error everything for people. Exit codes: 0 done, 1 failed (a
+//! sentence says what to do), 2 wrong usage.
 
+mod args;
+pub mod cameras;
+mod describe;
+mod interrupt;
+mod json;
+mod live;
+mod watch;
+
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
+/// told as it happens.
+const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
+
+/// Live captions of what a camera sees, made on your own machine.
+///
+/// Without a command, opens the window.
+#[derive(Debug, Parser)]
+#[command(name = "sightline", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    live: live::LiveArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write live captions to the terminal
+    Watch(watch::WatchArgs),
+    /// Describe pictures
+    Describe(describe::DescribeArgs),
+    /// List the cameras
+    Cameras(cameras::CamerasArgs),
+}
 
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Nobody is there to be told when this fails.
+            let _ = usage.print();
+            // Help and version are no mistakes: they have exit code 0.
+            return u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    start_log();
+    let done = match &arguments.command {
+        None => live::run(&arguments.live),
+        Some(Command::Watch(args)) => watch::run(args),
+        Some(Command::Describe(args)) => describe::run(args),
+        Some(Command::Cameras(args)) => cameras::run(args),
+    };
+    done.unwrap_or_else(|error| {
+        if is_closed_output(&error) {
+            return ExitCode::SUCCESS;
+        }
+        // Nobody is there to be told when this fails.
+        let _ = writeln!(io::stderr(), "{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether whoever reads our output has read enough (`sightline watch … | head -1`).
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Sends what the modules trace to standard error.
+fn start_log() {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::engine::spec::{DeviceChoice, Precision};
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_is_the_window() {
+        let arguments = parse("sightline --source camera:1 --model demo --device cuda:1 --precision int8 --threads 2")
+            .expect("arguments");
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.live.source.expect("a source").to_string(), "camera:1");
+        assert_eq!(arguments.live.model.model.to_string(), "demo");
+        assert_eq!(arguments.live.model.device, DeviceChoice::Cuda(1));
+        assert_eq!(arguments.live.model.precision, Precision::Int8);
+        assert_eq!(arguments.live.model.threads.map(usize::from), Some(2));
+    }
+
+    #[test]
+    fn wrong_usage_is_exit_code_two_and_help_is_zero() {
+        for line in [
+            "sightline fly",
+            "sightline watch",
+            "sightline watch --source camera --frames 0",
+            "sightline watch --source camera --every-frame --longest-silence 3",
+            "sightline watch --source camera --longest-silence soon",
+            "sightline describe",
+            "sightline describe a.png --model 1b",
+            "sightline describe a.png --max-tokens 0",
+            "sightline --device gpu",
+            "sightline --precision f64",
+        ] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
+        for line in ["sightline --help", "sightline watch --help", "sightline --version"] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_closed_output_is_told_from_other_errors() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_closed_output(&closed.into()));
+        assert!(!is_closed_output(&io::Error::other("full").into()));
+    }
 }

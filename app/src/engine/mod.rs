@@ -1,5 +1,8 @@
 //! Who turns pictures into words. The pipeline asks an [`Engine`] and knows no model; an engine knows no thread.
 
+pub mod local;
+pub mod spec;
+
 use std::fmt;
 
 use image::RgbImage;

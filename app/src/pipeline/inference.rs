@@ -345,7 +345,7 @@ impl Inference {
             (Failure::Request(message), Some(of)) => Event::RequestFailed { of, message },
             (Failure::Request(message), None) => Event::Failed { worker: Worker::Inference, message, retry_in: None },
             (Failure::Engine { message, retry_in }, _) => {
-                tracing::error!("the model failed: {message}");
+                tracing::warn!("the model failed: {message}");
                 Event::Failed { worker: Worker::Inference, message, retry_in }
             }
         });

@@ -30,6 +30,12 @@ impl Thread {
         Ok(Self { name, thread: Some(thread), ended })
     }
 
+    /// Disconnected when the thread has ended.
+    #[cfg(test)]
+    pub fn ended(&self) -> Receiver<Infallible> {
+        self.ended.clone()
+    }
+
     /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver is left behind, with
     /// a warning. Says whether it ended.
     pub fn join_until(&mut self, deadline: Instant) -> bool {

@@ -1,0 +1,110 @@
+//! What can be wrong with a camera, in people's words.
+
+use super::super::SourceError;
+
+/// What is wrong with a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// There is no camera at all.
+    NoCamera,
+    /// There is no such camera, but there are these.
+    NotFound { present: Vec<String> },
+    /// The system does not let us open it.
+    Denied,
+    /// Another program has it.
+    Busy,
+    /// It was unplugged.
+    Gone,
+    /// It does not answer when it is opened.
+    NoAnswer,
+    /// It is open, and no frames come.
+    Silent,
+    /// It went silent before, and its last reader still waits for it.
+    StillSilent,
+    /// Another program left it in a state that can't be read.
+    LeftOdd { why: String },
+    /// It is no camera, or none with a format that we can read.
+    NoFormat,
+    /// This many frames in a row were broken.
+    Junk { frames: u32 },
+    /// Its reader died.
+    Died,
+    /// Something else, in the library's words.
+    Other(String),
+}
+
+impl Fault {
+    /// The fault as a sentence about a camera such as `camera 0 (HD Webcam)`.
+    pub(super) fn about(&self, camera: &str) -> SourceError {
+        let message = match self {
+            Self::NoCamera => NO_CAMERA.to_owned(),
+            Self::NotFound { present } => {
+                format!("There is no {camera}. There is: {}. Plug it in, or choose another.", present.join(", "))
+            }
+            Self::Denied => format!(
+                "The system does not allow {camera} to be opened. Add yourself to the group `video` (sudo usermod -aG \
+                 video $USER) and log in again."
+            ),
+            Self::Busy => format!("Another program is using {camera}. Close that program, or choose another camera."),
+            Self::Gone => format!("The connection to {camera} was lost. Plug it in again."),
+            Self::NoAnswer => format!("There is no answer from {camera}. Unplug it and plug it in again."),
+            Self::Silent => {
+                format!("No more pictures come from {camera}. If they stay away, unplug it and plug it in again.")
+            }
+            Self::StillSilent => format!("Still no pictures come from {camera}. Unplug it and plug it in again."),
+            Self::LeftOdd { why } => format!(
+                "Another program left {camera} in a state that can't be read ({why}). Unplug it and plug it in again, \
+                 or reset it: v4l2-ctl -d /dev/videoN --set-fmt-video=pixelformat=YUYV --set-parm=30, with its number \
+                 for N."
+            ),
+            Self::NoFormat => {
+                format!("No pictures that can be read come from {camera}: it offers no format that is known here.")
+            }
+            Self::Junk { frames } => format!(
+                "The last {frames} pictures from {camera} were damaged. Check its cable, or try another USB port."
+            ),
+            Self::Died => format!("Reading {camera} failed. If it happens again, unplug it and plug it in again."),
+            Self::Other(why) => format!("Reading {camera} failed ({why}). Unplug it and plug it in again."),
+        };
+        // All but a camera that is none may come right: it is plugged in, freed, allowed or reset while we wait.
+        SourceError { message, may_pass: !matches!(self, Self::NoFormat) }
+    }
+}
+
+/// What to do when there is no camera.
+pub(crate) const NO_CAMERA: &str = "No camera was found. Plug one in; if it is plugged in, check that you are in the \
+                                    group `video`. Without a camera, try --source with a picture or a video.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_a_sentence_that_names_the_camera_and_no_error_number() {
+        let faults = [
+            Fault::Denied,
+            Fault::Busy,
+            Fault::Gone,
+            Fault::NoAnswer,
+            Fault::Silent,
+            Fault::StillSilent,
+            Fault::LeftOdd { why: "frame rate 25/2".into() },
+            Fault::NoFormat,
+            Fault::Junk { frames: 60 },
+            Fault::Died,
+            Fault::NotFound { present: vec!["camera 1 (Other)".into()] },
+        ];
+        for fault in faults {
+            let message = fault.about("camera 0 (HD Webcam)").message;
+            assert!(message.contains("camera 0 (HD Webcam)") && message.ends_with('.'), "{message}");
+            assert!(!message.contains("os error"), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_no_camera_stays_so() {
+        assert!(Fault::Busy.about("camera 0").may_pass);
+        assert!(Fault::Gone.about("camera 0").may_pass);
+        assert!(!Fault::NoFormat.about("camera 0").may_pass);
+    }
+}

@@ -1,0 +1,137 @@
+//! Cameras: finding them, choosing a format, and reading them so that nothing they do stops the program.
+
+mod device;
+mod fault;
+mod format;
+mod frame;
+mod native;
+mod reader;
+
+pub use device::{Format, Pixels};
+pub(crate) use fault::NO_CAMERA;
+
+use fault::Fault;
+use reader::{CameraSource, Patience, called};
+
+use super::{CameraChoice, Source, SourceError};
+
+/// A camera and what it offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Camera {
+    /// Its number, as in `camera:0`.
+    pub number: u32,
+    /// Its own name, as in `camera:HD Webcam`.
+    pub name: String,
+    /// What it offers, from what would be chosen to the worst; empty when it can't be asked.
+    pub formats: Vec<Format>,
+    /// Why it can't be used at the moment, as a sentence.
+    pub problem: Option<String>,
+}
+
+/// The cameras' numbers and names, in order of their numbers. Quick, since none is opened: some may turn out to be none.
+///
+/// # Errors
+/// When the system can't tell.
+pub fn names() -> Result<Vec<(u32, String)>, SourceError> {
+    native::find().map_err(|fault| fault.about("the cameras"))
+}
+
+/// The cameras with their formats, in order of their numbers. Opens each for a moment.
+///
+/// # Errors
+/// When the system can't tell.
+pub fn list() -> Result<Vec<Camera>, SourceError> {
+    let mut cameras = Vec::new();
+    for (number, name) in names()? {
+        match native::formats(number) {
+            Ok(formats) => cameras.push(Camera { number, name, formats, problem: None }),
+            // A camera has nodes beside its own for metadata; a decoder is one, too.
+            Err(Fault::NoFormat) => tracing::debug!("Node {number} ({name}) is no camera"),
+            Err(fault) => {
+                let problem = Some(fault.about(&called(number, &name)).message);
+                cameras.push(Camera { number, name, formats: Vec::new(), problem });
+            }
+        }
+    }
+    Ok(cameras)
+}
+
+/// Opens a camera; waits some seconds for it at most.
+///
+/// # Errors
+/// When there is none such, or it can't be opened.
+pub(super) fn open(choice: &CameraChoice) -> Result<Box<dyn Source>, SourceError> {
+    let wanted = match choice {
+        CameraChoice::First => "camera".to_owned(),
+        CameraChoice::Number(number) => format!("camera {number}"),
+        CameraChoice::Name(name) => format!("camera named {name}"),
+    };
+    let found = native::find().map_err(|fault| fault.about(&wanted))?;
+    let candidates = choose(choice, &found).map_err(|fault| fault.about(&wanted))?;
+    let mut last = Fault::NoCamera.about(&wanted);
+    for (number, name) in candidates {
+        match CameraSource::open(number, &name, native::opener(number), Patience::default()) {
+            Ok(source) => return Ok(Box::new(source)),
+            Err(fault) => {
+                last = fault.about(&called(number, &name));
+                if fault != Fault::NoFormat {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// The cameras that may be meant, in the order in which to try them: the next is meant where one is no camera after all.
+fn choose(choice: &CameraChoice, found: &[(u32, String)]) -> Result<Vec<(u32, String)>, Fault> {
+    let with = |fits: &dyn Fn(&(u32, String)) -> bool| found.iter().filter(|c| fits(c)).cloned().collect::<Vec<_>>();
+    let candidates = match choice {
+        CameraChoice::First => found.to_vec(),
+        CameraChoice::Number(number) => with(&|camera| camera.0 == *number),
+        CameraChoice::Name(name) => {
+            let name = name.to_lowercase();
+            let mut fitting = with(&|camera| camera.1.to_lowercase() == name);
+            if fitting.is_empty() {
+                fitting = with(&|camera| camera.1.to_lowercase().contains(&name));
+            }
+            fitting
+        }
+    };
+    if !candidates.is_empty() {
+        Ok(candidates)
+    } else if found.is_empty() {
+        Err(Fault::NoCamera)
+    } else {
+        Err(Fault::NotFound { present: found.iter().map(|(number, name)| called(*number, name)).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Vec<(u32, String)> {
+        [(0, "HD Webcam"), (2, "Logitech C920"), (3, "Logitech C920")].map(|(n, name)| (n, name.to_owned())).to_vec()
+    }
+
+    fn numbers(choice: &CameraChoice) -> Vec<u32> {
+        choose(choice, &found()).expect("found").into_iter().map(|camera| camera.0).collect()
+    }
+
+    #[test]
+    fn a_camera_is_chosen_by_place_number_or_name() {
+        assert_eq!(numbers(&CameraChoice::First), [0, 2, 3]);
+        assert_eq!(numbers(&CameraChoice::Number(2)), [2]);
+        assert_eq!(numbers(&CameraChoice::Name("logitech c920".into())), [2, 3]);
+        assert_eq!(numbers(&CameraChoice::Name("webcam".into())), [0]);
+    }
+
+    #[test]
+    fn a_missing_camera_is_told_with_those_that_are_there() {
+        let fault = choose(&CameraChoice::Number(7), &found()).expect_err("missing");
+        let message = fault.about("camera 7").message;
+        assert!(message.starts_with("There is no camera 7. There is: camera 0 (HD Webcam), camera 2"), "{message}");
+        assert_eq!(choose(&CameraChoice::Name("x".into()), &[]), Err(Fault::NoCamera));
+    }
+}

@@ -1,0 +1,175 @@
+//! Real cameras, through nokhwa. The only file that opens one.
+
+use std::panic::catch_unwind;
+
+use nokhwa::utils::{ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
+use nokhwa::{Camera, NokhwaError};
+
+use super::device::{Device, Format, Opener, RawFrame};
+use super::fault::Fault;
+use super::format::best_first;
+
+/// All that the library can decode.
+const DECODABLE: [FrameFormat; 6] = [
+    FrameFormat::MJPEG,
+    FrameFormat::YUYV,
+    FrameFormat::NV12,
+    FrameFormat::RAWRGB,
+    FrameFormat::RAWBGR,
+    FrameFormat::GRAY,
+];
+
+/// How many formats are tried, from the best on, when a camera refuses what it offers.
+const MOST_TRIES: usize = 8;
+
+/// The cameras' numbers and names, in order. Opens none, so it is quick, and on Linux has nodes that are no cameras.
+pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
+    // It panics at files such as /dev/video-decoder.
+    let found = catch_unwind(|| nokhwa::query(ApiBackend::Auto));
+    let found = found.map_err(|_| Fault::Other("the list of cameras can't be read".to_owned()))?;
+    let mut found = found
+        .map_err(|error| Fault::Other(error.to_string()))?
+        .iter()
+        .filter_map(|info| Some((info.index().as_index().ok()?, info.human_name())))
+        .collect::<Vec<_>>();
+    found.sort();
+    Ok(found)
+}
+
+/// What a camera offers, from the best format to the worst.
+pub(super) fn formats(number: u32) -> Result<Vec<Format>, Fault> {
+    let (mut camera, formats) = open(number)?;
+    // Opening left the camera at the first format listed, often a poor one: leave it at a good one.
+    if let Some(best) = formats.first() {
+        set(&mut camera, *best)?;
+    }
+    Ok(formats)
+}
+
+/// Opens a camera at its best format.
+pub(super) fn opener(number: u32) -> Opener {
+    Box::new(move || {
+        let (mut camera, formats) = open(number)?;
+        let mut last = Fault::NoFormat;
+        for format in formats.into_iter().take(MOST_TRIES) {
+            match set(&mut camera, format).and_then(|()| camera.open_stream().map_err(|error| fault_of(&error))) {
+                Ok(()) => {
+                    tracing::info!("Camera {number} sends {format}");
+                    return Ok(Box::new(Native { camera, format }) as Box<dyn Device>);
+                }
+                Err(fault @ (Fault::Busy | Fault::Gone)) => return Err(fault),
+                Err(fault) => {
+                    tracing::debug!("Camera {number} refuses {format}: {fault:?}");
+                    last = fault;
+                }
+            }
+        }
+        Err(last)
+    })
+}
+
+struct Native {
+    camera: Camera,
+    format: Format,
+}
+
+impl Device for Native {
+    fn read(&mut self) -> Result<RawFrame, Fault> {
+        let buffer = self.camera.frame().map_err(|error| fault_of(&error))?;
+        Ok(RawFrame { format: self.format, bytes: buffer.buffer().to_vec() })
+    }
+}
+
+/// Opens a camera to ask for its formats. The library wants a request even for that; cameras refuse some.
+fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
+    let requests = [RequestedFormatType::None, RequestedFormatType::AbsoluteHighestFrameRate];
+    let mut last = Fault::NoFormat;
+    for request in requests {
+        let request = RequestedFormat::with_formats(request, &DECODABLE);
+        match Camera::new(CameraIndex::Index(number), request) {
+            Ok(mut camera) => {
+                let formats = camera.compatible_camera_formats().map_err(|error| fault_of(&error))?;
+                let formats = formats.iter().map(|format| Format {
+                    width: format.width(),
+                    height: format.height(),
+                    fps: format.frame_rate(),
+                    pixels: format.format().into(),
+                });
+                return Ok((camera, best_first(&formats.collect::<Vec<_>>())));
+            }
+            Err(error) => last = fault_of(&error),
+        }
+    }
+    Err(last)
+}
+
+fn set(camera: &mut Camera, format: Format) -> Result<(), Fault> {
+    let wanted = CameraFormat::new_from(format.width, format.height, format.pixels.into(), format.fps);
+    // Setting what is set already would fail while another program reads the camera, and need not be done.
+    if camera.camera_format() == wanted {
+        return Ok(());
+    }
+    let request = RequestedFormat::with_formats(RequestedFormatType::Exact(wanted), &DECODABLE);
+    camera.set_camera_requset(request).map(|_| ()).map_err(|error| fault_of(&error))
+}
+
+/// The library tells its errors apart by their text alone.
+fn fault_of(error: &NokhwaError) -> Fault {
+    // Numbers of Linux's errno.h.
+    const ENOENT: &str = "(os error 2)";
+    const EIO: &str = "(os error 5)";
+    const ENXIO: &str = "(os error 6)";
+    const EACCES: &str = "(os error 13)";
+    const EBUSY: &str = "(os error 16)";
+    const ENODEV: &str = "(os error 19)";
+    const EINVAL: &str = "(os error 22)";
+    const ENOTTY: &str = "(os error 25)";
+    let text = error.to_string();
+    let has = |part: &str| text.contains(part);
+    if has(EACCES) {
+        return Fault::Denied;
+    }
+    if has(EBUSY) {
+        return Fault::Busy;
+    }
+    if has(ENOENT) || has(ENXIO) || has(ENODEV) {
+        return Fault::Gone;
+    }
+    match error {
+        NokhwaError::GetPropertyError { property, error } => match property.as_str() {
+            "FrameFormat" if error == "unsupported" => Fault::LeftOdd { why: "its picture format is unknown".into() },
+            "V4L2 FrameRate" if error.starts_with("Framerate not whole") => {
+                Fault::LeftOdd { why: "its frame rate is not a whole number".into() }
+            }
+            "FrameFormat" if has(EINVAL) || has(ENOTTY) => Fault::NoFormat,
+            "CameraFormat" => Fault::NoFormat,
+            _ => Fault::Other(error.clone()),
+        },
+        NokhwaError::ReadFrameError(_) if has(EIO) => Fault::Other("the transfer failed".into()),
+        _ => Fault::Other(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_librarys_errors_are_told_apart() {
+        let property = |property: &str, error: &str| NokhwaError::GetPropertyError {
+            property: property.into(),
+            error: error.into(),
+        };
+        let open = |why: &str| NokhwaError::OpenDeviceError("0".into(), format!("V4L2 Error: {why}"));
+        assert_eq!(fault_of(&open("Permission denied (os error 13)")), Fault::Denied);
+        assert_eq!(fault_of(&open("No such file or directory (os error 2)")), Fault::Gone);
+        let busy = NokhwaError::OpenStreamError("Device or resource busy (os error 16)".into());
+        assert_eq!(fault_of(&busy), Fault::Busy);
+        assert_eq!(fault_of(&NokhwaError::ReadFrameError("No such device (os error 19)".into())), Fault::Gone);
+        assert_eq!(fault_of(&property("CameraFormat", "Failed to Fufill")), Fault::NoFormat);
+        assert!(matches!(fault_of(&property("FrameFormat", "unsupported")), Fault::LeftOdd { .. }));
+        let rate = property("V4L2 FrameRate", "Framerate not whole number: 25 / 2");
+        assert!(matches!(fault_of(&rate), Fault::LeftOdd { .. }));
+        assert!(matches!(fault_of(&NokhwaError::GeneralError("odd".into())), Fault::Other(_)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Arguments that several commands have in common, and what they become.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::capture::{self, SourceOptions, SourceSpec};
+use crate::engine::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
+use crate::engine::{Engine, Request, local};
+use crate::pipeline::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
+
+/// Which model, and what it is asked.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
+    #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
+    pub model: ModelSpec,
+
+    /// Where the model runs: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: DeviceChoice,
+
+    /// Numbers to calculate in: auto, f32, bf16 or int8
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    pub precision: Precision,
+
+    /// What the model is told to do with a picture
+    #[arg(long, value_name = "TEXT", default_value = DEFAULT_INSTRUCTION)]
+    pub prompt: String,
+
+    /// The most tokens of a reply; a token is about three quarters of a word
+    #[arg(long, value_name = "N", default_value_t = most_tokens())]
+    pub max_tokens: NonZeroUsize,
+
+    /// Processor threads for the model [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+fn most_tokens() -> NonZeroUsize {
+    NonZeroUsize::new(DEFAULT_MAX_TOKENS).unwrap_or(NonZeroUsize::MIN)
+}
+
+impl ModelArgs {
+    /// How to run the model.
+    pub fn engine_options(&self) -> EngineOptions {
+        EngineOptions { device: self.device, precision: self.precision, threads: self.threads.map(NonZeroUsize::get) }
+    }
+
+    /// What opens the model, for a pipeline.
+    pub fn open_engine(&self) -> OpenEngine {
+        let (model, options) = (self.model.clone(), self.engine_options());
+        Box::new(move || local::open(&model, &options).map(|engine| Box::new(engine) as Box<dyn Engine>))
+    }
+
+    /// What is asked of the model.
+    pub fn request(&self, ignore_end: bool) -> Request {
+        Request { prompt: self.prompt.clone(), max_tokens: self.max_tokens.get(), ignore_end }
+    }
+}
+
+/// What opens a source, for a pipeline.
+pub fn open_source(spec: SourceSpec, options: SourceOptions) -> OpenSource {
+    Box::new(move || capture::open(&spec, &options))
+}
+
+/// Reads a number of seconds, such as `2` or `0.5`.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "Write a number of seconds, such as 20 or 0.5.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_with_and_without_a_fraction() {
+        assert_eq!(seconds("20"), Ok(Duration::from_secs(20)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["", "-1", "soon", "inf", "NaN", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `sightline cameras`: which cameras there are and what they offer.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::capture::camera::{self, Camera, Format, NO_CAMERA};
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CamerasArgs {
+    /// Print one JSON object a camera, each on a line of its own
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Lists the cameras on standard output; with none, says on standard error what to do, and fails.
+///
+/// # Errors
+/// When the cameras can't be listed, or standard output can't be written.
+pub fn run(args: &CamerasArgs) -> anyhow::Result<ExitCode> {
+    let cameras = camera::list()?;
+    if cameras.is_empty() {
+        writeln!(std::io::stderr(), "{NO_CAMERA}")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut text = String::new();
+    for camera in &cameras {
+        if args.json {
+            text.push_str(&serde_json::to_string(&CameraLine::from(camera))?);
+            text.push('\n');
+        } else {
+            text.push_str(&for_people(camera)?);
+        }
+    }
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A camera as a line of JSON.
+#[derive(Serialize)]
+struct CameraLine<'a> {
+    index: u32,
+    name: &'a str,
+    formats: Vec<FormatLine>,
+    problem: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FormatLine {
+    width: u32,
+    height: u32,
+    fps: u32,
+    pixels: &'static str,
+}
+
+impl<'a> From<&'a Camera> for CameraLine<'a> {
+    fn from(camera: &'a Camera) -> Self {
+        let formats = camera.formats.iter().map(|&Format { width, height, fps, pixels }| FormatLine {
+            width,
+            height,
+            fps,
+            pixels: pixels.name(),
+        });
+        Self {
+            index: camera.number,
+            name: &camera.name,
+            formats: formats.collect(),
+            problem: camera.problem.as_deref(),
+        }
+    }
+}
+
+fn for_people(camera: &Camera) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "camera:{}  {}", camera.number, camera.name)?;
+    if let Some(problem) = &camera.problem {
+        writeln!(text, "    {problem}")?;
+    }
+    if let Some((best, others)) = camera.formats.split_first() {
+        writeln!(text, "    {best} ({} other formats, see --json)", others.len())?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::camera::Pixels;
+
+    fn camera() -> Camera {
+        let format = Format { width: 1280, height: 720, fps: 30, pixels: Pixels::Mjpeg };
+        Camera {
+            number: 2,
+            name: "HD Webcam".into(),
+            formats: vec![format, Format { fps: 15, ..format }],
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn people_read_the_name_the_number_and_the_format_that_is_used() {
+        let text = for_people(&camera()).expect("written");
+        assert_eq!(text, "camera:2  HD Webcam\n    1280x720 at 30 fps, MJPEG (1 other formats, see --json)\n");
+        let busy = Camera { formats: Vec::new(), problem: Some("It is busy.".into()), ..camera() };
+        assert_eq!(for_people(&busy).expect("written"), "camera:2  HD Webcam\n    It is busy.\n");
+    }
+
+    #[test]
+    fn programs_read_an_object_a_camera() {
+        let line = serde_json::to_value(CameraLine::from(&camera())).expect("written");
+        assert_eq!(line["index"], 2);
+        assert_eq!(line["formats"][0]["pixels"], "MJPEG");
+        assert_eq!(line["formats"][1]["fps"], 15);
+        assert!(line["problem"].is_null());
+    }
+}

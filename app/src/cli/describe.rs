@@ -1,0 +1,316 @@
+//! `sightline describe`: pictures in, words out.
+//!
+//! One turn a picture, or one turn of them all with `--together`. A picture that can't be read costs its own turn and the
+//! exit code; turns print whole or not at all, except that on a terminal the words appear as they are decoded.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use image::RgbImage;
+use vlm::{Cancel, Reply, Stop};
+
+use super::args::ModelArgs;
+use super::interrupt;
+use super::json::Description;
+use crate::capture::decode::read_picture;
+use crate::engine::local::{self, LocalEngine};
+use crate::engine::{Engine, EngineCard, EngineError, Request};
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct DescribeArgs {
+    /// Picture files
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<PathBuf>,
+
+    /// One turn of all pictures
+    #[arg(long)]
+    pub together: bool,
+
+    /// Cut pictures into tiles, for small print; slower
+    #[arg(long)]
+    pub split: bool,
+
+    /// Print one JSON object a turn, each on a line of its own
+    #[arg(long)]
+    pub json: bool,
+
+    /// Add the ids of the whole prompt to the JSON objects
+    #[arg(long, requires = "json")]
+    pub ids: bool,
+
+    /// Go on to --max-tokens when the model comes to an end, for comparisons
+    #[arg(long)]
+    pub ignore_end: bool,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// Describes the pictures.
+///
+/// # Errors
+/// When the model can't be loaded or fails, or standard output can't be written.
+pub fn run(args: &DescribeArgs) -> anyhow::Result<ExitCode> {
+    let interrupted = interrupt::flag()?;
+    let stdout = io::stdout();
+    let stream = !args.json && stdout.is_terminal();
+    let mut describer = Describer { args, stream, interrupted, out: stdout.lock(), err: io::stderr() };
+    describer.run(|| local::open(&args.model.model, &args.model.engine_options()))
+}
+
+/// What this command needs of an engine beyond the trait that the pipeline has: several pictures in a turn, and tiles.
+trait Describe {
+    fn card(&self) -> EngineCard;
+
+    fn describe(
+        &mut self,
+        pictures: &[RgbImage],
+        split: bool,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError>;
+}
+
+impl Describe for LocalEngine {
+    fn card(&self) -> EngineCard {
+        Engine::card(self)
+    }
+
+    fn describe(
+        &mut self,
+        pictures: &[RgbImage],
+        split: bool,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError> {
+        Self::describe(self, pictures, split, request, cancel, on_text)
+    }
+}
+
+struct Describer<'a, O, E> {
+    args: &'a DescribeArgs,
+    /// Words as they come.
+    stream: bool,
+    interrupted: Cancel,
+    out: O,
+    err: E,
+}
+
+impl<O: Write, E: Write> Describer<'_, O, E> {
+    /// Describes every turn. The model is loaded once a picture was read.
+    fn run<D: Describe>(&mut self, open: impl Fn() -> Result<D, EngineError>) -> anyhow::Result<ExitCode> {
+        let mut code = ExitCode::SUCCESS;
+        let mut engine = None;
+        let length = if self.args.together { self.args.images.len() } else { 1 };
+        for images in self.args.images.chunks(length) {
+            if self.interrupted.is_cancelled() {
+                return Ok(ExitCode::FAILURE);
+            }
+            let Some(pictures) = self.read(images)? else {
+                code = ExitCode::FAILURE;
+                continue;
+            };
+            let engine = match &mut engine {
+                Some(engine) => engine,
+                none => none.insert(open()?),
+            };
+            match self.turn(engine, images, &pictures) {
+                Ok(()) => {}
+                Err(Fault::Engine(error)) if error.only_this_request => {
+                    writeln!(self.err, "{error}")?;
+                    code = ExitCode::FAILURE;
+                }
+                Err(Fault::Engine(error)) => return Err(error.into()),
+                Err(Fault::Output(error)) => return Err(error.into()),
+            }
+        }
+        if self.interrupted.is_cancelled() {
+            code = ExitCode::FAILURE;
+        }
+        Ok(code)
+    }
+
+    /// The pictures of one turn, or nothing if one of them can't be read: a turn without it would be another question.
+    fn read(&mut self, images: &[PathBuf]) -> io::Result<Option<Vec<RgbImage>>> {
+        let mut pictures = Some(Vec::new());
+        for path in images {
+            match (read_picture(path), &mut pictures) {
+                (Ok(picture), Some(pictures)) => pictures.push(picture),
+                (Ok(_), None) => {}
+                (Err(error), _) => {
+                    writeln!(self.err, "{error}")?;
+                    pictures = None;
+                }
+            }
+        }
+        Ok(pictures)
+    }
+
+    fn turn<D: Describe>(&mut self, engine: &mut D, images: &[PathBuf], pictures: &[RgbImage]) -> Result<(), Fault> {
+        let Self { args, stream, interrupted, out, .. } = self;
+        // With several turns, each says what it is about.
+        let label = (args.images.len() > images.len()).then(|| format!("{}: ", images[0].display()));
+        let label = label.unwrap_or_default();
+        if *stream {
+            write!(out, "{label}")?;
+            out.flush()?;
+        }
+        let mut written = Ok(());
+        let mut on_text = |piece: &str| {
+            if *stream && written.is_ok() {
+                written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+            }
+        };
+        let request = args.model.request(args.ignore_end);
+        let told = engine.describe(pictures, args.split, &request, interrupted, &mut on_text);
+        written?;
+        if *stream {
+            writeln!(out)?;
+        }
+        let reply = told?;
+        if args.json {
+            let card = engine.card();
+            serde_json::to_writer(&mut *out, &Description::new(images, &request.prompt, &reply, &card, args.ids))
+                .map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else if !*stream && reply.stop != Stop::Cancelled {
+            writeln!(out, "{label}{}", reply.text)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// Why a turn failed.
+enum Fault {
+    Engine(EngineError),
+    Output(io::Error),
+}
+
+impl From<EngineError> for Fault {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser as _;
+    use image::Rgb;
+    use serde_json::Value;
+    use vlm::{Draft, Timings};
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DescribeArgs,
+    }
+
+    /// Says how many pictures it saw and the red of the first.
+    struct Fake;
+
+    impl Describe for Fake {
+        fn card(&self) -> EngineCard {
+            EngineCard { model: "fake".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+        }
+
+        fn describe(
+            &mut self,
+            pictures: &[RgbImage],
+            split: bool,
+            request: &Request,
+            cancel: &Cancel,
+            on_text: &mut dyn FnMut(&str),
+        ) -> Result<Reply, EngineError> {
+            let red = pictures[0].get_pixel(0, 0).0[0];
+            if red == 13 {
+                return Err(EngineError { message: "It is unlucky.".to_owned(), only_this_request: true });
+            }
+            let text = format!("{} of {red}, {split}, {}", pictures.len(), request.ignore_end);
+            on_text(&text);
+            let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
+            let (draft, timings) = (Draft::default(), Timings::default());
+            Ok(Reply { text, token_ids: vec![1], prompt_ids: vec![7, 8], stop, draft, timings })
+        }
+    }
+
+    fn picture(folder: &Path, red: u8) -> String {
+        let path = folder.join(format!("{red}.png"));
+        RgbImage::from_pixel(2, 2, Rgb([red, 0, 0])).save(&path).expect("saved");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// Runs the command, and gives standard output, standard error and the exit code.
+    fn describe(words: &[&str], stream: bool) -> (String, String, ExitCode) {
+        let line = Line::try_parse_from(["describe"].iter().chain(words)).expect("arguments");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let interrupted = Cancel::default();
+        let mut describer = Describer { args: &line.args, stream, interrupted, out: &mut out, err: &mut err };
+        let code = describer.run(|| Ok(Fake)).expect("described");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (text(out), text(err), code)
+    }
+
+    #[test]
+    fn each_picture_is_a_turn_and_together_they_are_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (a, b) = (picture(folder.path(), 1), picture(folder.path(), 2));
+        for stream in [false, true] {
+            let (out, err, code) = describe(&[&a, &b], stream);
+            assert_eq!(out, format!("{a}: 1 of 1, false, false\n{b}: 1 of 2, false, false\n"));
+            assert_eq!((err.as_str(), code), ("", ExitCode::SUCCESS));
+            let (out, ..) = describe(&[&a, &b, "--together", "--split"], stream);
+            assert_eq!(out, "2 of 1, true, false\n");
+        }
+    }
+
+    #[test]
+    fn json_is_an_object_a_turn_and_ids_come_when_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let a = picture(folder.path(), 1);
+        let (out, ..) = describe(&[&a, "--json", "--ids", "--prompt", "Why?", "--ignore-end"], false);
+        let value: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(value["images"], serde_json::json!([a]));
+        assert_eq!((&value["prompt"], &value["text"]), (&"Why?".into(), &"1 of 1, false, true".into()));
+        assert_eq!(value["prompt_ids"], serde_json::json!([7, 8]));
+        assert!(Line::try_parse_from(["describe", &a, "--ids"]).is_err(), "ids are part of the JSON");
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_read_is_named_and_the_others_go_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (good, refused) = (picture(folder.path(), 1), picture(folder.path(), 13));
+        let missing = folder.path().join("missing.png").to_str().expect("UTF-8").to_owned();
+        let (out, err, code) = describe(&[&missing, &refused, &good], false);
+        assert_eq!(out, format!("{good}: 1 of 1, false, false\n"));
+        assert!(err.contains(&missing) && err.contains("It is unlucky."), "{err}");
+        assert_eq!(code, ExitCode::FAILURE);
+        let (out, _, code) = describe(&[&good, &missing, "--together"], false);
+        assert_eq!((out.as_str(), code), ("", ExitCode::FAILURE));
+    }
+
+    #[test]
+    fn without_a_picture_no_model_is_loaded() {
+        let line = Line::try_parse_from(["describe", "/no/such/picture.png"]).expect("arguments");
+        let (out, err) = (Vec::new(), Vec::new());
+        let interrupted = Cancel::default();
+        let mut describer = Describer { args: &line.args, stream: false, interrupted, out, err };
+        let code = describer.run(|| -> Result<Fake, _> { panic!("loaded") }).expect("described");
+        assert_eq!(code, ExitCode::FAILURE);
+    }
+}

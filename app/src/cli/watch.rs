@@ -1,0 +1,340 @@
+//! `sightline watch`: live captions without a window.
+//!
+//! Captions go to standard output, one a line; on a terminal their words appear as they are decoded. Everything that
+//! people should know besides goes to standard error.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use vlm::{Cancel, Stop};
+
+use super::args::{ModelArgs, open_source, seconds};
+use super::interrupt;
+use super::json::CaptionLine;
+use crate::capture::{SourceOptions, SourceSpec};
+use crate::engine::EngineCard;
+use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
+
+/// How often the interrupt flag is looked at.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct WatchArgs {
+    /// camera, camera:N, camera:NAME, or a picture, folder or video
+    #[arg(long, value_name = "SOURCE")]
+    pub source: SourceSpec,
+
+    /// End after this many captions
+    #[arg(long, value_name = "N")]
+    pub frames: Option<NonZeroU64>,
+
+    /// Begin again at the end of a video or folder
+    #[arg(long = "loop")]
+    pub repeat: bool,
+
+    /// Caption every frame that there is time for, also when nothing changed
+    #[arg(long, conflicts_with = "longest_silence")]
+    pub every_frame: bool,
+
+    /// Caption an unchanged view again after this long [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub longest_silence: Option<Duration>,
+
+    /// Print one JSON object a caption, each on a line of its own
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+impl WatchArgs {
+    fn settings(&self) -> Settings {
+        let defaults = GateSettings::default();
+        let longest_silence = self.longest_silence.unwrap_or(defaults.longest_silence);
+        Settings {
+            instruction: self.model.prompt.clone(),
+            max_tokens: self.model.max_tokens.get(),
+            gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
+            ..Settings::default()
+        }
+    }
+}
+
+/// Captions what the source shows until it ends, enough captions were made, or the user interrupts.
+///
+/// # Errors
+/// When the pipeline can't be started, or standard output can't be written.
+pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let interrupted = interrupt::flag()?;
+    let pipeline = Pipeline::start(args.settings(), Arc::new(|| {})).context("The system starts no more threads.")?;
+    pipeline.set_engine(args.model.model.to_string(), args.model.open_engine());
+    pipeline.set_source(open_source(args.source.clone(), SourceOptions { repeat: args.repeat }));
+    let stdout = io::stdout();
+    let shape = match (args.json, stdout.is_terminal()) {
+        (true, _) => Shape::Json,
+        (false, true) => Shape::Stream,
+        (false, false) => Shape::Lines,
+    };
+    let mut watcher = Watcher::new(shape, args.model.prompt.clone(), args.frames, stdout.lock(), io::stderr());
+    Ok(watcher.watch(&pipeline, &interrupted)?)
+}
+
+/// How captions are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// An object a line.
+    Json,
+    /// A caption a line, when it is complete.
+    Lines,
+    /// Words as they come.
+    Stream,
+}
+
+/// Writes what a pipeline tells.
+struct Watcher<O, E> {
+    shape: Shape,
+    prompt: String,
+    /// Captions still to be written; `None` without end.
+    left: Option<u64>,
+    card: EngineCard,
+    out: O,
+    err: E,
+    /// Something could not be captioned.
+    has_failed: bool,
+    /// The terminal's line has words on it.
+    in_line: bool,
+    /// What was said last about a source that is away, so that every further try does not say it again.
+    lost: Option<String>,
+}
+
+impl<O: Write, E: Write> Watcher<O, E> {
+    fn new(shape: Shape, prompt: String, frames: Option<NonZeroU64>, out: O, err: E) -> Self {
+        let left = frames.map(NonZeroU64::get);
+        let card = EngineCard::default();
+        Self { shape, prompt, left, card, out, err, has_failed: false, in_line: false, lost: None }
+    }
+
+    fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
+        while !interrupted.is_cancelled() {
+            if let Some(event) = pipeline.wait_event(LOOK_UP)
+                && let ControlFlow::Break(code) = self.tell(event)?
+            {
+                return Ok(code);
+            }
+        }
+        self.end_line(" …")?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn tell(&mut self, event: Event) -> io::Result<ControlFlow<ExitCode>> {
+        match event {
+            Event::SourceOpened { name } => {
+                self.lost = None;
+                self.say(&format!("Watching {name}."))?;
+            }
+            Event::SourceLost { message, .. } => {
+                if self.lost.as_ref() != Some(&message) {
+                    self.say(&format!("{message} Trying again."))?;
+                    self.lost = Some(message);
+                }
+            }
+            Event::ModelLoading { model } => self.say(&format!("Loading the model {model}."))?,
+            Event::ModelReady(card) => {
+                let EngineCard { model, device, precision } = &card;
+                self.say(&format!("The model {model} is ready ({device}, {precision})."))?;
+                self.card = card;
+            }
+            Event::Text { of: Told::Caption { .. }, piece } if self.shape == Shape::Stream => self.stream(&piece)?,
+            Event::Captioned(caption) if caption.reply.stop == Stop::Cancelled => self.end_line(" …")?,
+            Event::Captioned(caption) => {
+                self.write(&caption)?;
+                if let Some(left) = &mut self.left {
+                    *left -= 1;
+                    if *left == 0 {
+                        return Ok(ControlFlow::Break(self.code()));
+                    }
+                }
+            }
+            Event::RequestFailed { message, .. } => {
+                self.has_failed = true;
+                self.say(&message)?;
+            }
+            Event::Failed { message, retry_in, .. } => {
+                self.has_failed = true;
+                self.say(&message)?;
+                if retry_in.is_none() {
+                    return Ok(ControlFlow::Break(ExitCode::FAILURE));
+                }
+            }
+            Event::Done => return Ok(ControlFlow::Break(self.code())),
+            // Nobody asks questions here, and what stays as it is needs no words.
+            Event::Began(_)
+            | Event::Text { .. }
+            | Event::Answered { .. }
+            | Event::SourceEnded
+            | Event::Unchanged { .. } => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn code(&self) -> ExitCode {
+        if self.has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    fn write(&mut self, caption: &Caption) -> io::Result<()> {
+        match self.shape {
+            Shape::Json => {
+                serde_json::to_writer(&mut self.out, &CaptionLine::new(caption, &self.prompt, &self.card))?;
+                writeln!(self.out)?;
+            }
+            Shape::Lines => writeln!(self.out, "{}", one_line(&caption.reply.text))?,
+            // The words are there already.
+            Shape::Stream => return self.end_line(""),
+        }
+        self.out.flush()
+    }
+
+    fn stream(&mut self, piece: &str) -> io::Result<()> {
+        let piece = one_line(piece);
+        let piece = if self.in_line { &piece } else { piece.trim_start() };
+        self.in_line |= !piece.is_empty();
+        self.out.write_all(piece.as_bytes())?;
+        self.out.flush()
+    }
+
+    fn end_line(&mut self, with: &str) -> io::Result<()> {
+        if std::mem::take(&mut self.in_line) {
+            writeln!(self.out, "{with}")?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, sentence: &str) -> io::Result<()> {
+        self.end_line(" …")?;
+        writeln!(self.err, "{sentence}")
+    }
+}
+
+/// Text without line breaks and control characters, which would break the line or the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::fake::{EngineScript, Fault, SourceScript, Step, caption_of};
+
+    /// What was written to both streams, and the exit code.
+    struct Watched {
+        out: String,
+        err: String,
+        code: ExitCode,
+    }
+
+    fn watch(shape: Shape, frames: Option<u64>, source: &SourceScript, engine: &EngineScript) -> Watched {
+        let settings = Settings { gate: None, ..Settings::default() };
+        let pipeline = Pipeline::start(settings, Arc::new(|| {})).expect("threads start");
+        pipeline.set_engine("fake".to_owned(), engine.open());
+        pipeline.set_source(source.open());
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut watcher = Watcher::new(shape, "What?".to_owned(), frames.and_then(NonZeroU64::new), &mut out, &mut err);
+        let code = watcher.watch(&pipeline, &Cancel::default()).expect("written");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Watched { out: text(out), err: text(err), code }
+    }
+
+    fn pictures(count: u8) -> SourceScript {
+        let source = SourceScript::patient();
+        for red in 1..=count {
+            source.show(red);
+        }
+        source.then(Step::Ended);
+        source
+    }
+
+    #[test]
+    fn captions_are_lines_or_stream_into_lines() {
+        for shape in [Shape::Lines, Shape::Stream] {
+            let watched = watch(shape, None, &pictures(2), &EngineScript::default());
+            assert_eq!(watched.out, format!("{}\n{}\n", caption_of(1), caption_of(2)), "{shape:?}");
+            assert_eq!(watched.code, ExitCode::SUCCESS);
+            assert!(watched.err.contains("Watching Fake camera."), "{}", watched.err);
+        }
+    }
+
+    #[test]
+    fn json_is_an_object_a_line_and_ends_after_enough_of_them() {
+        let watched = watch(Shape::Json, Some(2), &pictures(5), &EngineScript::default());
+        let lines: Vec<serde_json::Value> =
+            watched.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1]["frame"], 2);
+        assert_eq!(lines[1]["text"], caption_of(2));
+        assert_eq!(lines[1]["prompt"], "What?");
+        assert_eq!(lines[1]["model"], "fake");
+        assert_eq!(watched.code, ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn a_model_that_is_missing_fails_with_its_sentence_and_no_output() {
+        let engine = EngineScript::default();
+        engine.refuse(Some("There is no such model."));
+        let watched = watch(Shape::Json, None, &pictures(1), &engine);
+        assert_eq!(watched.out, "");
+        assert!(watched.err.contains("There is no such model."), "{}", watched.err);
+        assert_eq!(watched.code, ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_source_that_is_broken_fails_with_its_sentence() {
+        let source = SourceScript::live();
+        source.then(Step::Broken("That is no camera."));
+        let watched = watch(Shape::Lines, None, &source, &EngineScript::default());
+        assert!(watched.err.contains("That is no camera."), "{}", watched.err);
+        assert_eq!(watched.code, ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_picture_that_fails_is_told_and_the_others_go_on() {
+        let engine = EngineScript::default();
+        engine.fail(Fault::Request("The picture is odd."));
+        let watched = watch(Shape::Lines, None, &pictures(2), &engine);
+        assert_eq!(watched.out, format!("{}\n", caption_of(2)));
+        assert!(watched.err.contains("The picture is odd."), "{}", watched.err);
+        assert_eq!(watched.code, ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn an_interrupt_ends_it_well() {
+        let pipeline = Pipeline::start(Settings::default(), Arc::new(|| {})).expect("threads start");
+        let interrupted = Cancel::default();
+        interrupted.cancel();
+        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Vec::new());
+        assert_eq!(watcher.watch(&pipeline, &interrupted).expect("written"), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn a_try_that_fails_like_the_last_one_is_not_told_again() {
+        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Vec::new());
+        for message in ["It is busy.", "It is busy.", "It is gone."] {
+            let event = Event::SourceLost { message: message.to_owned(), retry_in: Duration::from_secs(1) };
+            assert!(watcher.tell(event).expect("written").is_continue());
+        }
+        assert_eq!(watcher.err, b"It is busy. Trying again.\nIt is gone. Trying again.\n");
+    }
+
+    #[test]
+    fn captions_keep_to_their_line() {
+        assert_eq!(one_line("A cup\nof \x1b[2Jtea"), "A cup of  [2Jtea");
+    }
+}

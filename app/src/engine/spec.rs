@@ -1,0 +1,268 @@
+//! What the user asked of the model, as text: which one, where it runs, in which numbers. Loads nothing.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The model that people get who name none: the smallest released one, live on two CPU cores.
+pub const DEFAULT_MODEL: &str = "256m";
+
+/// The models that have names, with where they are published. From the models' own cards.
+const NAMED: [NamedModel; 6] = [
+    NamedModel { name: "256m", hub_id: "HuggingFaceTB/SmolVLM-256M-Instruct" },
+    NamedModel { name: "500m", hub_id: "HuggingFaceTB/SmolVLM-500M-Instruct" },
+    NamedModel { name: "2.2b", hub_id: "HuggingFaceTB/SmolVLM-Instruct" },
+    NamedModel { name: "smolvlm2-256m", hub_id: "HuggingFaceTB/SmolVLM2-256M-Video-Instruct" },
+    NamedModel { name: "smolvlm2-500m", hub_id: "HuggingFaceTB/SmolVLM2-500M-Video-Instruct" },
+    NamedModel { name: "smolvlm2-2.2b", hub_id: "HuggingFaceTB/SmolVLM2-2.2B-Instruct" },
+];
+
+/// A released model with a short name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedModel {
+    /// What people write.
+    pub name: &'static str,
+    /// Where it is published.
+    pub hub_id: &'static str,
+}
+
+/// Which model. Written and read as on the command line.
+///
+/// A text with a slash names a folder if there is one, and otherwise a repository on the hub, if it looks like one.
+/// Names go before folders: write `./256m` for a folder called like a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSpec {
+    /// `demo`: the one that is built in.
+    Demo,
+    /// A released model by its short name.
+    Named(NamedModel),
+    /// `owner/name` on the hub.
+    Hub(String),
+    /// A folder with a checkpoint.
+    Folder(PathBuf),
+}
+
+impl ModelSpec {
+    /// The models that have names, besides `demo`.
+    #[must_use]
+    pub fn named() -> &'static [NamedModel] {
+        &NAMED
+    }
+
+    /// Where the model is published, if it is.
+    #[must_use]
+    pub fn hub_id(&self) -> Option<&str> {
+        match self {
+            Self::Named(named) => Some(named.hub_id),
+            Self::Hub(id) => Some(id),
+            Self::Demo | Self::Folder(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Demo => f.write_str("demo"),
+            Self::Named(named) => f.write_str(named.name),
+            Self::Hub(id) => f.write_str(id),
+            Self::Folder(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl FromStr for ModelSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let lower = text.to_ascii_lowercase();
+        if lower == "demo" {
+            return Ok(Self::Demo);
+        }
+        if let Some(named) = NAMED.iter().find(|named| named.name == lower) {
+            return Ok(Self::Named(*named));
+        }
+        let path = PathBuf::from(text);
+        if path.is_dir() {
+            Ok(Self::Folder(path))
+        } else if is_hub_id(text) {
+            Ok(Self::Hub(text.to_owned()))
+        } else if text.contains(['/', '\\']) {
+            // Whether the folder is there shows when the model is loaded: it may be on a disk that comes later.
+            Ok(Self::Folder(path))
+        } else {
+            let names: Vec<_> = NAMED.iter().map(|named| named.name).collect();
+            Err(SpecError(format!(
+                "`{text}` is no model. Use demo, {}, a hub id such as {}, or a folder.",
+                names.join(", "),
+                NAMED[0].hub_id
+            )))
+        }
+    }
+}
+
+/// Whether a text is `owner/name` as the hub allows them.
+fn is_hub_id(text: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The best one that this build and this machine have.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The NVIDIA GPU with this number.
+    Cuda(usize),
+    /// The GPU of an Apple machine.
+    Metal,
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            "metal" => Ok(Self::Metal),
+            other => {
+                other.strip_prefix("cuda:").and_then(|number| number.parse().ok()).map(Self::Cuda).ok_or_else(|| {
+                    SpecError(format!("`{text}` is no device. Use auto, cpu, cuda, cuda:1 and so on, or metal."))
+                })
+            }
+        }
+    }
+}
+
+/// The numbers that weights and sums are held in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// The best one for the device.
+    #[default]
+    Auto,
+    /// 32 bits: what the results are compared in.
+    F32,
+    /// 16 bits, with the range of 32.
+    Bf16,
+    /// 8 bits, whole numbers, on the processor.
+    Int8,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            "int8" => Ok(Self::Int8),
+            _ => Err(SpecError(format!("`{text}` is no precision. Use auto, f32, bf16 or int8."))),
+        }
+    }
+}
+
+/// How a model is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Where.
+    pub device: DeviceChoice,
+    /// In which numbers.
+    pub precision: Precision,
+    /// Processor threads; `None` leaves it to the engine.
+    pub threads: Option<usize>,
+}
+
+/// Why a text names no model, device or precision. Displays as a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError(String);
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(text: &str) -> ModelSpec {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in ["demo", "256m", "500m", "2.2b", "smolvlm2-256m", "smolvlm2-500m", "smolvlm2-2.2b"] {
+            assert_eq!(model(name).to_string(), name);
+        }
+        assert_eq!(model("SmolVLM2-256M").hub_id(), Some("HuggingFaceTB/SmolVLM2-256M-Video-Instruct"));
+        assert_eq!(model(DEFAULT_MODEL).hub_id(), Some("HuggingFaceTB/SmolVLM-256M-Instruct"));
+        assert_eq!(model("demo").hub_id(), None);
+    }
+
+    #[test]
+    fn folders_go_before_hub_ids_and_after_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().to_str().expect("a path in UTF-8");
+        assert_eq!(model(path), ModelSpec::Folder(path.into()));
+        assert_eq!(model("/no/such/folder"), ModelSpec::Folder("/no/such/folder".into()));
+        assert_eq!(model("./256m"), ModelSpec::Folder("./256m".into()));
+        assert_eq!(model("someone/some-model_1.0"), ModelSpec::Hub("someone/some-model_1.0".to_owned()));
+    }
+
+    #[test]
+    fn what_names_no_model_is_refused_with_what_to_write() {
+        for text in ["", "1b", "smolvlm3", "256 m"] {
+            let message = text.parse::<ModelSpec>().expect_err(text).to_string();
+            assert!(message.contains("Use demo, 256m"), "{message}");
+        }
+    }
+
+    #[test]
+    fn devices_and_precisions_are_read_as_they_are_written() {
+        for text in ["auto", "cpu", "cuda:3", "metal"] {
+            assert_eq!(text.parse::<DeviceChoice>().expect(text).to_string(), text);
+        }
+        assert_eq!("CUDA".parse(), Ok(DeviceChoice::Cuda(0)));
+        for text in ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+        for text in ["auto", "f32", "bf16", "int8"] {
+            assert_eq!(text.parse::<Precision>().expect(text).to_string(), text);
+        }
+        assert!("f64".parse::<Precision>().is_err());
+    }
+}
