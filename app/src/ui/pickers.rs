@@ -7,7 +7,7 @@ use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo}
 use super::doors::{Choice, Wanted};
 use super::icon::{self, Icon};
 use super::state::{ModelPhase, ModelView, SourcePhase, SourceView};
-use super::theme;
+use super::{theme, wording};
 
 /// The width of a menu, in points.
 const MENU_WIDTH: f32 = 280.0;
@@ -60,7 +60,9 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
             }
             Cameras::Found(found) => {
                 for camera in found {
-                    if entry(ui, camera, camera.value == source.spec) {
+                    // `--source camera` takes the first; its name tells which one that is.
+                    let by_name = source.spec == "camera" && source.name.as_ref() == Some(&camera.label);
+                    if entry(ui, camera, by_name || camera.value == source.spec) {
                         action = Some(PickAction::Source(camera.value.clone()));
                     }
                 }
@@ -85,8 +87,10 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
 
 /// Draws the model picker.
 pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice]) -> Option<PickAction> {
-    let label =
-        choices.iter().find(|choice| choice.value == model.name).map_or(model.name.as_str(), |choice| &choice.label);
+    let label = choices
+        .iter()
+        .find(|choice| choice.value == model.name)
+        .map_or_else(|| wording::last_part(&model.name), |choice| &choice.label);
     let text = match model.phase {
         ModelPhase::None => "Choose a model".to_owned(),
         ModelPhase::Loading(_) => format!("Loading {}…", shorten(label)),

@@ -71,9 +71,13 @@ fn model(state: &State, now: Instant) -> String {
     match &state.model.phase {
         ModelPhase::None => "No model".to_owned(),
         ModelPhase::Loading(since) => {
-            format!("Loading {}… {} s", state.model.name, now.saturating_duration_since(*since).as_secs())
+            format!(
+                "Loading {}… {} s",
+                wording::last_part(&state.model.name),
+                now.saturating_duration_since(*since).as_secs()
+            )
         }
-        ModelPhase::Failed => format!("{} is not running", state.model.name),
+        ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name)),
         ModelPhase::Ready(card) => format!("{} · {} · {}", card.model, card.device, card.precision),
     }
 }

@@ -50,6 +50,12 @@ pub fn stage(time: Duration) -> String {
     }
 }
 
+/// The last part of a path or hub id, which people know it by.
+#[must_use]
+pub fn last_part(name: &str) -> &str {
+    name.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().filter(|part| !part.is_empty()).unwrap_or(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +85,12 @@ mod tests {
         assert_eq!(countdown(Duration::from_millis(1)), "1 s");
         let left = Duration::from_millis(2001);
         assert_eq!(countdown(left - until_shorter(left)), "2 s");
+    }
+
+    #[test]
+    fn a_path_is_known_by_its_last_part() {
+        for (name, part) in [("256m", "256m"), ("/models/mine/", "mine"), ("Owner/Model-2B", "Model-2B"), ("/", "/")] {
+            assert_eq!(last_part(name), part);
+        }
     }
 }
