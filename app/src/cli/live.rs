@@ -1,11 +1,24 @@
-//! `sightline`: the window.
+//! `sightline`: the window, and what it needs of sources, models and the desktop.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::ModelArgs;
-use crate::capture::SourceSpec;
+use super::args::{ModelArgs, open_source};
+use crate::capture::{SourceOptions, SourceSpec, camera};
+use crate::engine::spec::ModelSpec;
+use crate::pipeline::{OpenEngine, OpenSource, Settings};
+use crate::ui::{self, Choice, Doors, Wanted};
+
+/// The source of those who name none.
+const DEFAULT_SOURCE: &str = "camera";
+/// Endings of the files that the dialog offers first; it shows others as well when told to.
+const PICTURES_AND_VIDEOS: [&str; 17] = [
+    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg",
+    "mpeg", "ts",
+];
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -13,6 +26,10 @@ pub struct LiveArgs {
     /// camera, camera:N, camera:NAME, or a picture, folder or video [default: camera]
     #[arg(long, value_name = "SOURCE")]
     pub source: Option<SourceSpec>,
+
+    /// Begin again at the end of a video or folder
+    #[arg(long = "loop")]
+    pub repeat: bool,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -22,8 +39,111 @@ pub struct LiveArgs {
 ///
 /// # Errors
 /// When there is no display.
-pub fn run(_args: &LiveArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!(
-        "This build has no window. Use `sightline watch --source camera`, which writes captions to the terminal."
-    )
+pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings {
+        instruction: args.model.prompt.clone(),
+        max_tokens: args.model.max_tokens.get(),
+        ..Settings::default()
+    };
+    let source = args.source.as_ref().map_or_else(|| DEFAULT_SOURCE.to_owned(), ToString::to_string);
+    let options = ui::Options {
+        source: Some(source),
+        model: Some(args.model.model.to_string()),
+        settings,
+        doors: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
+    };
+    ui::run(options)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This machine: its cameras, its models and its dialogs.
+struct Desktop {
+    model: ModelArgs,
+    source: SourceOptions,
+}
+
+impl Doors for Desktop {
+    fn source(&self, spec: &str) -> Result<OpenSource, String> {
+        let spec: SourceSpec = spec.parse().map_err(|error| format!("{error}"))?;
+        Ok(open_source(spec, self.source))
+    }
+
+    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
+        let model: ModelSpec = model.parse().map_err(|error| format!("{error}"))?;
+        Ok(ModelArgs { model, ..self.model.clone() }.open_engine())
+    }
+
+    fn models(&self) -> Vec<Choice> {
+        ModelSpec::named()
+            .iter()
+            .map(|named| {
+                let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
+                Choice {
+                    value: named.name.to_owned(),
+                    label: published.trim_end_matches("-Instruct").to_owned(),
+                    detail: named.name.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    fn cameras(&self) -> Result<Vec<Choice>, String> {
+        let cameras = camera::list().map_err(|error| error.message)?;
+        let choice = |camera: camera::Camera| {
+            let value = format!("camera:{}", camera.number);
+            Choice { detail: value.clone(), value, label: camera.name }
+        };
+        Ok(cameras.into_iter().map(choice).collect())
+    }
+
+    fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
+        let dialog = rfd::FileDialog::new();
+        match wanted {
+            Wanted::PictureOrVideo => dialog
+                .set_title("Open picture or video")
+                .add_filter("Pictures and videos", &PICTURES_AND_VIDEOS)
+                .add_filter("All files", &["*"])
+                .pick_file(),
+            Wanted::PictureFolder => dialog.set_title("Open folder of pictures").pick_folder(),
+            Wanted::ModelFolder => dialog.set_title("Open model folder").pick_folder(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        live: LiveArgs,
+    }
+
+    fn desktop() -> Desktop {
+        let line = Line::parse_from(["sightline", "--loop"]);
+        assert!(line.live.repeat && line.live.source.is_none());
+        Desktop { model: line.live.model, source: SourceOptions { repeat: true } }
+    }
+
+    #[test]
+    fn every_model_of_the_menu_can_be_chosen() {
+        let desktop = desktop();
+        let models = desktop.models();
+        assert_eq!(models.len(), 6);
+        assert_eq!((models[0].value.as_str(), models[0].label.as_str()), ("256m", "SmolVLM-256M"));
+        for model in models {
+            assert!(desktop.engine(&model.value).is_ok(), "{}", model.value);
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused_in_a_sentence() {
+        let desktop = desktop();
+        assert!(desktop.source("ftp://x").is_err_and(|message| message.contains("ftp://")));
+        assert!(desktop.engine("7b").is_err_and(|message| message.contains("7b")));
+        assert!(desktop.source(DEFAULT_SOURCE).is_ok());
+    }
 }

@@ -1,0 +1,296 @@
+//! The window: drains events, shows the newest frame, draws the widgets and carries out what they say.
+//!
+//! It runs when egui has input or the pipeline has news, and never waits: what blocks is an errand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::accesskit::Role;
+use egui::{
+    Align2, CentralPanel, Color32, Context, FontId, Frame, Key, Layout, Margin, Panel, Popup, Rect, Sense, Ui,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::doors::{Choice, Doors, Wanted};
+use super::errands::{Errands, Outcome};
+use super::frame_times::FrameTimes;
+use super::icon::{self, Icon, Look};
+use super::notice::{self, NoticeAction};
+use super::pickers::{self, Cameras, PickAction};
+use super::question::{QuestionAction, Questions};
+use super::state::{ModelPhase, SourcePhase, State, Topic};
+use super::video::Video;
+use super::{Options, UiError, status, subtitle, theme};
+use crate::pipeline::{Pipeline, Waker};
+
+/// The height of the bar at the top, in points.
+const BAR: f32 = 13.0 * theme::GRID;
+/// The height of the status line, in points.
+const STATUS: f32 = 7.0 * theme::GRID;
+
+/// The window's contents.
+pub struct App {
+    pub(super) pipeline: Pipeline,
+    doors: Arc<dyn Doors>,
+    errands: Errands,
+    state: State,
+    pub(super) video: Video,
+    questions: Questions,
+    cameras: Cameras,
+    models: Vec<Choice>,
+    source_menu_open: bool,
+    frame_times: FrameTimes,
+    /// Frames up to this one came before the source was chosen.
+    stale_frames: u64,
+}
+
+impl App {
+    /// Starts the pipeline and opens what `options` name.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn new(ctx: &Context, options: Options) -> Result<Self, UiError> {
+        theme::install(ctx);
+        let wake: Waker = {
+            let ctx = ctx.clone();
+            Arc::new(move || ctx.request_repaint())
+        };
+        let pipeline = Pipeline::start(options.settings, Arc::clone(&wake)).map_err(UiError::no_thread)?;
+        let mut app = Self {
+            pipeline,
+            errands: Errands::new(Arc::clone(&options.doors), wake),
+            models: options.doors.models(),
+            doors: options.doors,
+            state: State::default(),
+            video: Video::default(),
+            questions: Questions::default(),
+            cameras: Cameras::default(),
+            source_menu_open: false,
+            frame_times: FrameTimes::default(),
+            stale_frames: 0,
+        };
+        if let Some(source) = options.source {
+            app.choose_source(source);
+        }
+        if let Some(model) = options.model {
+            app.choose_model(model);
+        }
+        Ok(app)
+    }
+
+    fn choose_source(&mut self, spec: String) {
+        match self.doors.source(&spec) {
+            Ok(open) => {
+                self.stale_frames = self.pipeline.latest_frame().map_or(self.stale_frames, |frame| frame.id);
+                self.video.clear();
+                self.set_paused(false);
+                self.state.choose_source(spec);
+                self.pipeline.set_source(open);
+            }
+            Err(message) => self.state.notices.post(Topic::Picker, message, None),
+        }
+    }
+
+    fn choose_model(&mut self, name: String) {
+        match self.doors.engine(&name) {
+            Ok(open) => {
+                self.state.choose_model(name.clone(), Instant::now());
+                self.pipeline.set_engine(name, open);
+            }
+            Err(message) => self.state.notices.post(Topic::Model, message, None),
+        }
+    }
+
+    fn choose_path(&mut self, wanted: Wanted, path: PathBuf) {
+        // Sources and models are written as text everywhere, from the command line to the log.
+        let Ok(text) = path.into_os_string().into_string() else {
+            let message = "That name is not valid Unicode. Rename it, or choose another.".to_owned();
+            self.state.notices.post(Topic::Picker, message, None);
+            return;
+        };
+        self.state.notices.clear(Topic::Picker);
+        match wanted {
+            Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(text),
+            Wanted::ModelFolder => self.choose_model(text),
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.state.paused = paused;
+        self.pipeline.set_paused(paused);
+    }
+
+    fn ask(&mut self, question: String) {
+        let Some(frame) = self.video.frame() else {
+            self.questions.restore(question);
+            return;
+        };
+        match self.pipeline.ask(question.clone(), Arc::clone(frame)) {
+            Ok(id) => self.state.asked(id, question, frame),
+            Err(busy) => {
+                self.state.notices.post(Topic::Question, busy.to_string(), None);
+                self.questions.restore(question);
+            }
+        }
+    }
+
+    /// Takes in what happened since the last time.
+    fn catch_up(&mut self, now: Instant) {
+        while let Some(event) = self.pipeline.try_event() {
+            self.state.apply(event, now);
+        }
+        while let Some(outcome) = self.errands.outcome() {
+            match outcome {
+                Outcome::Cameras(Ok(found)) => self.cameras = Cameras::Found(found),
+                Outcome::Cameras(Err(message)) => self.cameras = Cameras::Failed(message),
+                Outcome::Chosen(wanted, Some(path)) => self.choose_path(wanted, path),
+                Outcome::Chosen(_, None) => {}
+                Outcome::NotStarted => {
+                    let message = "The system has no room for another thread. Close something and try again.";
+                    self.state.notices.post(Topic::Picker, message.to_owned(), None);
+                }
+            }
+        }
+        if self.state.paused && self.video.frame().is_some() {
+            return;
+        }
+        let newest = self.pipeline.latest_frame().filter(|frame| frame.id > self.stale_frames);
+        if let Some(frame) = newest.filter(|frame| self.video.frame().is_none_or(|shown| shown.id != frame.id)) {
+            self.state.show_frame(&frame);
+            self.video.set(frame);
+        }
+    }
+
+    fn take_keys(&mut self, ui: &Ui) {
+        let free = !ui.ctx().egui_wants_keyboard_input() && !Popup::is_any_open(ui.ctx());
+        if free && ui.input(|input| input.key_pressed(Key::Space)) {
+            self.set_paused(!self.state.paused);
+        }
+        if self.state.exchanges.is_open() && ui.input(|input| input.key_pressed(Key::Escape)) {
+            self.pipeline.cancel_answer();
+        }
+        let dropped = ui.input(|input| input.raw.dropped_files.iter().next().map(|file| file.path().to_owned()));
+        if let Some(path) = dropped {
+            self.choose_path(Wanted::PictureOrVideo, path);
+        }
+    }
+
+    fn bar(&mut self, ui: &mut Ui) {
+        let frame = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(12, 0));
+        let mut action = None;
+        Panel::top("bar").frame(frame).exact_size(BAR).show(ui, |ui| {
+            ui.horizontal_centered(|ui| {
+                let menu_open = &mut self.source_menu_open;
+                action = pickers::source(ui, &self.state.source, &self.cameras, menu_open);
+                action = pickers::model(ui, &self.state.model, &self.models).or(action.take());
+                ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+                    let (sign, label, hint) = if self.state.paused {
+                        (Icon::Play, "Resume", "Go on (Space)")
+                    } else {
+                        (Icon::Pause, "Pause", "Stop the picture (Space)")
+                    };
+                    if icon::button(ui, sign, Look::Filled, true, label, hint).clicked() {
+                        self.set_paused(!self.state.paused);
+                    }
+                });
+            });
+        });
+        match action {
+            Some(PickAction::Source(spec)) => self.choose_source(spec),
+            Some(PickAction::Model(name)) => self.choose_model(name),
+            Some(PickAction::Open(wanted)) => self.errands.choose(wanted),
+            Some(PickAction::LookForCameras) => self.errands.look_for_cameras(),
+            None => {}
+        }
+    }
+
+    fn stage(&mut self, ui: &mut Ui, now: Instant) {
+        let stage = ui.max_rect();
+        let picture = self.video.show(ui, stage);
+        subtitle::show(ui, &self.state.caption, picture, stage, now);
+        if self.video.frame().is_none() {
+            let text = match self.state.source.phase {
+                SourcePhase::None => "Choose a source above: a camera, a picture or a video",
+                SourcePhase::Opening => "Opening the source…",
+                SourcePhase::Live => "Waiting for the first picture…",
+                SourcePhase::Lost => "Waiting for the source",
+                SourcePhase::Ended => "The source gave no picture",
+            };
+            plate(ui, Align2::CENTER_CENTER, stage, text, 16.0);
+        } else if self.state.caption.words().firm.is_empty() {
+            let place = Rect::from_min_max(picture.min, pos2(picture.right(), picture.bottom().min(stage.bottom())));
+            match self.state.model.phase {
+                ModelPhase::Loading(_) => plate(ui, Align2::CENTER_BOTTOM, place, "Loading the model…", 16.0),
+                ModelPhase::Ready(_) => plate(ui, Align2::CENTER_BOTTOM, place, "Looking…", 16.0),
+                ModelPhase::None | ModelPhase::Failed => {}
+            }
+        }
+        if self.state.paused {
+            plate(ui, Align2::LEFT_TOP, picture, "Paused", 13.0);
+        }
+    }
+
+    fn draw(&mut self, ui: &mut Ui, now: Instant) {
+        self.take_keys(ui);
+        self.bar(ui);
+        match notice::show(ui, &self.state.notices, now) {
+            Some(NoticeAction::Dismiss(topic)) => self.state.notices.dismiss(topic),
+            Some(NoticeAction::OpenModelFolder) => self.errands.choose(Wanted::ModelFolder),
+            None => {}
+        }
+        let panel = Frame::new().fill(ui.visuals().panel_fill);
+        let line = panel.inner_margin(Margin::symmetric(16, 0));
+        Panel::bottom("status").frame(line).exact_size(STATUS).show_separator_line(false).show(ui, |ui| {
+            status::show(ui, &self.state, self.pipeline.statistics(), self.frame_times.recent(), now);
+        });
+        let dock = panel.inner_margin(Margin { left: 16, right: 16, top: 12, bottom: 6 });
+        let (can_ask, answering) = (self.video.frame().is_some(), self.state.exchanges.is_open());
+        let asked = Panel::bottom("question")
+            .frame(dock)
+            .show_separator_line(false)
+            .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
+        let wanted = self.questions.show_panel(ui, &self.state.exchanges);
+        match asked.inner.or(wanted) {
+            Some(QuestionAction::Ask(question)) => self.ask(question),
+            Some(QuestionAction::Stop) => self.pipeline.cancel_answer(),
+            Some(QuestionAction::Clear) => self.state.exchanges.clear(),
+            None => {}
+        }
+        CentralPanel::no_frame().show(ui, |ui| self.stage(ui, now));
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, _: &Context, frame: &mut eframe::Frame) {
+        let now = Instant::now();
+        if let Some(seconds) = frame.info().cpu_usage {
+            self.frame_times.record(now, Duration::from_secs_f32(seconds.max(0.0)));
+        }
+        self.catch_up(now);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        let now = Instant::now();
+        self.draw(ui, now);
+        if let Some(wait) = self.state.next_change(now) {
+            ui.ctx().request_repaint_after(wait);
+        }
+    }
+
+    fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        let (longest, frames) = self.frame_times.ever();
+        tracing::info!(frames, longest_ms = longest.as_secs_f64() * 1e3, "the window closes");
+    }
+}
+
+/// A short text on a dark plate in a corner or the middle of `place`.
+fn plate(ui: &Ui, align: Align2, place: Rect, text: &str, size: f32) {
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), Color32::WHITE);
+    let padding = vec2(4.0 * theme::GRID, 2.0 * theme::GRID);
+    let rect = align.align_size_within_rect(galley.size() + 2.0 * padding, place.shrink(4.0 * theme::GRID));
+    ui.painter().rect_filled(rect, theme::RADIUS, theme::PLATE);
+    ui.painter().galley(rect.min + padding, galley, theme::SUBTITLE);
+    let response = ui.interact(rect, ui.scope_id().with(text), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+}

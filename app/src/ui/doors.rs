@@ -1,0 +1,56 @@
+//! What the window needs of the rest of the program: sources and engines by name, and what can be chosen.
+//!
+//! A trait, so that the tests put a fake camera and a fake engine behind it.
+
+use std::path::PathBuf;
+
+use crate::pipeline::{OpenEngine, OpenSource};
+
+/// Ways out of the window. Calls that say so block, and are made on threads of their own.
+pub trait Doors: Send + Sync {
+    /// How to open the source that is written like this after `--source`.
+    ///
+    /// # Errors
+    /// A sentence saying why this names no source. Whether it can be opened shows later.
+    fn source(&self, spec: &str) -> Result<OpenSource, String>;
+
+    /// How to open the model that is written like this after `--model`.
+    ///
+    /// # Errors
+    /// A sentence saying why this names no model. Whether it can be opened shows later.
+    fn engine(&self, model: &str) -> Result<OpenEngine, String>;
+
+    /// The models that have names.
+    fn models(&self) -> Vec<Choice>;
+
+    /// The cameras of this machine. Blocks while they are asked who they are.
+    ///
+    /// # Errors
+    /// A sentence saying why they can't be listed.
+    fn cameras(&self) -> Result<Vec<Choice>, String>;
+
+    /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did; `None` when they did not.
+    fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
+}
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// As it is written on the command line.
+    pub value: String,
+    /// What people call it.
+    pub label: String,
+    /// A few words more, or nothing.
+    pub detail: String,
+}
+
+/// What the user is asked for in a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A picture or a video.
+    PictureOrVideo,
+    /// A folder of pictures.
+    PictureFolder,
+    /// A folder with a model.
+    ModelFolder,
+}

@@ -1,0 +1,82 @@
+//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs, and asking cameras who they are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::doors::{Choice, Doors, Wanted};
+use crate::pipeline::Waker;
+
+/// Results that wait for the window. At most one list of cameras and one dialog are under way, so it never fills.
+const RESULTS: usize = 4;
+
+/// Jobs under way and their results.
+pub struct Errands {
+    doors: Arc<dyn Doors>,
+    wake: Waker,
+    sender: Sender<Outcome>,
+    receiver: Receiver<Outcome>,
+    looking: bool,
+    choosing: bool,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The cameras of this machine, or why they can't be listed.
+    Cameras(Result<Vec<Choice>, String>),
+    /// What the user chose, if anything.
+    Chosen(Wanted, Option<PathBuf>),
+    /// The system started no thread for the job.
+    NotStarted,
+}
+
+impl Errands {
+    /// No jobs yet. `wake` is called when one is done.
+    pub fn new(doors: Arc<dyn Doors>, wake: Waker) -> Self {
+        let (sender, receiver) = bounded(RESULTS);
+        Self { doors, wake, sender, receiver, looking: false, choosing: false }
+    }
+
+    /// Lists the cameras, unless that is under way.
+    pub fn look_for_cameras(&mut self) {
+        if !self.looking {
+            self.looking = true;
+            self.run("cameras", |doors| Outcome::Cameras(doors.cameras()));
+        }
+    }
+
+    /// Opens a dialog, unless one is open.
+    pub fn choose(&mut self, wanted: Wanted) {
+        if !self.choosing {
+            self.choosing = true;
+            self.run("dialog", move |doors| Outcome::Chosen(wanted, doors.choose(wanted)));
+        }
+    }
+
+    /// What came of a job that is done, if one is.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        let outcome = self.receiver.try_recv().ok()?;
+        match outcome {
+            Outcome::Cameras(_) => self.looking = false,
+            Outcome::Chosen(..) => self.choosing = false,
+            Outcome::NotStarted => (self.looking, self.choosing) = (false, false),
+        }
+        Some(outcome)
+    }
+
+    fn run(&self, name: &str, job: impl FnOnce(&dyn Doors) -> Outcome + Send + 'static) {
+        let (doors, wake, sender) = (Arc::clone(&self.doors), Arc::clone(&self.wake), self.sender.clone());
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // When the window is gone there is nobody to tell.
+            let _ = sender.try_send(job(&*doors));
+            wake();
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, name, "no thread for a job of the window");
+            let _ = self.sender.try_send(Outcome::NotStarted);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The few signs that the window needs, drawn with lines so that they are sharp at every scale, and buttons of them.
+
+use egui::accesskit::Role;
+use egui::{Color32, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+
+use super::theme;
+
+/// What a sign says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// Two bars.
+    Pause,
+    /// A triangle that points on.
+    Play,
+    /// A square.
+    Stop,
+    /// A cross.
+    Close,
+    /// An arrow that points up: away it goes.
+    Send,
+    /// A camera.
+    Camera,
+    /// A chip.
+    Model,
+    /// A triangle with an exclamation mark.
+    Warning,
+    /// A small arrow that points down: there is more.
+    More,
+}
+
+/// The side of a round or square button that bears a sign, in points.
+const BUTTON: f32 = 8.0 * theme::GRID;
+/// The side of the sign on it.
+const SIGN: f32 = 4.0 * theme::GRID;
+
+/// Draws a sign into a square.
+pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
+    let at = |x: f32, y: f32| pos2(rect.left() + x * rect.width() / 16.0, rect.top() + y * rect.height() / 16.0);
+    let line = Stroke::new(1.5 * rect.width() / 16.0, colour);
+    let bar = |a: Pos2, b: Pos2| painter.rect_filled(Rect::from_two_pos(a, b), 1.0, colour);
+    match icon {
+        Icon::Pause => {
+            bar(at(4.0, 3.0), at(6.8, 13.0));
+            bar(at(9.2, 3.0), at(12.0, 13.0));
+        }
+        Icon::Play => {
+            painter.add(egui::Shape::convex_polygon(
+                vec![at(4.5, 2.5), at(13.0, 8.0), at(4.5, 13.5)],
+                colour,
+                Stroke::NONE,
+            ));
+        }
+        Icon::Stop => {
+            painter.rect_filled(Rect::from_two_pos(at(4.0, 4.0), at(12.0, 12.0)), 2.0, colour);
+        }
+        Icon::Close => {
+            painter.line_segment([at(4.5, 4.5), at(11.5, 11.5)], line);
+            painter.line_segment([at(11.5, 4.5), at(4.5, 11.5)], line);
+        }
+        Icon::Send => {
+            painter.line_segment([at(8.0, 13.0), at(8.0, 3.5)], line);
+            painter.line(vec![at(4.0, 7.5), at(8.0, 3.5), at(12.0, 7.5)], line);
+        }
+        Icon::Camera => {
+            painter.rect_stroke(Rect::from_two_pos(at(1.5, 4.5), at(10.5, 11.5)), 2.0, line, StrokeKind::Middle);
+            painter.line(vec![at(10.5, 7.5), at(14.5, 5.0), at(14.5, 11.0), at(10.5, 8.5)], line);
+        }
+        Icon::Model => {
+            painter.rect_stroke(Rect::from_two_pos(at(4.0, 4.0), at(12.0, 12.0)), 2.0, line, StrokeKind::Middle);
+            for along in [6.0, 10.0] {
+                painter.line_segment([at(along, 1.5), at(along, 4.0)], line);
+                painter.line_segment([at(along, 12.0), at(along, 14.5)], line);
+                painter.line_segment([at(1.5, along), at(4.0, along)], line);
+                painter.line_segment([at(12.0, along), at(14.5, along)], line);
+            }
+        }
+        Icon::Warning => {
+            painter.add(egui::Shape::closed_line(vec![at(8.0, 2.0), at(14.5, 13.5), at(1.5, 13.5)], line));
+            painter.line_segment([at(8.0, 6.5), at(8.0, 9.7)], line);
+            painter.circle_filled(at(8.0, 11.6), 0.9 * rect.width() / 16.0, colour);
+        }
+        Icon::More => {
+            painter.line(vec![at(4.0, 6.0), at(8.0, 10.0), at(12.0, 6.0)], line);
+        }
+    }
+}
+
+/// Draws a sign in its usual size at the place of the cursor.
+pub fn show(ui: &mut Ui, icon: Icon, colour: Color32) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(SIGN), Sense::hover());
+    paint(ui.painter(), icon, rect, colour);
+}
+
+/// How a button of a sign looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// On a ground only under the pointer.
+    Quiet,
+    /// On a ground.
+    Filled,
+    /// On the accent colour: the one that is meant to be pressed.
+    Accent,
+}
+
+/// A button that bears a sign. `label` is what a screen reader says, `hint` what the pointer finds.
+pub fn button(ui: &mut Ui, icon: Icon, look: Look, enabled: bool, label: &str, hint: &str) -> Response {
+    let sense = if enabled { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(vec2(BUTTON, BUTTON), sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, label));
+    if ui.is_rect_visible(rect) {
+        let colours = theme::palette(ui.visuals());
+        let near = response.hovered() && enabled;
+        let ground = match look {
+            Look::Accent if enabled => Some(if near { colours.accent.gamma_multiply(0.88) } else { colours.accent }),
+            Look::Quiet if !near => None,
+            _ => Some(if near { colours.lifted } else { colours.card }),
+        };
+        if let Some(ground) = ground {
+            ui.painter().rect_filled(rect, theme::RADIUS, ground);
+        }
+        if response.has_focus() {
+            let ring = Stroke::new(1.5, colours.accent);
+            ui.painter().rect_stroke(rect, theme::RADIUS, ring, StrokeKind::Inside);
+        }
+        let colour = match (look, enabled) {
+            (_, false) => colours.weak.gamma_multiply(0.6),
+            (Look::Accent, true) => colours.on_accent,
+            _ => colours.text,
+        };
+        paint(ui.painter(), icon, Rect::from_center_size(rect.center(), Vec2::splat(SIGN)), colour);
+    }
+    response.on_hover_text(hint)
+}

@@ -1,0 +1,50 @@
+//! Bars that say what went wrong and what to do. The window stays usable under them.
+
+use std::time::Instant;
+
+use egui::{Frame, Label, Layout, Margin, Panel, RichText, Ui};
+
+use super::icon::{self, Icon, Look};
+use super::state::{Notices, Topic};
+use super::{theme, wording};
+
+/// What the user did with a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeAction {
+    /// Read it.
+    Dismiss(Topic),
+    /// Wants to choose a folder with a model.
+    OpenModelFolder,
+}
+
+/// Draws a bar for each notice.
+pub fn show(ui: &mut Ui, notices: &Notices, now: Instant) -> Option<NoticeAction> {
+    let mut action = None;
+    for notice in notices.iter() {
+        let colours = theme::palette(ui.visuals());
+        let frame = Frame::new().fill(colours.warning_panel).inner_margin(Margin::symmetric(16, 6));
+        Panel::top(("notice", notice.topic as u8)).frame(frame).show_separator_line(false).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                icon::show(ui, Icon::Warning, colours.warning);
+                ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+                    if icon::button(ui, Icon::Close, Look::Quiet, true, "Dismiss", "Dismiss this notice").clicked() {
+                        action = Some(NoticeAction::Dismiss(notice.topic));
+                    }
+                    if notice.topic == Topic::Model
+                        && ui.button("Open model folder…").on_hover_text("Choose a folder with a SmolVLM").clicked()
+                    {
+                        action = Some(NoticeAction::OpenModelFolder);
+                    }
+                    if let Some(left) = notice.until_retry(now) {
+                        let text = format!("Trying again in {}", wording::countdown(left));
+                        ui.label(RichText::new(text).color(colours.warning));
+                    }
+                    ui.with_layout(Layout::left_to_right(egui::Align::Center).with_main_wrap(true), |ui| {
+                        ui.add(Label::new(&notice.message).wrap());
+                    });
+                });
+            });
+        });
+    }
+    action
+}

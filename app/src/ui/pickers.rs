@@ -1,0 +1,185 @@
+//! The menus that choose the source and the model.
+
+use egui::accesskit::Role;
+use egui::containers::menu::MenuButton;
+use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo};
+
+use super::doors::{Choice, Wanted};
+use super::icon::{self, Icon};
+use super::state::{ModelPhase, ModelView, SourcePhase, SourceView};
+use super::{theme, wording};
+
+/// The width of a menu, in points.
+const MENU_WIDTH: f32 = 280.0;
+/// From the edge of a menu's entry to its words, in points.
+const INDENT: f32 = 2.5 * theme::GRID;
+/// The widest name on a button, in characters.
+const LONGEST_NAME: usize = 36;
+
+/// What the user chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PickAction {
+    /// The source that is written like this.
+    Source(String),
+    /// The model that is written like this.
+    Model(String),
+    /// Wants a dialog.
+    Open(Wanted),
+    /// Opened the menu of sources, which needs the list of cameras.
+    LookForCameras,
+}
+
+/// What is known of the cameras of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cameras {
+    /// They are being asked.
+    #[default]
+    Looking,
+    /// These are there.
+    Found(Vec<Choice>),
+    /// They can't be listed, for this reason.
+    Failed(String),
+}
+
+/// Draws the source picker.
+pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mut bool) -> Option<PickAction> {
+    let name = source.name.as_deref().unwrap_or(&source.spec);
+    let text = match source.phase {
+        SourcePhase::None => "Choose a source".to_owned(),
+        SourcePhase::Opening => format!("Opening {}…", shorten(name)),
+        SourcePhase::Live | SourcePhase::Lost | SourcePhase::Ended => shorten(name),
+    };
+    let mut action = None;
+    let (response, menu) = menu_button(Icon::Camera, &text, ui, |ui| {
+        section(ui, "Cameras");
+        match cameras {
+            Cameras::Looking => remark(ui, "Looking for cameras…"),
+            Cameras::Failed(message) => remark(ui, message),
+            Cameras::Found(found) if found.is_empty() => {
+                remark(ui, "No camera found. Plug one in and open this menu again.");
+            }
+            Cameras::Found(found) => {
+                for camera in found {
+                    // `--source camera` takes the first; its name tells which one that is.
+                    let by_name = source.spec == "camera" && source.name.as_ref() == Some(&camera.label);
+                    if entry(ui, camera, by_name || camera.value == source.spec) {
+                        action = Some(PickAction::Source(camera.value.clone()));
+                    }
+                }
+            }
+        }
+        ui.separator();
+        section(ui, "Files");
+        for (label, wanted) in
+            [("Open picture or video…", Wanted::PictureOrVideo), ("Open folder of pictures…", Wanted::PictureFolder)]
+        {
+            if row(ui, label, "", false) {
+                action = Some(PickAction::Open(wanted));
+            }
+        }
+        remark(ui, "Or drop a file on the window.");
+    });
+    response.on_hover_text("Where the pictures come from");
+    let opened = menu && !*was_open;
+    *was_open = menu;
+    action.or(opened.then_some(PickAction::LookForCameras))
+}
+
+/// Draws the model picker.
+pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice]) -> Option<PickAction> {
+    let label = choices
+        .iter()
+        .find(|choice| choice.value == model.name)
+        .map_or_else(|| wording::last_part(&model.name), |choice| &choice.label);
+    let text = match model.phase {
+        ModelPhase::None => "Choose a model".to_owned(),
+        ModelPhase::Loading(_) => format!("Loading {}…", shorten(label)),
+        ModelPhase::Ready(_) | ModelPhase::Failed => shorten(label),
+    };
+    let mut action = None;
+    let (response, _) = menu_button(Icon::Model, &text, ui, |ui| {
+        section(ui, "Models");
+        for choice in choices {
+            if entry(ui, choice, choice.value == model.name) {
+                action = Some(PickAction::Model(choice.value.clone()));
+            }
+        }
+        ui.separator();
+        if row(ui, "Open model folder…", "", false) {
+            action = Some(PickAction::Open(Wanted::ModelFolder));
+        }
+    });
+    response.on_hover_text("Who describes the pictures");
+    action
+}
+
+fn menu_button(sign: Icon, text: &str, ui: &mut Ui, content: impl FnOnce(&mut Ui)) -> (egui::Response, bool) {
+    let colours = theme::palette(ui.visuals());
+    let icon_atom = |icon: Icon, size: f32| {
+        egui::Atom::paint(Vec2::splat(size), move |ui: &Ui, args: egui::AtomPaintArgs| {
+            icon::paint(ui.painter(), icon, args.rect, colours.weak);
+        })
+    };
+    let button = Button::new((icon_atom(sign, 16.0), text, icon_atom(Icon::More, 12.0)));
+    let (response, inner) = MenuButton::from_button(button).ui(ui, |ui| {
+        ui.set_width(MENU_WIDTH);
+        ui.spacing_mut().button_padding = Vec2::new(INDENT, theme::GRID);
+        ui.spacing_mut().item_spacing.y = 2.0;
+        content(ui);
+        ui.add_space(theme::GRID);
+    });
+    (response, inner.is_some())
+}
+
+fn section(ui: &mut Ui, title: &str) {
+    ui.add_space(theme::GRID);
+    remark(ui, title);
+}
+
+/// Small words that line up with the entries.
+fn remark(ui: &mut Ui, text: &str) {
+    Frame::new().inner_margin(Margin::symmetric(INDENT as i8, 2)).show(ui, |ui| {
+        ui.label(RichText::new(text).weak().small());
+    });
+}
+
+fn entry(ui: &mut Ui, choice: &Choice, chosen: bool) -> bool {
+    row(ui, &choice.label, &choice.detail, chosen)
+}
+
+/// A line of a menu: the whole width can be pressed.
+fn row(ui: &mut Ui, label: &str, detail: &str, chosen: bool) -> bool {
+    let detail = RichText::new(detail).weak().small();
+    let button = Button::selectable(chosen, label).right_text(detail).min_size(Vec2::new(MENU_WIDTH, 0.0)).truncate();
+    let response = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(button)).inner;
+    response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, label));
+    let clicked = response.clicked();
+    if clicked {
+        ui.close();
+    }
+    clicked
+}
+
+/// The end of a path says more than its beginning.
+fn shorten(name: &str) -> String {
+    let length = name.chars().count();
+    if length <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let tail: String = name.chars().skip(length - LONGEST_NAME + 1).collect();
+    format!("…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_keeps_its_end() {
+        assert_eq!(shorten("camera:0"), "camera:0");
+        let short = shorten("/home/someone/with/a/very/long/path/to/models/SmolVLM-256M-Instruct");
+        assert_eq!(short.chars().count(), LONGEST_NAME);
+        assert!(short.starts_with('…') && short.ends_with("SmolVLM-256M-Instruct"));
+        assert_eq!(shorten(&"ä".repeat(100)).chars().count(), LONGEST_NAME);
+    }
+}

@@ -1,0 +1,179 @@
+//! Questions: the box they are typed in, and the panel in which their answers stream.
+
+use std::collections::HashMap;
+
+use egui::accesskit::{Live, Role};
+use egui::{
+    Align, Frame, Image, Key, Label, Layout, Margin, Panel, RichText, ScrollArea, Sense, Stroke, TextEdit,
+    TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
+};
+
+use super::icon::{self, Icon, Look};
+use super::state::{Exchange, Exchanges, Phase};
+use super::{theme, wording};
+use crate::pipeline::Asked;
+
+/// The most characters of a question: far more than anyone types, far less than the shortest context takes.
+const LONGEST_QUESTION: usize = 1000;
+/// The widest the box gets, in points.
+const WIDEST_BOX: f32 = 860.0;
+/// The width of the panel of answers, in points.
+const PANEL_WIDTH: f32 = 340.0;
+/// The height of a thumbnail, in points.
+const THUMBNAIL_HEIGHT: f32 = 54.0;
+/// The accessible name of the box.
+const BOX_LABEL: &str = "Question about the picture";
+
+/// What the user did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionAction {
+    /// Asked this, about the picture on screen.
+    Ask(String),
+    /// Has heard enough of the answer.
+    Stop,
+    /// Wants the settled questions gone.
+    Clear,
+}
+
+/// The question being typed, and the thumbnails of those that were asked.
+#[derive(Default)]
+pub struct Questions {
+    draft: String,
+    thumbnails: HashMap<Asked, TextureHandle>,
+}
+
+impl Questions {
+    /// Gives back a question that could not be asked, unless another is being typed.
+    pub fn restore(&mut self, question: String) {
+        if self.draft.is_empty() {
+            self.draft = question;
+        }
+    }
+
+    /// Draws the box. `can_ask` says whether there is a picture to ask about.
+    pub fn show_box(&mut self, ui: &mut Ui, can_ask: bool, answering: bool) -> Option<QuestionAction> {
+        let mut action = None;
+        let width = ui.available_width().min(WIDEST_BOX);
+        ui.vertical_centered(|ui| {
+            ui.set_max_width(width);
+            let colours = theme::palette(ui.visuals());
+            let id = ui.scope_id().with("question");
+            let focused = ui.memory(|memory| memory.has_focus(id));
+            let line = if focused { colours.accent } else { colours.line };
+            let card = Frame::new()
+                .fill(colours.card)
+                .stroke(Stroke::new(1.0, line))
+                .corner_radius(theme::RADIUS + 4)
+                .inner_margin(Margin { left: 16, right: 6, top: 6, bottom: 6 });
+            card.show(ui, |ui| {
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let ready = can_ask && !self.draft.trim().is_empty();
+                    let pressed = if answering {
+                        if icon::button(ui, Icon::Stop, Look::Filled, true, "Stop answer", "Stop the answer (Esc)")
+                            .clicked()
+                        {
+                            action = Some(QuestionAction::Stop);
+                        }
+                        false
+                    } else {
+                        let hint = if can_ask { "Ask (Enter)" } else { "There is no picture to ask about yet" };
+                        icon::button(ui, Icon::Send, Look::Accent, ready, "Ask", hint).clicked()
+                    };
+                    let hint = RichText::new("Ask about what you see…").color(colours.weak);
+                    let field = TextEdit::singleline(&mut self.draft)
+                        .id(id)
+                        .hint_text(hint)
+                        .frame(Frame::NONE)
+                        .char_limit(LONGEST_QUESTION)
+                        .align(egui::Align2::LEFT_CENTER)
+                        .min_size(Vec2::new(0.0, 8.0 * theme::GRID))
+                        .desired_width(f32::INFINITY);
+                    let response = ui.add(field);
+                    ui.ctx().accesskit_node_builder(id, |node| node.set_label(BOX_LABEL));
+                    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                    if entered {
+                        response.request_focus();
+                    }
+                    if (entered || pressed) && ready {
+                        let question = std::mem::take(&mut self.draft);
+                        action = Some(QuestionAction::Ask(question.trim().to_owned()));
+                    }
+                });
+            });
+        });
+        action
+    }
+
+    /// Draws the panel of answers at the right, once something was asked.
+    pub fn show_panel(&mut self, ui: &mut Ui, exchanges: &Exchanges) -> Option<QuestionAction> {
+        self.thumbnails.retain(|id, _| exchanges.iter().any(|exchange| exchange.id == *id));
+        if exchanges.is_empty() {
+            return None;
+        }
+        let mut action = None;
+        let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
+        Panel::right("answers").frame(frame).default_size(PANEL_WIDTH).size_range(240.0..=520.0).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.heading("Questions");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let hint = "Remove the questions that are answered";
+                    if icon::button(ui, Icon::Close, Look::Quiet, true, "Clear questions", hint).clicked() {
+                        action = Some(QuestionAction::Clear);
+                    }
+                });
+            });
+            ui.add_space(theme::GRID);
+            ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
+                for exchange in exchanges.iter() {
+                    self.show_exchange(ui, exchange);
+                }
+            });
+        });
+        action
+    }
+
+    fn show_exchange(&mut self, ui: &mut Ui, exchange: &Exchange) {
+        let colours = theme::palette(ui.visuals());
+        let card = Frame::new().fill(colours.card).corner_radius(theme::RADIUS).inner_margin(Margin::same(12));
+        card.show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal_top(|ui| {
+                let picture = exchange.picture.clone();
+                let texture = self.thumbnails.entry(exchange.id).or_insert_with(|| {
+                    ui.ctx().load_texture(format!("asked {}", exchange.id), picture, TextureOptions::LINEAR)
+                });
+                let size = Vec2::new(1.8 * THUMBNAIL_HEIGHT, THUMBNAIL_HEIGHT);
+                let image = Image::from_texture(&*texture).fit_to_exact_size(size).maintain_aspect_ratio(true);
+                ui.add(image.corner_radius(6).alt_text("The picture that the question is about"))
+                    .on_hover_text("The picture that the question is about");
+                ui.add(Label::new(RichText::new(&exchange.question).font(theme::strong(14.0))).wrap());
+            });
+            answer(ui, exchange);
+        });
+    }
+}
+
+fn answer(ui: &mut Ui, exchange: &Exchange) {
+    let weak = |text: String| RichText::new(text).weak().small();
+    if !exchange.answer.is_empty() {
+        let response = ui.add(Label::new(&exchange.answer).wrap().sense(Sense::hover()));
+        if matches!(exchange.phase, Phase::Answered(_)) {
+            ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
+        }
+    }
+    match &exchange.phase {
+        Phase::Waiting => ui.label(weak("Looking…".to_owned())),
+        Phase::Answering if exchange.answer.is_empty() => ui.label(weak("Looking…".to_owned())),
+        Phase::Answering => ui.label(weak("Answering…".to_owned())),
+        Phase::Answered(took) => {
+            ui.label(weak(format!("Answered in {}", wording::stage(*took)))).on_hover_text("All stages together")
+        }
+        Phase::Stopped => ui.label(weak("Stopped".to_owned())),
+        Phase::Failed(message) => {
+            let text = RichText::new(message).color(theme::palette(ui.visuals()).warning);
+            let response = ui.add(Label::new(text).wrap());
+            response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, message));
+            response
+        }
+    };
+}

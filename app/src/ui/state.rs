@@ -1,0 +1,221 @@
+//! What the window shows, as plain data: events and the user's deeds go in, widgets draw what comes out.
+//!
+//! It knows no widget, no pipeline and no clock of its own, so every rule here is tested without a window.
+
+mod caption;
+mod exchange;
+mod notices;
+mod tally;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vlm::{Stop, Timings};
+
+use crate::engine::EngineCard;
+use crate::frame::Frame;
+use crate::pipeline::{Asked, Event, Told, Worker};
+
+pub use caption::{CaptionView, Words};
+pub use exchange::{Exchange, Exchanges, Phase};
+pub use notices::{Notices, Topic};
+pub use tally::Tally;
+
+use super::wording;
+
+/// Frames whose capture instants are remembered, so that the age of a caption is known from its first word on: two
+/// seconds of a fast camera, longer than a caption waits for its first word.
+const RECENT_FRAMES: usize = 128;
+
+/// Everything the window shows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Where pictures come from.
+    pub source: SourceView,
+    /// Who describes them.
+    pub model: ModelView,
+    /// The subtitle.
+    pub caption: CaptionView,
+    /// Questions and answers, oldest first.
+    pub exchanges: Exchanges,
+    /// What went wrong and what to do.
+    pub notices: Notices,
+    /// How often captions come.
+    pub tally: Tally,
+    /// Where the time of the last complete caption went.
+    pub timings: Option<Timings>,
+    /// Whether the user stopped the picture.
+    pub paused: bool,
+    recent: VecDeque<(u64, Instant)>,
+}
+
+/// Where pictures come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceView {
+    /// The source as it is written after `--source`.
+    pub spec: String,
+    /// What people call it, once it was opened.
+    pub name: Option<String>,
+    /// How it is doing.
+    pub phase: SourcePhase,
+}
+
+/// How a source is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourcePhase {
+    /// None was chosen.
+    #[default]
+    None,
+    /// It is being opened.
+    Opening,
+    /// It gives pictures.
+    Live,
+    /// It gives none for now.
+    Lost,
+    /// It came to its end.
+    Ended,
+}
+
+/// Who describes the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelView {
+    /// The model as it is written after `--model`.
+    pub name: String,
+    /// How it is doing.
+    pub phase: ModelPhase,
+}
+
+/// How a model is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ModelPhase {
+    /// None was chosen.
+    #[default]
+    None,
+    /// It is being read from the disk, since this instant.
+    Loading(Instant),
+    /// It answers.
+    Ready(EngineCard),
+    /// It could not be opened, or failed.
+    Failed,
+}
+
+impl State {
+    /// The user chose a source, which is being opened.
+    pub fn choose_source(&mut self, spec: String) {
+        self.source = SourceView { spec, name: None, phase: SourcePhase::Opening };
+        self.caption = CaptionView::default();
+        self.notices.clear(Topic::Source);
+        self.notices.clear(Topic::Request);
+    }
+
+    /// The user chose a model, which is being opened.
+    pub fn choose_model(&mut self, name: String, now: Instant) {
+        self.model = ModelView { name, phase: ModelPhase::Loading(now) };
+        self.timings = None;
+        self.tally = Tally::default();
+        self.notices.clear(Topic::Model);
+        self.notices.clear(Topic::Request);
+    }
+
+    /// A frame is on screen.
+    pub fn show_frame(&mut self, frame: &Frame) {
+        if self.recent.len() == RECENT_FRAMES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((frame.id, frame.captured_at));
+    }
+
+    /// The user asked about `frame`.
+    pub fn asked(&mut self, id: Asked, question: String, frame: &Arc<Frame>) {
+        self.exchanges.push(id, question, frame);
+        self.notices.clear(Topic::Question);
+    }
+
+    /// Takes in one event of the pipeline.
+    pub fn apply(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::SourceOpened { name } => {
+                self.source.name = Some(name);
+                self.source.phase = SourcePhase::Live;
+                self.notices.clear(Topic::Source);
+            }
+            Event::SourceLost { message, retry_in } => {
+                self.source.phase = SourcePhase::Lost;
+                self.notices.post(Topic::Source, message, Some(now + retry_in));
+            }
+            Event::SourceEnded => self.source.phase = SourcePhase::Ended,
+            Event::ModelLoading { model } => {
+                self.model = ModelView { name: model, phase: ModelPhase::Loading(now) };
+            }
+            Event::ModelReady(card) => {
+                self.model.phase = ModelPhase::Ready(card);
+                self.notices.clear(Topic::Model);
+            }
+            Event::Began(Told::Caption { frame }) => {
+                self.tally.began(now);
+                let captured_at = self.captured_at(frame).unwrap_or(now);
+                self.caption.begin(captured_at);
+            }
+            Event::Began(Told::Answer(question)) => self.exchanges.begin(question),
+            Event::Text { of: Told::Caption { .. }, piece } => self.caption.append(&piece),
+            Event::Text { of: Told::Answer(question), piece } => self.exchanges.append(question, &piece),
+            Event::Captioned(caption) => {
+                if caption.reply.stop == Stop::Cancelled {
+                    self.caption.cancel();
+                } else {
+                    self.tally.finished(now);
+                    self.timings = Some(caption.reply.timings);
+                    self.notices.clear(Topic::Request);
+                    self.caption.finish(caption.reply.text, caption.frame.captured_at);
+                }
+            }
+            Event::Answered { question, reply, .. } => self.exchanges.finish(question, reply),
+            Event::Unchanged { .. } => self.caption.still_holds(),
+            Event::RequestFailed { of: Told::Caption { .. }, message } => {
+                self.caption.cancel();
+                self.notices.post(Topic::Request, message, None);
+            }
+            Event::RequestFailed { of: Told::Answer(question), message } => self.exchanges.fail(question, message),
+            Event::Failed { worker, message, retry_in } => self.worker_failed(worker, message, retry_in, now),
+            Event::Done => {}
+        }
+    }
+
+    /// How long until what is shown changes by the passing of time alone: an age, a countdown, the seconds that a model
+    /// takes to load. `None` when nothing does, and then nothing needs to be drawn again.
+    #[must_use]
+    pub fn next_change(&self, now: Instant) -> Option<Duration> {
+        let age = self.caption.captured_at().map(|at| wording::until_older(now.saturating_duration_since(at)));
+        let countdown =
+            self.notices.iter().filter_map(|notice| notice.until_retry(now)).map(wording::until_shorter).min();
+        let loading = match self.model.phase {
+            ModelPhase::Loading(since) => Some(wording::until_older(now.saturating_duration_since(since))),
+            _ => None,
+        };
+        [age, countdown, loading].into_iter().flatten().min()
+    }
+
+    fn worker_failed(&mut self, worker: Worker, message: String, retry_in: Option<Duration>, now: Instant) {
+        let topic = match worker {
+            Worker::Capture => {
+                self.source.phase = SourcePhase::Lost;
+                Topic::Source
+            }
+            Worker::Inference => {
+                self.model.phase = ModelPhase::Failed;
+                self.caption.cancel();
+                Topic::Model
+            }
+        };
+        self.notices.post(topic, message, retry_in.map(|wait| now + wait));
+    }
+
+    /// When the frame was captured. The window does not see every frame, so the last one before it serves as well.
+    fn captured_at(&self, frame: u64) -> Option<Instant> {
+        self.recent.iter().rev().find(|(id, _)| *id <= frame).map(|(_, at)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

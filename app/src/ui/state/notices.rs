@@ -1,0 +1,78 @@
+//! What went wrong and what to do, at most one line a topic.
+
+use std::time::{Duration, Instant};
+
+/// Shown notices, oldest first.
+#[derive(Debug, Default)]
+pub struct Notices {
+    shown: Vec<Notice>,
+    dismissed: Vec<(Topic, String)>,
+}
+
+/// One line for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about.
+    pub topic: Topic,
+    /// A sentence: what happened and what to do.
+    pub message: String,
+    /// When the program tries again by itself.
+    pub retry_at: Option<Instant>,
+}
+
+/// What a notice is about. A newer notice takes the place of an older one of its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The source of pictures.
+    Source,
+    /// The model, or the thread that runs it.
+    Model,
+    /// A caption that could not be made.
+    Request,
+    /// A question that could not be asked.
+    Question,
+    /// A file or camera that could not be chosen.
+    Picker,
+}
+
+impl Notice {
+    /// How long until the program tries again, when it does.
+    #[must_use]
+    pub fn until_retry(&self, now: Instant) -> Option<Duration> {
+        self.retry_at.map(|at| at.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+}
+
+impl Notices {
+    /// All that are shown, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Notice> {
+        self.shown.iter()
+    }
+
+    /// Shows a notice in place of the last one of its topic, unless the user has dismissed these very words: a camera
+    /// that is tried every few seconds must not come back every few seconds.
+    pub fn post(&mut self, topic: Topic, message: String, retry_at: Option<Instant>) {
+        if self.dismissed.iter().any(|(old_topic, old)| *old_topic == topic && *old == message) {
+            return;
+        }
+        let notice = Notice { topic, message, retry_at };
+        match self.shown.iter_mut().find(|old| old.topic == topic) {
+            Some(old) => *old = notice,
+            None => self.shown.push(notice),
+        }
+    }
+
+    /// What the topic was about has passed.
+    pub fn clear(&mut self, topic: Topic) {
+        self.shown.retain(|notice| notice.topic != topic);
+        self.dismissed.retain(|(dismissed, _)| *dismissed != topic);
+    }
+
+    /// The user has read the notice.
+    pub fn dismiss(&mut self, topic: Topic) {
+        for notice in self.shown.extract_if(.., |notice| notice.topic == topic) {
+            self.dismissed.retain(|(dismissed, _)| *dismissed != topic);
+            self.dismissed.push((topic, notice.message));
+        }
+    }
+}

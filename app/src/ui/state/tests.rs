@@ -1,0 +1,251 @@
+//! What the window shows after each event, without a window.
+
+use image::RgbImage;
+use vlm::{Draft, Reply};
+
+use super::*;
+use crate::pipeline::Caption;
+
+fn reply(text: &str, stop: Stop) -> Reply {
+    Reply {
+        text: text.to_owned(),
+        token_ids: vec![1],
+        prompt_ids: vec![1],
+        stop,
+        draft: Draft::default(),
+        timings: Timings { prefill: Duration::from_millis(120), ..Timings::default() },
+    }
+}
+
+fn frame(id: u64) -> Arc<Frame> {
+    Arc::new(Frame::now(id, RgbImage::new(4, 3)))
+}
+
+fn captioned(frame: &Arc<Frame>, text: &str, stop: Stop) -> Event {
+    Event::Captioned(Caption {
+        frame: Arc::clone(frame),
+        reply: reply(text, stop),
+        age: Duration::ZERO,
+        dropped: 0,
+        skipped: 0,
+    })
+}
+
+fn text(frame: &Arc<Frame>, piece: &str) -> Event {
+    Event::Text { of: Told::Caption { frame: frame.id }, piece: piece.to_owned() }
+}
+
+fn began(frame: &Arc<Frame>) -> Event {
+    Event::Began(Told::Caption { frame: frame.id })
+}
+
+/// A state and the instant at which its events happen.
+struct Scene(State, Instant);
+
+impl Scene {
+    fn new() -> Self {
+        Self(State::default(), Instant::now())
+    }
+
+    fn happens(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.0.apply(event, self.1);
+        }
+    }
+
+    fn words(&self) -> (&str, &str) {
+        let words = self.0.caption.words();
+        (words.firm, words.tentative)
+    }
+}
+
+#[test]
+fn a_caption_streams_over_the_last_one() {
+    let mut scene = Scene::new();
+    let (one, two) = (frame(1), frame(2));
+    scene.happens([began(&one), text(&one, " A cat"), text(&one, " sleeps.")]);
+    assert_eq!(scene.words(), ("A cat sleeps.", ""));
+    assert!(scene.0.caption.words().writing);
+    scene.happens([captioned(&one, "A cat sleeps.", Stop::End)]);
+    assert_eq!(scene.0.caption.words(), Words { firm: "A cat sleeps.", tentative: "", writing: false });
+
+    scene.happens([began(&two)]);
+    assert_eq!(scene.words(), ("A cat sleeps.", ""), "the last caption stays until the next one's first word");
+    scene.happens([text(&two, " A")]);
+    assert_eq!(scene.words(), ("A", " cat sleeps."), "the rest of the last caption stands dimmed while it agrees");
+    scene.happens([text(&two, " dog")]);
+    assert_eq!(scene.words(), ("A dog", ""));
+}
+
+#[test]
+fn a_cancelled_caption_is_marked_as_cut_off_and_not_counted() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.happens([began(&one), text(&one, "A cat"), captioned(&one, "A cat", Stop::Cancelled)]);
+    assert_eq!(scene.words(), ("A cat…", ""));
+    let two = frame(2);
+    scene.happens([began(&two), text(&two, " A"), captioned(&two, "A", Stop::Cancelled)]);
+    assert_eq!(scene.words(), ("A…", ""), "half a caption is no foretaste of the next");
+    assert_eq!(scene.0.timings, None);
+    assert_eq!(scene.0.tally.per_minute(scene.1 + Duration::from_secs(30)), Some(0.0));
+}
+
+#[test]
+fn a_cancelled_caption_that_repeats_the_last_one_changes_nothing() {
+    let mut scene = Scene::new();
+    let (one, two) = (frame(1), frame(2));
+    scene.happens([began(&one), text(&one, "A cat sleeps."), captioned(&one, "A cat sleeps.", Stop::End)]);
+    scene.happens([began(&two), text(&two, "A cat"), captioned(&two, "A cat", Stop::Cancelled)]);
+    assert_eq!(scene.words(), ("A cat sleeps.", ""));
+    assert_eq!(scene.0.caption.captured_at(), Some(one.captured_at));
+}
+
+#[test]
+fn the_age_is_that_of_the_frame_from_the_first_word_on() {
+    let mut scene = Scene::new();
+    let (one, two) = (frame(1), frame(3));
+    scene.0.show_frame(&one);
+    scene.0.show_frame(&two);
+    let unseen = frame(2);
+    scene.happens([began(&unseen), text(&unseen, "A cat")]);
+    assert_eq!(scene.0.caption.captured_at(), Some(one.captured_at), "the last frame seen before it stands in");
+    scene.happens([captioned(&two, "A cat", Stop::End)]);
+    assert_eq!(scene.0.caption.captured_at(), Some(two.captured_at));
+}
+
+#[test]
+fn an_unchanged_view_says_so_until_the_next_caption() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.happens([Event::Unchanged { skipped: 1 }]);
+    assert!(!scene.0.caption.is_unchanged(), "there is no caption that could still hold");
+    scene.happens([began(&one), captioned(&one, "A cat", Stop::End), Event::Unchanged { skipped: 3 }]);
+    assert!(scene.0.caption.is_unchanged());
+    scene.happens([began(&frame(9))]);
+    assert!(!scene.0.caption.is_unchanged());
+}
+
+#[test]
+fn an_answer_streams_in_beside_the_caption() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.0.asked(7, "What animal?".to_owned(), &one);
+    assert!(scene.0.exchanges.is_open());
+    let piece = |piece: &str| Event::Text { of: Told::Answer(7), piece: piece.to_owned() };
+    scene.happens([Event::Began(Told::Answer(7)), piece(" A"), piece(" cat")]);
+    let exchange = scene.0.exchanges.iter().next_back().unwrap();
+    assert_eq!((exchange.answer.as_str(), &exchange.phase), ("A cat", &Phase::Answering));
+    let done = Event::Answered { question: 7, frame: one, reply: reply("A cat.", Stop::End) };
+    scene.happens([done]);
+    let exchange = scene.0.exchanges.iter().next_back().unwrap();
+    assert_eq!(exchange.answer, "A cat.");
+    assert_eq!(exchange.phase, Phase::Answered(Duration::from_millis(120)));
+    assert!(!scene.0.exchanges.is_open());
+    assert_eq!(scene.words(), ("", ""), "an answer is not a caption");
+}
+
+#[test]
+fn a_stopped_and_a_failed_answer_say_so() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.0.asked(1, "Where?".to_owned(), &one);
+    scene.0.asked(2, "Who?".to_owned(), &one);
+    scene.happens([
+        Event::Answered { question: 1, frame: one, reply: reply("On the", Stop::Cancelled) },
+        Event::RequestFailed { of: Told::Answer(2), message: "The question is too long.".to_owned() },
+    ]);
+    let phases: Vec<_> = scene.0.exchanges.iter().map(|exchange| exchange.phase.clone()).collect();
+    assert_eq!(phases, [Phase::Stopped, Phase::Failed("The question is too long.".to_owned())]);
+}
+
+#[test]
+fn only_so_many_exchanges_are_kept() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    for id in 0..80 {
+        scene.0.asked(id, "Again?".to_owned(), &one);
+    }
+    assert_eq!(scene.0.exchanges.iter().count(), 50);
+    assert_eq!(scene.0.exchanges.iter().next_back().unwrap().id, 79);
+    assert_eq!(Arc::strong_count(&one), 1, "an exchange keeps a thumbnail and not the frame");
+}
+
+#[test]
+fn a_lost_source_counts_down_and_is_forgotten_when_it_is_back() {
+    let mut scene = Scene::new();
+    scene.happens([Event::SourceLost { message: "The camera is gone.".to_owned(), retry_in: Duration::from_secs(2) }]);
+    assert_eq!(scene.0.source.phase, SourcePhase::Lost);
+    let notice = scene.0.notices.iter().next().unwrap();
+    assert_eq!(notice.until_retry(scene.1), Some(Duration::from_secs(2)));
+    assert_eq!(notice.until_retry(scene.1 + Duration::from_secs(2)), None);
+    scene.happens([Event::SourceOpened { name: "Cam".to_owned() }]);
+    assert_eq!(scene.0.notices.iter().count(), 0);
+    assert_eq!(scene.0.source.phase, SourcePhase::Live);
+}
+
+#[test]
+fn a_dismissed_notice_comes_back_only_with_other_words_or_after_it_passed() {
+    let mut scene = Scene::new();
+    let lost = || Event::SourceLost { message: "The camera is gone.".to_owned(), retry_in: Duration::from_secs(2) };
+    scene.happens([lost()]);
+    scene.0.notices.dismiss(Topic::Source);
+    scene.happens([lost()]);
+    assert_eq!(scene.0.notices.iter().count(), 0);
+    scene.happens([Event::SourceOpened { name: "Cam".to_owned() }, lost()]);
+    assert_eq!(scene.0.notices.iter().count(), 1);
+}
+
+#[test]
+fn a_failed_model_says_so_and_a_chosen_one_starts_afresh() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.happens([
+        began(&one),
+        captioned(&one, "A cat", Stop::End),
+        Event::Failed { worker: Worker::Inference, message: "No such folder.".to_owned(), retry_in: None },
+    ]);
+    assert_eq!(scene.0.model.phase, ModelPhase::Failed);
+    assert_eq!(scene.0.notices.iter().next().unwrap().topic, Topic::Model);
+    scene.0.choose_model("256m".to_owned(), scene.1);
+    assert_eq!(scene.0.model.phase, ModelPhase::Loading(scene.1));
+    assert_eq!(scene.0.notices.iter().count(), 0);
+    assert_eq!(scene.0.timings, None);
+}
+
+#[test]
+fn nothing_is_due_when_nothing_counts() {
+    let mut scene = Scene::new();
+    let now = scene.1;
+    assert_eq!(scene.0.next_change(now), None);
+    scene.happens([Event::SourceOpened { name: "Cam".to_owned() }, Event::ModelReady(EngineCard::default())]);
+    assert_eq!(scene.0.next_change(now), None);
+}
+
+#[test]
+fn the_next_change_is_when_an_age_or_a_countdown_reads_differently() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    scene.happens([began(&one), captioned(&one, "A cat", Stop::End)]);
+    let later = one.captured_at + Duration::from_millis(2300);
+    assert_eq!(scene.0.next_change(later), Some(Duration::from_millis(700)));
+    let much_later = one.captured_at + Duration::from_secs(90);
+    assert_eq!(scene.0.next_change(much_later), Some(Duration::from_secs(30)));
+    scene.1 = much_later;
+    scene.happens([Event::SourceLost { message: "Gone.".to_owned(), retry_in: Duration::from_millis(1500) }]);
+    assert_eq!(scene.0.next_change(much_later), Some(Duration::from_millis(500)));
+}
+
+#[test]
+fn the_rate_is_a_minutes_worth() {
+    let mut tally = Tally::default();
+    let start = Instant::now();
+    let at = |secs: u64| start + Duration::from_secs(secs);
+    tally.began(start);
+    assert_eq!(tally.per_minute(at(1)), None);
+    for second in (2..=100).step_by(2) {
+        tally.finished(at(second));
+    }
+    let rate = tally.per_minute(at(100)).unwrap();
+    assert!((30.0..=31.0).contains(&rate), "{rate}");
+    assert_eq!(tally.per_minute(at(500)), Some(0.0));
+}

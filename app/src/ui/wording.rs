@@ -1,0 +1,96 @@
+//! Times and numbers in plain words.
+
+use std::time::Duration;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+/// An age, such as `2 s ago`.
+#[must_use]
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        0 => "just now".to_owned(),
+        secs if secs < MINUTE => format!("{secs} s ago"),
+        secs if secs < HOUR => format!("{} min ago", secs / MINUTE),
+        secs => format!("{} h ago", secs / HOUR),
+    }
+}
+
+/// How long until [`age`] reads differently.
+#[must_use]
+pub fn until_older(age: Duration) -> Duration {
+    let unit = match age.as_secs() {
+        secs if secs < MINUTE => 1,
+        secs if secs < HOUR => MINUTE,
+        _ => HOUR,
+    };
+    Duration::from_secs((age.as_secs() / unit + 1) * unit) - age
+}
+
+/// What is left of a wait, such as `3 s`, rounded up so that it ends at 1.
+#[must_use]
+pub fn countdown(left: Duration) -> String {
+    format!("{} s", left.as_millis().div_ceil(1000))
+}
+
+/// How long until [`countdown`] reads differently.
+#[must_use]
+pub fn until_shorter(left: Duration) -> Duration {
+    let below = Duration::from_secs((left.as_millis().div_ceil(1000) as u64).saturating_sub(1));
+    (left.saturating_sub(below)).max(Duration::from_millis(1))
+}
+
+/// The length of a stage, in whole milliseconds, or in seconds from ten seconds on.
+#[must_use]
+pub fn stage(time: Duration) -> String {
+    if time < Duration::from_secs(10) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f32())
+    }
+}
+
+/// The last part of a path or hub id, which people know it by.
+#[must_use]
+pub fn last_part(name: &str) -> &str {
+    name.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().filter(|part| !part.is_empty()).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_in_the_unit_that_fits() {
+        let words = |secs| age(Duration::from_secs(secs));
+        assert_eq!(words(0), "just now");
+        assert_eq!(words(2), "2 s ago");
+        assert_eq!(words(61), "1 min ago");
+        assert_eq!(words(7300), "2 h ago");
+    }
+
+    #[test]
+    fn an_age_is_drawn_again_exactly_when_its_words_change() {
+        for millis in [0, 1, 999, 1000, 2500, 59_999, 60_000, 61_000, 3_599_000, 3_600_000, 9_000_123] {
+            let now = Duration::from_millis(millis);
+            let next = now + until_older(now);
+            assert_ne!(age(next), age(now), "{millis} ms");
+            assert_eq!(age(next - Duration::from_millis(1)), age(now), "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_countdown_ends_at_one_and_is_drawn_again_when_it_changes() {
+        assert_eq!(countdown(Duration::from_millis(2001)), "3 s");
+        assert_eq!(countdown(Duration::from_millis(1)), "1 s");
+        let left = Duration::from_millis(2001);
+        assert_eq!(countdown(left - until_shorter(left)), "2 s");
+    }
+
+    #[test]
+    fn a_path_is_known_by_its_last_part() {
+        for (name, part) in [("256m", "256m"), ("/models/mine/", "mine"), ("Owner/Model-2B", "Model-2B"), ("/", "/")] {
+            assert_eq!(last_part(name), part);
+        }
+    }
+}
