@@ -4,6 +4,7 @@
 //! sentence says what to do), 2 wrong usage.
 
 mod args;
+mod bench;
 pub mod cameras;
 mod describe;
 mod interrupt;
@@ -43,6 +44,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
+    /// Measure how long a caption takes on this machine
+    Bench(bench::BenchArgs),
 }
 
 /// Runs the program with this process's arguments.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
+        Some(Command::Bench(args)) => bench::run(args),
     };
     done.unwrap_or_else(|error| {
         if is_closed_output(&error) {

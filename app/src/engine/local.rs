@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use image::RgbImage;
-use vlm::{Ask, Cancel, Draft, Error, LoadOptions, Model, ModelFiles, Reply, Session, Stop, Tiling, Timings};
+use vlm::{Ask, Cancel, Draft, Error, LoadOptions, Model, ModelFiles, Reply, Session, Stop, Tiling, Timings, Turn};
 
 use super::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
 use super::{Engine, EngineCard, EngineError, Request};
@@ -67,6 +67,20 @@ fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
 }
 
 impl LocalEngine {
+    /// Threads that compute.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.session.model().threads()
+    }
+
+    /// Evaluates whole turns once, to stand before every view from now on.
+    ///
+    /// # Errors
+    /// When they are too long, or the model fails.
+    pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<(), EngineError> {
+        self.session.set_prefix(turns, cancel).map_err(failed)
+    }
+
     /// One turn about all of `pictures`, each as a single tile or, with `split`, cut into many.
     ///
     /// # Errors

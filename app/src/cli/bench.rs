@@ -1,0 +1,257 @@
+//! `sightline bench`: how long each stage of a caption takes on this machine, and how much memory it needs.
+//!
+//! Every round measures the same four things in turn, so that a machine whose speed drifts slows all of them alike: a caption
+//! of a new view, a question about that view, the same view captioned again with the first caption as its draft, and a caption
+//! behind a long prefix.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use image::RgbImage;
+use serde::Serialize;
+use vlm::{Cancel, Part, Reply, Role, Turn};
+
+use super::args::ModelArgs;
+use crate::capture::decode::read_picture;
+use crate::engine::local::{self, LocalEngine};
+use crate::engine::{Engine, Request};
+
+/// The question that a caption is compared with.
+const QUESTION: &str = "Is there an animal in this image?";
+/// Tokens of a caption, as in the published comparisons.
+const TOKENS: usize = 30;
+/// Words of the long prefix; each is about one token.
+const PREFIX_WORDS: usize = 1000;
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// The picture to caption [default: a drawn one of 1280 x 720]
+    #[arg(value_name = "IMAGE")]
+    pub image: Option<PathBuf>,
+
+    /// Rounds to measure, after one that is not counted
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: usize,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// The line on standard output. Times in milliseconds.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    device: String,
+    precision: String,
+    threads: usize,
+    rounds: usize,
+    prompt_tokens: usize,
+    tokens: usize,
+    load_ms: f64,
+    ms: Stages,
+    /// Drafted tokens that the last round offered and accepted.
+    draft: vlm::Draft,
+    /// The most memory that the process held, where the system tells.
+    peak_memory_mib: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Stages {
+    preprocess: Spread,
+    vision: Spread,
+    prefill: Spread,
+    decode_per_token: Spread,
+    total: Spread,
+    first_token: Spread,
+    question_first_token: Spread,
+    steady_total: Spread,
+    prefixed_total: Spread,
+}
+
+/// What some rounds took.
+#[derive(Clone, Copy, Serialize)]
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    /// Of at least one value.
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = values.collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |i: usize| sorted.get(i).copied().unwrap_or_default();
+        let last = sorted.len().saturating_sub(1);
+        Self { median: f64::midpoint(at(last / 2), at(sorted.len() / 2)), least: at(0), most: at(last) }
+    }
+}
+
+/// What one round measured.
+struct Round {
+    cold: Reply,
+    question: Reply,
+    steady: Reply,
+    prefixed: Reply,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When the picture or the model can't be used, or standard output can't be written.
+pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    let picture = match &args.image {
+        Some(path) => read_picture(path)?,
+        None => drawn(),
+    };
+    let start = Instant::now();
+    let mut engine = local::open(&args.model.model, &args.model.engine_options())?;
+    let load = start.elapsed();
+    let rounds = args.rounds.max(1);
+    let mut measured = Vec::with_capacity(rounds);
+    for number in 0..=rounds {
+        let round =
+            measure(&mut engine, &picture, &args.model.prompt).context("The model failed while it was measured")?;
+        // The first fills caches and is not counted.
+        if number > 0 {
+            measured.push(round);
+        }
+    }
+    let report = report(&engine, load, &measured);
+    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    for_people(&report)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow::Result<Round> {
+    let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
+    let request = |prompt: &str| Request { prompt: prompt.into(), max_tokens: TOKENS, ignore_end: true };
+    engine.set_prefix(&[], &cancel)?;
+    engine.look(picture, &cancel)?;
+    let cold = engine.caption(&request(prompt), &cancel, silent)?;
+    let question = engine.ask(&request(QUESTION), &cancel, silent)?;
+    engine.look(picture, &cancel)?;
+    let steady = engine.caption(&request(prompt), &cancel, silent)?;
+    engine.set_prefix(&[long_instructions()], &cancel)?;
+    engine.look(picture, &cancel)?;
+    let prefixed = engine.caption(&request(prompt), &cancel, silent)?;
+    Ok(Round { cold, question, steady, prefixed })
+}
+
+/// Standing instructions of about a thousand tokens.
+fn long_instructions() -> Turn {
+    Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
+}
+
+/// A picture that needs no file: time does not depend on what it shows.
+fn drawn() -> RgbImage {
+    RgbImage::from_fn(1280, 720, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x ^ y) % 256) as u8]))
+}
+
+fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
+    let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
+    let card = engine.card();
+    let last = rounds.last();
+    Report {
+        model: card.model,
+        device: card.device,
+        precision: card.precision,
+        threads: engine.threads(),
+        rounds: rounds.len(),
+        prompt_tokens: last.map_or(0, |r| r.cold.prompt_ids.len()),
+        tokens: last.map_or(0, |r| r.cold.token_ids.len()),
+        load_ms: ms(load),
+        ms: Stages {
+            preprocess: spread(&|r| ms(r.cold.timings.preprocess)),
+            vision: spread(&|r| ms(r.cold.timings.vision)),
+            prefill: spread(&|r| ms(r.cold.timings.prefill)),
+            decode_per_token: spread(&|r| ms(r.cold.timings.decode) / later_tokens(&r.cold)),
+            total: spread(&|r| ms(r.cold.timings.total())),
+            first_token: spread(&|r| ms(r.cold.timings.first_token())),
+            question_first_token: spread(&|r| ms(r.question.timings.first_token())),
+            steady_total: spread(&|r| ms(r.steady.timings.total())),
+            prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
+        },
+        draft: last.map(|r| r.steady.draft).unwrap_or_default(),
+        peak_memory_mib: peak_memory_mib(),
+    }
+}
+
+/// The same as a table, on standard error.
+fn for_people(report: &Report) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    writeln!(
+        err,
+        "{} on {} in {}, {} threads: {} prompt tokens, {} tokens, medians of {} rounds",
+        report.model,
+        report.device,
+        report.precision,
+        report.threads,
+        report.prompt_tokens,
+        report.tokens,
+        report.rounds
+    )?;
+    for (name, spread) in [
+        ("preprocess", report.ms.preprocess),
+        ("vision", report.ms.vision),
+        ("prefill", report.ms.prefill),
+        ("decode, a token", report.ms.decode_per_token),
+        ("caption of a new view", report.ms.total),
+        ("its first token", report.ms.first_token),
+        ("question on the view in hand, first token", report.ms.question_first_token),
+        ("caption of the same view again", report.ms.steady_total),
+        ("caption behind a prefix of 1,000 tokens", report.ms.prefixed_total),
+    ] {
+        let Spread { median, least, most } = spread;
+        writeln!(err, "{name:<42} {median:9.1} ms   ({least:.1} to {most:.1})")?;
+    }
+    writeln!(err, "{:<42} {:9.1} ms", "loading", report.load_ms)?;
+    if let Some(peak) = report.peak_memory_mib {
+        writeln!(err, "{:<42} {peak:9.0} MiB", "most memory held")?;
+    }
+    Ok(())
+}
+
+/// The process's largest resident set, from Linux's `/proc/self/status` (`VmHWM`, in KiB).
+fn peak_memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::spec::{EngineOptions, ModelSpec};
+
+    #[test]
+    fn a_spread_has_its_median_in_the_middle() {
+        let of = |values: &[f64]| Spread::of(values.iter().copied());
+        let odd = of(&[3.0, 1.0, 9.0]);
+        assert_eq!((odd.median, odd.least, odd.most), (3.0, 1.0, 9.0));
+        assert!((of(&[4.0, 1.0, 2.0, 9.0]).median - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_round_measures_what_it_says() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../vlm/fixtures/tiny-2b");
+        let mut engine = local::open(&ModelSpec::Folder(folder.into()), &EngineOptions::default()).unwrap();
+        let round = measure(&mut engine, &drawn(), "Describe.").unwrap();
+        assert_eq!(round.cold.token_ids.len(), TOKENS);
+        assert!(round.question.timings.vision.is_zero() && !round.steady.timings.vision.is_zero());
+        assert_eq!((round.steady.draft.offered, round.steady.draft.accepted), (TOKENS, TOKENS));
+        let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
+        assert!(longer >= PREFIX_WORDS, "{longer}");
+        let text = serde_json::to_value(report(&engine, Duration::from_secs(1), &[round])).unwrap();
+        assert_eq!(text["tokens"], TOKENS);
+        assert!(text["ms"]["total"]["median"].as_f64().unwrap() > 0.0);
+    }
+}
