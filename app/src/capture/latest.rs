@@ -94,7 +94,7 @@ impl<T, E> Drop for Taker<T, E> {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn the_newest_wins_and_comes_before_the_end() {

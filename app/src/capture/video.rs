@@ -82,7 +82,7 @@ impl Video {
         video.reader = Some(reader.map_err(failed)?);
         let messages = thread::Builder::new()
             .name("video messages".into())
-            .spawn(move || errors.map(|errors| last_line(errors)).unwrap_or_default());
+            .spawn(move || errors.map(last_line).unwrap_or_default());
         video.messages = Some(messages.map_err(failed)?);
         Ok(video)
     }
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     /// Long enough for a loaded machine.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// A clip made by ffmpeg with these arguments for its output.
     fn clip(name: &str, source: &str, arguments: &[&str]) -> (TempDir, PathBuf) {

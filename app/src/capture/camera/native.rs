@@ -20,7 +20,7 @@ const DECODABLE: [FrameFormat; 6] = [
 ];
 
 /// How many formats are tried, from the best on, when a camera refuses what it offers.
-const MOST_TRIES: usize = 8;
+const MOST_TRIES: usize = 16;
 
 /// The cameras' numbers and names, in order. Opens none, so it is quick, and on Linux has nodes that are no cameras.
 pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
@@ -36,35 +36,19 @@ pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
     Ok(found)
 }
 
-/// What a camera offers, from the best format to the worst.
+/// What a camera offers, from the format that is used to the worst.
 pub(super) fn formats(number: u32) -> Result<Vec<Format>, Fault> {
-    let (mut camera, formats) = open(number)?;
-    // Opening left the camera at the first format listed, often a poor one: leave it at a good one.
-    if let Some(best) = formats.first() {
-        set(&mut camera, *best)?;
-    }
-    Ok(formats)
+    open(number).map(|(_, formats)| formats)
 }
 
-/// Opens a camera at its best format.
+/// Opens a camera at its best format, to be read.
 pub(super) fn opener(number: u32) -> Opener {
     Box::new(move || {
         let (mut camera, formats) = open(number)?;
-        let mut last = Fault::NoFormat;
-        for format in formats.into_iter().take(MOST_TRIES) {
-            match set(&mut camera, format).and_then(|()| camera.open_stream().map_err(|error| fault_of(&error))) {
-                Ok(()) => {
-                    tracing::info!("Camera {number} sends {format}");
-                    return Ok(Box::new(Native { camera, format }) as Box<dyn Device>);
-                }
-                Err(fault @ (Fault::Busy | Fault::Gone)) => return Err(fault),
-                Err(fault) => {
-                    tracing::debug!("Camera {number} refuses {format}: {fault:?}");
-                    last = fault;
-                }
-            }
-        }
-        Err(last)
+        let format = *formats.first().ok_or(Fault::NoFormat)?;
+        camera.open_stream().map_err(|error| fault_of(&error))?;
+        tracing::info!("Camera {number} sends {format}");
+        Ok(Box::new(Native { camera, format }) as Box<dyn Device>)
     })
 }
 
@@ -80,7 +64,10 @@ impl Device for Native {
     }
 }
 
-/// Opens a camera to ask for its formats. The library wants a request even for that; cameras refuse some.
+/// Opens a camera, at the first of the formats that are returned with it.
+///
+/// The library wants a request to open a camera at all, before anybody can know what it offers; cameras refuse some. So
+/// it is opened at any format, and then set to the best one.
 fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
     let requests = [RequestedFormatType::None, RequestedFormatType::AbsoluteHighestFrameRate];
     let mut last = Fault::NoFormat;
@@ -95,9 +82,33 @@ fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
                     fps: format.frame_rate(),
                     pixels: format.format().into(),
                 });
-                return Ok((camera, best_first(&formats.collect::<Vec<_>>())));
+                let mut formats = best_first(&formats.collect::<Vec<_>>());
+                set_first_possible(&mut camera, &mut formats)?;
+                return Ok((camera, formats));
             }
             Err(error) => last = fault_of(&error),
+        }
+    }
+    Err(last)
+}
+
+/// Sets the first of the formats that the camera takes, and removes those before it.
+///
+/// Cameras refuse what they seem to offer, since the library lists 12.5 frames a second as 25. Going on until one is taken
+/// also matters for the next time: a camera left at 12.5 can't be opened any more.
+fn set_first_possible(camera: &mut Camera, formats: &mut Vec<Format>) -> Result<(), Fault> {
+    let mut last = Fault::NoFormat;
+    for (position, format) in formats.iter().enumerate().take(MOST_TRIES) {
+        match set(camera, *format) {
+            Ok(()) => {
+                formats.drain(..position);
+                return Ok(());
+            }
+            Err(fault @ (Fault::Busy | Fault::Gone)) => return Err(fault),
+            Err(fault) => {
+                tracing::debug!("The camera refuses {format}: {fault:?}");
+                last = fault;
+            }
         }
     }
     Err(last)

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     /// Long enough for a loaded machine: tests wait for something to happen, and fail after this.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     const PATIENT: Patience = Patience { to_open: LONG, for_a_frame: LONG };
 
