@@ -130,7 +130,7 @@ pub(crate) fn tiles(picture: &RgbImage, tiling: Tiling, config: &PreprocessorCon
 }
 
 /// Lanczos with three lobes as Pillow does it: first along rows, then along columns, rounded to 8 bits after each. The
-/// passes run in f32, since fast_image_resize's 8-bit ones keep too few bits of the weights to round as Pillow does.
+/// passes run in f32, since `fast_image_resize`'s 8-bit ones keep too few bits of the weights to round as Pillow does.
 fn resize(picture: &RgbImage, to: Size) -> Result<RgbImage> {
     let (width, height) = (to.width as u32, to.height as u32);
     let narrowed = resize_one_way(picture, width, picture.height())?;

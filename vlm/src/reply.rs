@@ -50,7 +50,7 @@ impl Timings {
     /// Time to first token: everything before decoding.
     #[must_use]
     pub fn first_token(&self) -> Duration {
-        self.total() - self.decode
+        self.preprocess + self.vision + self.prefill
     }
 }
 
@@ -69,4 +69,19 @@ pub struct Reply {
     pub draft: Draft,
     /// Where the time went.
     pub timings: Timings,
+}
+
+impl Reply {
+    /// The reply of a request that was cancelled before its first pass.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self {
+            text: String::new(),
+            token_ids: Vec::new(),
+            prompt_ids: Vec::new(),
+            stop: Stop::Cancelled,
+            draft: Draft::default(),
+            timings: Timings::default(),
+        }
+    }
 }

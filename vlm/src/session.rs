@@ -185,15 +185,10 @@ impl Session {
         let logits = match first {
             Ok(logits) => logits,
             Err(Error::Cancelled) => {
+                // The view is as it was, and so is what it cost.
                 view.preprocess = timings.preprocess;
                 view.vision = timings.vision;
-                timings.prefill = start.elapsed();
-                let stop = Stop::Cancelled;
-                let draft = Draft::default();
-                return Ok((
-                    Reply { text: String::new(), token_ids: Vec::new(), prompt_ids, stop, draft, timings },
-                    None,
-                ));
+                return Ok((Reply { prompt_ids, timings, ..Reply::cancelled() }, None));
             }
             Err(e) => return Err(e),
         };

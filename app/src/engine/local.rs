@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use image::RgbImage;
-use vlm::{Ask, Cancel, Draft, Error, LoadOptions, Model, ModelFiles, Reply, Session, Stop, Tiling, Timings, Turn};
+use vlm::{Ask, Cancel, Error, LoadOptions, Model, ModelFiles, Reply, Session, Tiling, Turn};
 
 use super::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
 use super::{Engine, EngineCard, EngineError, Request};
@@ -139,14 +139,7 @@ fn asked(request: &Request) -> Ask<'_> {
 /// To be cancelled is an outcome, not a failure.
 fn or_cancelled(reply: vlm::Result<Reply>) -> Result<Reply, EngineError> {
     match reply {
-        Err(Error::Cancelled) => Ok(Reply {
-            text: String::new(),
-            token_ids: Vec::new(),
-            prompt_ids: Vec::new(),
-            stop: Stop::Cancelled,
-            draft: Draft::default(),
-            timings: Timings::default(),
-        }),
+        Err(Error::Cancelled) => Ok(Reply::cancelled()),
         other => other.map_err(failed),
     }
 }
@@ -167,6 +160,8 @@ fn refused(message: String) -> EngineError {
 mod tests {
     use super::*;
     use std::path::{Path, PathBuf};
+
+    use vlm::Stop;
 
     fn tiny() -> ModelSpec {
         ModelSpec::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b"))

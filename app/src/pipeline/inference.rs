@@ -10,8 +10,8 @@
 //! # What interrupts what
 //! A question, another model, another source, another instruction and a pause stop a running caption within one token. It
 //! is taken up again, on the newest frame, past the gate. Another model or instruction also makes a finished caption
-//! out of date: the next frame is captioned even if it is unchanged, and where none comes, the last one again. A running answer is stopped only by `cancel_answer`, another
-//! model and the end.
+//! out of date: the next frame is captioned even if it is unchanged, and where none comes, the last one again. A running
+//! answer is stopped only by `cancel_answer`, another model and the end.
 //!
 //! # What ends what
 //! Every `Began` is followed by one `Captioned`, `Answered` or `RequestFailed` of the same, or by a `Failed` of this
@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender};
-use vlm::{Cancel, Draft, Reply, Stop, Timings};
+use vlm::{Cancel, Reply, Stop};
 
 use super::gate::{Gate, Sketch};
 use super::host::{Failure, Host, Order};
@@ -327,7 +327,7 @@ impl Inference {
                 *in_view = None;
                 let looked = if cancel.is_cancelled() { Ok(()) } else { engine.look(&view.frame.image, cancel) };
                 if cancel.is_cancelled() {
-                    return Ok(cut_short());
+                    return Ok(Reply::cancelled());
                 }
                 looked?;
                 *in_view = Some(view.clone());
@@ -386,17 +386,5 @@ impl Inference {
             Some(deadline) => drop(select.ready_deadline(deadline)),
             None => drop(select.ready()),
         }
-    }
-}
-
-/// The reply of a request that was cancelled before its first token.
-fn cut_short() -> Reply {
-    Reply {
-        text: String::new(),
-        token_ids: Vec::new(),
-        prompt_ids: Vec::new(),
-        stop: Stop::Cancelled,
-        draft: Draft::default(),
-        timings: Timings::default(),
     }
 }
