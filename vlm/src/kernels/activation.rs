@@ -73,15 +73,20 @@ impl SimdOp for Gelu<'_> {
         let f = isa.f32();
         let (input, out) = (self.x.as_ptr(), self.out.as_mut_ptr().cast::<f32>());
         let (linear, cubic) = (f.splat(-TWICE_SQRT_2_OVER_PI), f.splat(-TWICE_SQRT_2_OVER_PI * CUBIC));
-        vectors(self.x.len(), f.len(), |at, n| {
-            // SAFETY: `vectors` stays within the two slices, which are equally long.
-            unsafe {
-                let x = load(isa, input.add(at), n);
-                // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
-                let minus_2u = f.mul(x, f.mul_add(f.mul(x, x), cubic, linear));
-                store(isa, f.div(x, f.add(f.one(), exp(isa, minus_2u))), out.add(at), n);
-            }
-        });
+        vectors(
+            self.x.len(),
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `vectors` stays within the two slices, which are equally long.
+                unsafe {
+                    let x = load(isa, input.add(at), n);
+                    // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
+                    let minus_2u = f.mul(x, f.mul_add(f.mul(x, x), cubic, linear));
+                    store(isa, f.div(x, f.add(f.one(), exp(isa, minus_2u))), out.add(at), n);
+                }
+            },
+        );
     }
 }
 
@@ -100,14 +105,19 @@ impl SimdOp for Silu<'_> {
         assert!(self.gate.len() == self.out.len() && self.up.len() == self.out.len());
         let f = isa.f32();
         let (gate, up, out) = (self.gate.as_ptr(), self.up.as_ptr(), self.out.as_mut_ptr().cast::<f32>());
-        vectors(self.gate.len(), f.len(), |at, n| {
-            // SAFETY: `vectors` stays within the three slices, which are equally long.
-            unsafe {
-                let x = load(isa, gate.add(at), n);
-                let silu = f.div(x, f.add(f.one(), exp(isa, f.neg(x))));
-                store(isa, f.mul(silu, load(isa, up.add(at), n)), out.add(at), n);
-            }
-        });
+        vectors(
+            self.gate.len(),
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `vectors` stays within the three slices, which are equally long.
+                unsafe {
+                    let x = load(isa, gate.add(at), n);
+                    let silu = f.div(x, f.add(f.one(), exp(isa, f.neg(x))));
+                    store(isa, f.mul(silu, load(isa, up.add(at), n)), out.add(at), n);
+                }
+            },
+        );
     }
 }
 

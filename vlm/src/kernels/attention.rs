@@ -241,8 +241,6 @@ impl Task<'_, '_> {
         for (column, limit) in limits.iter_mut().enumerate() {
             *limit = job.last_key((queries.start + column).min(queries.end - 1)) as f32;
         }
-        let vector = |from: &[f32], v: usize| f.load(&from[v * lanes..]);
-        let limits: [I::F32; V] = std::array::from_fn(|v| vector(&limits, v));
         let all_see = job.last_key(queries.start);
         let end = ((range + 1) * job.range).min(job.last_key(queries.end - 1) + 1);
 
@@ -262,17 +260,25 @@ impl Task<'_, '_> {
             // the tile has room for TILE_KEYS rows.
             unsafe {
                 let k = Singles { at: k, row_stride: job.k.row_stride, step_stride: 1 };
-                rows::<I, R, V>(isa, k, keys, packed.as_ptr(), d, |row, v, sum| {
-                    f.store_ptr(sum, tile.add(row * width + v * lanes));
-                });
+                rows::<I, R, V>(
+                    isa,
+                    k,
+                    keys,
+                    packed.as_ptr(),
+                    d,
+                    #[inline(always)]
+                    |row, v, sum| {
+                        f.store_ptr(sum, tile.add(row * width + v * lanes));
+                    },
+                );
             }
             if from + keys > all_see + 1 {
                 for key in (all_see + 1).max(from)..from + keys {
                     let row = &mut scores[(key - from) * width..];
-                    for (v, &limit) in limits.iter().enumerate() {
-                        let seen = f.le(f.splat(key as f32), limit);
-                        let score = f.select(vector(row, v), f.splat(f32::NEG_INFINITY), seen);
-                        f.store(score, &mut row[v * lanes..]);
+                    for v in (0..width).step_by(lanes) {
+                        let seen = f.le(f.splat(key as f32), f.load(&limits[v..]));
+                        let score = f.select(f.load(&row[v..]), f.splat(f32::NEG_INFINITY), seen);
+                        f.store(score, &mut row[v..]);
                     }
                 }
             }
@@ -280,10 +286,18 @@ impl Task<'_, '_> {
             // SAFETY: `keys` rows of `d` values from `v` are in bounds, as are `keys` rows of the tile; `values` has `d` rows.
             unsafe {
                 let v = Singles { at: v, row_stride: 1, step_stride: job.v.row_stride };
-                rows::<I, R, V>(isa, v, d, scores.as_ptr(), keys, |row, v, sum| {
-                    let at = values.add(row * width + v * lanes);
-                    f.store_ptr(f.mul_add(f.load_ptr(at), decay[v], sum), at);
-                });
+                rows::<I, R, V>(
+                    isa,
+                    v,
+                    d,
+                    scores.as_ptr(),
+                    keys,
+                    #[inline(always)]
+                    |row, v, sum| {
+                        let at = values.add(row * width + v * lanes);
+                        f.store_ptr(f.mul_add(f.load_ptr(at), decay[v], sum), at);
+                    },
+                );
             }
             from += keys;
         }
@@ -329,8 +343,11 @@ fn soften<I: Isa, const V: usize>(
         }
     }
     // Where all scores so far are minus infinity, weights are to be zero and not NaN.
-    let highest = highest.map(|x| f.max(x, f.splat(f32::MIN)));
-    let decay: [I::F32; V] = std::array::from_fn(|v| exp(isa, f.sub(maxima[v], highest[v])));
+    let mut decay = [f.zero(); V];
+    for v in 0..V {
+        highest[v] = f.max(highest[v], f.splat(f32::MIN));
+        decay[v] = exp(isa, f.sub(maxima[v], highest[v]));
+    }
     let mut added = [f.zero(); V];
     for row in scores.chunks_exact_mut(V * lanes) {
         for (v, added) in added.iter_mut().enumerate() {

@@ -157,19 +157,36 @@ impl Dots<'_> {
         let weight = self.weight[first * inputs..][..W * inputs].as_ptr();
         let x = self.x.as_ptr();
         let mut sums = [[f.zero(); W]; T];
-        vectors(inputs, f.len(), |at, n| {
-            // SAFETY: `at + n <= inputs`, of which `weight` has W rows and `x` T.
-            unsafe {
-                let weights: [I::F32; W] = std::array::from_fn(|w| load(isa, weight.add(w * inputs + at), n));
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = load(isa, x.add(row * inputs + at), n);
-                    for (sum, &weight) in sums.iter_mut().zip(&weights) {
-                        *sum = f.mul_add(x, weight, *sum);
+        vectors(
+            inputs,
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `at + n <= inputs`, of which `weight` has W rows and `x` T.
+                unsafe {
+                    let mut weights = [f.zero(); W];
+                    for (w, values) in weights.iter_mut().enumerate() {
+                        let at = weight.add(w * inputs + at);
+                        // The next rows: several short streams at once are more than processors foresee.
+                        f.prefetch(at.wrapping_add(W * inputs));
+                        *values = load(isa, at, n);
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let x = load(isa, x.add(row * inputs + at), n);
+                        for (sum, &weight) in sums.iter_mut().zip(&weights) {
+                            *sum = f.mul_add(x, weight, *sum);
+                        }
                     }
                 }
+            },
+        );
+        let mut totals = [[0.0; W]; T];
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total = f.sum(sum);
             }
-        });
-        sums.map(|row| row.map(|sum| f.sum(sum)))
+        }
+        totals
     }
 }
 
@@ -247,9 +264,17 @@ impl Tiles<'_> {
                 let to = strip.as_mut_ptr();
                 // SAFETY: `weight` has `count` rows of `inputs`, the panel `inputs` rows of V vectors, the strip STRIP of them.
                 unsafe {
-                    rows::<I, R, V>(isa, weight, count, x.as_ptr(), inputs, |row, v, sum| {
-                        f.store_ptr(sum, to.add(row * width + v * lanes));
-                    });
+                    rows::<I, R, V>(
+                        isa,
+                        weight,
+                        count,
+                        x.as_ptr(),
+                        inputs,
+                        #[inline(always)]
+                        |row, v, sum| {
+                            f.store_ptr(sum, to.add(row * width + v * lanes));
+                        },
+                    );
                 }
                 for column in 0..columns {
                     // SAFETY: the row is one of `t`, and these outputs are this task's.

@@ -94,18 +94,23 @@ impl SimdOp for Rows<'_> {
             let variance = sum_of_squares(isa, x, width, mean) / width as f32;
             let scale = f.splat(1.0 / (variance + self.eps).sqrt());
             let mean = f.splat(mean);
-            vectors(width, f.len(), |at, n| {
-                // SAFETY: `vectors` stays within `width`, which every row, the weight and the bias have.
-                unsafe {
-                    let centred = f.sub(load(isa, x.add(at), n), mean);
-                    let scaled = f.mul(f.mul(centred, scale), load(isa, weight.add(at), n));
-                    let y = match bias {
-                        Some(bias) => f.add(scaled, load(isa, bias.add(at), n)),
-                        None => scaled,
-                    };
-                    store(isa, y, out.add(at), n);
-                }
-            });
+            vectors(
+                width,
+                f.len(),
+                #[inline(always)]
+                |at, n| {
+                    // SAFETY: `vectors` stays within `width`, which every row, the weight and the bias have.
+                    unsafe {
+                        let centred = f.sub(load(isa, x.add(at), n), mean);
+                        let scaled = f.mul(f.mul(centred, scale), load(isa, weight.add(at), n));
+                        let y = match bias {
+                            Some(bias) => f.add(scaled, load(isa, bias.add(at), n)),
+                            None => scaled,
+                        };
+                        store(isa, y, out.add(at), n);
+                    }
+                },
+            );
         }
     }
 }
@@ -116,7 +121,12 @@ fn sum<I: Isa>(isa: I, x: *const f32, width: usize) -> f32 {
     let f = isa.f32();
     let mut total = f.zero();
     // SAFETY: the caller passes a row of `width` values.
-    vectors(width, f.len(), |at, n| total = f.add(total, unsafe { load(isa, x.add(at), n) }));
+    vectors(
+        width,
+        f.len(),
+        #[inline(always)]
+        |at, n| total = f.add(total, unsafe { load(isa, x.add(at), n) }),
+    );
     f.sum(total)
 }
 
@@ -126,13 +136,18 @@ fn sum_of_squares<I: Isa>(isa: I, x: *const f32, width: usize, mean: f32) -> f32
     let f = isa.f32();
     let centre = f.splat(mean);
     let mut total = f.zero();
-    vectors(width, f.len(), |at, n| {
-        // SAFETY: the caller passes a row of `width` values.
-        let centred = f.sub(unsafe { load(isa, x.add(at), n) }, centre);
-        // Lanes that pad the last vector hold minus the mean: they do not count.
-        let centred = if n == f.len() { centred } else { f.select(centred, f.zero(), f.first_n_mask(n)) };
-        total = f.mul_add(centred, centred, total);
-    });
+    vectors(
+        width,
+        f.len(),
+        #[inline(always)]
+        |at, n| {
+            // SAFETY: the caller passes a row of `width` values.
+            let centred = f.sub(unsafe { load(isa, x.add(at), n) }, centre);
+            // Lanes that pad the last vector hold minus the mean: they do not count.
+            let centred = if n == f.len() { centred } else { f.select(centred, f.zero(), f.first_n_mask(n)) };
+            total = f.mul_add(centred, centred, total);
+        },
+    );
     f.sum(total)
 }
 

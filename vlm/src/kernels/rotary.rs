@@ -68,19 +68,24 @@ impl SimdOp for Positions<'_> {
         let (x, cos, sin) = (self.x.as_ptr(), self.cos.as_ptr(), self.sin.as_ptr());
         let out = self.out.as_mut_ptr().cast::<f32>();
         for position in 0..positions {
-            vectors(half, f.len(), |at, n| {
-                // SAFETY: `at + n <= half`, so angles and both halves of each head lie within the lengths checked above.
-                unsafe {
-                    let cos = load(isa, cos.add(position * half + at), n);
-                    let sin = load(isa, sin.add(position * half + at), n);
-                    for head in 0..self.heads {
-                        let first = position * width + head * 2 * half + at;
-                        let (x1, x2) = (load(isa, x.add(first), n), load(isa, x.add(first + half), n));
-                        store(isa, f.mul_sub_from(x2, sin, f.mul(x1, cos)), out.add(first), n);
-                        store(isa, f.mul_add(x1, sin, f.mul(x2, cos)), out.add(first + half), n);
+            vectors(
+                half,
+                f.len(),
+                #[inline(always)]
+                |at, n| {
+                    // SAFETY: `at + n <= half`, so angles and both halves of each head lie within the lengths checked above.
+                    unsafe {
+                        let cos = load(isa, cos.add(position * half + at), n);
+                        let sin = load(isa, sin.add(position * half + at), n);
+                        for head in 0..self.heads {
+                            let first = position * width + head * 2 * half + at;
+                            let (x1, x2) = (load(isa, x.add(first), n), load(isa, x.add(first + half), n));
+                            store(isa, f.mul_sub_from(x2, sin, f.mul(x1, cos)), out.add(first), n);
+                            store(isa, f.mul_add(x1, sin, f.mul(x2, cos)), out.add(first + half), n);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
     }
 }

@@ -162,10 +162,15 @@ mod tests {
         #[inline(always)]
         fn eval<I: Isa>(self, isa: I) {
             let at = self.0.as_mut_ptr();
-            vectors(self.0.len(), isa.f32().len(), |i, n| {
-                // SAFETY: `vectors` stays within the slice.
-                unsafe { store(isa, exp(isa, load(isa, at.add(i), n)), at.add(i), n) };
-            });
+            vectors(
+                self.0.len(),
+                isa.f32().len(),
+                #[inline(always)]
+                |i, n| {
+                    // SAFETY: `vectors` stays within the slice.
+                    unsafe { store(isa, exp(isa, load(isa, at.add(i), n)), at.add(i), n) };
+                },
+            );
         }
     }
 

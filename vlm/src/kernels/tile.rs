@@ -47,7 +47,10 @@ unsafe fn product<I: Isa, const R: usize, const V: usize>(
     for _ in 0..steps {
         // SAFETY: within what the caller vouches for; the pointers go one step further than they are read at most.
         unsafe {
-            let columns: [I::F32; V] = std::array::from_fn(|v| f.load_ptr(b_at.add(v * lanes)));
+            let mut columns = [f.zero(); V];
+            for (v, column) in columns.iter_mut().enumerate() {
+                *column = f.load_ptr(b_at.add(v * lanes));
+            }
             for (row, sums) in sums.iter_mut().enumerate() {
                 let single = f.splat(*a_at.add(row * a.row_stride));
                 for (sum, &column) in sums.iter_mut().zip(&columns) {
