@@ -4,6 +4,8 @@
 //! frame, and every reply is rolled back. This crate knows no camera, thread, window or log, and no tensor type appears
 //! in what it exports.
 
+#[doc(hidden)]
+pub mod bench_support;
 mod cancel;
 mod checkpoint;
 mod config;

@@ -1,10 +1,21 @@
 //! The operations in which a pass through SmolVLM spends its time.
 //!
-//! Every function takes and returns candle tensors and knows nothing of layers, checkpoints or caches.
+//! Every function takes and returns candle tensors and knows nothing of layers, checkpoints or caches. For f32 on the CPU
+//! each is a fused kernel on the current rayon pool; elsewhere, and as the definition that tests compare with, the same
+//! in candle's own operations ([`plain`]).
 
-mod plain;
+mod activation;
+mod attention;
+mod linear;
+mod norm;
+pub(crate) mod plain;
+mod rotary;
+mod simd;
+#[cfg(test)]
+mod testing;
+mod tile;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{D, DType, Device, Result, Tensor, bail};
 
 /// Scaled dot-product attention, one query group a key head.
 ///
@@ -23,7 +34,11 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
     if tk == 0 || (causal && tq > tk) {
         bail!("attention: {tq} queries over {tk} keys leave a query with nothing to see");
     }
-    plain::attention(q, k, v, scale, causal)
+    if !fused(&[q, k, v]) {
+        return plain::attention(q, k, v, scale, causal);
+    }
+    let op = attention::Attention { scale, causal };
+    whole_rows(q)?.apply_op3_no_bwd(&whole_rows(k)?, &whole_rows(v)?, &op)
 }
 
 /// GELU in its tanh form, as `gelu_pytorch_tanh` in transformers.
@@ -31,7 +46,10 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
 /// # Errors
 /// When candle fails.
 pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    plain::gelu_tanh(x)
+    if !fused(&[x]) {
+        return plain::gelu_tanh(x);
+    }
+    x.contiguous()?.apply_op1_no_bwd(&activation::GeluTanh)
 }
 
 /// `silu(gate) * up`, elementwise.
@@ -39,7 +57,10 @@ pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes differ, or candle fails.
 pub(crate) fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    plain::silu_mul(gate, up)
+    if !fused(&[gate, up]) || gate.dims() != up.dims() {
+        return plain::silu_mul(gate, up);
+    }
+    gate.contiguous()?.apply_op2_no_bwd(&up.contiguous()?, &activation::SiluMul)
 }
 
 /// LayerNorm over the last dimension of `x`; `weight` and `bias` have its length.
@@ -47,7 +68,12 @@ pub(crate) fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    plain::layer_norm(x, weight, bias, eps)
+    let width = [x.dim(D::Minus1)?];
+    if !fused(&[x, weight, bias]) || weight.dims() != width || bias.dims() != width {
+        return plain::layer_norm(x, weight, bias, eps);
+    }
+    let op = norm::LayerNorm { eps: eps as f32 };
+    x.contiguous()?.apply_op3_no_bwd(&weight.contiguous()?, &bias.contiguous()?, &op)
 }
 
 /// RMSNorm over the last dimension of `x`; `weight` has its length.
@@ -55,7 +81,10 @@ pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -
 /// # Errors
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-    plain::rms_norm(x, weight, eps)
+    if !fused(&[x, weight]) || weight.dims() != [x.dim(D::Minus1)?] {
+        return plain::rms_norm(x, weight, eps);
+    }
+    x.contiguous()?.apply_op2_no_bwd(&weight.contiguous()?, &norm::RmsNorm { eps: eps as f32 })
 }
 
 /// Rotary embedding as Llama has it in transformers: the halves `(x1, x2)` of each head become
@@ -64,7 +93,15 @@ pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> 
 /// # Errors
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    plain::rotary(x, cos, sin)
+    let (t, _, d) = x.dims3()?;
+    let angles = [t, d / 2];
+    if cos.dims() != angles || sin.dims() != angles || !d.is_multiple_of(2) {
+        bail!("rotary: x {:?}, cos {:?} and sin {:?} do not fit", x.shape(), cos.shape(), sin.shape());
+    }
+    if !fused(&[x, cos, sin]) {
+        return plain::rotary(x, cos, sin);
+    }
+    x.contiguous()?.apply_op3_no_bwd(&cos.contiguous()?, &sin.contiguous()?, &rotary::Rotary)
 }
 
 /// `x weight^T + bias`: `x` is `[t, in]`, `weight` `[out, in]` as checkpoints store it, `bias` `[out]`. Returns `[t, out]`.
@@ -72,7 +109,34 @@ pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    plain::linear(x, weight, bias)
+    let (t, inputs) = x.dims2()?;
+    let (outputs, width) = weight.dims2()?;
+    if width != inputs || bias.is_some_and(|bias| bias.dims() != [outputs]) {
+        bail!(
+            "linear: x {:?}, weight {:?} and bias {:?} do not fit",
+            x.shape(),
+            weight.shape(),
+            bias.map(Tensor::shape)
+        );
+    }
+    if !fused(&[x, weight, bias.unwrap_or(weight)]) || t > linear::MOST_ROWS {
+        return plain::linear(x, weight, bias);
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3_no_bwd(&weight, &bias.contiguous()?, &linear::Linear),
+        None => x.apply_op2_no_bwd(&weight, &linear::Linear),
+    }
+}
+
+/// Whether the fused kernels take these tensors: f32 on the CPU, and something to compute.
+fn fused(tensors: &[&Tensor]) -> bool {
+    tensors.iter().all(|x| x.dtype() == DType::F32 && matches!(x.device(), Device::Cpu) && x.elem_count() > 0)
+}
+
+/// The tensor, copied only if its last dimension is not contiguous.
+fn whole_rows(x: &Tensor) -> Result<Tensor> {
+    if x.stride().last() == Some(&1) { Ok(x.clone()) } else { x.contiguous() }
 }
 
 #[cfg(test)]

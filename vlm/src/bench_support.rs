@@ -1,0 +1,47 @@
+//! What the benches compare: every kernel beside its twin in plain candle. Not part of the interface.
+
+use candle_core::{Result, Tensor};
+
+use crate::kernels;
+
+macro_rules! pairs {
+    ($($name:ident($($arg:ident: $kind:ty),*);)*) => {
+        /// The kernels as the model calls them.
+        pub mod fused {
+            use super::{Result, Tensor, kernels};
+            $(
+                /// See the kernel of this name.
+                ///
+                /// # Errors
+                /// The kernel's.
+                pub fn $name($($arg: $kind),*) -> Result<Tensor> {
+                    kernels::$name($($arg),*)
+                }
+            )*
+        }
+
+        /// Their definitions in candle's own operations.
+        pub mod plain {
+            use super::{Result, Tensor, kernels};
+            $(
+                /// See the kernel of this name.
+                ///
+                /// # Errors
+                /// Candle's.
+                pub fn $name($($arg: $kind),*) -> Result<Tensor> {
+                    kernels::plain::$name($($arg),*)
+                }
+            )*
+        }
+    };
+}
+
+pairs! {
+    attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool);
+    gelu_tanh(x: &Tensor);
+    silu_mul(gate: &Tensor, up: &Tensor);
+    layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64);
+    rms_norm(x: &Tensor, weight: &Tensor, eps: f64);
+    rotary(x: &Tensor, cos: &Tensor, sin: &Tensor);
+    linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>);
+}

@@ -1,0 +1,165 @@
+//! Tanh GELU and the gated SiLU in one pass over memory, through one exponential and one division a value.
+
+#![allow(unsafe_code, reason = "vector loads and stores through pointers")]
+
+use std::mem::MaybeUninit;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape};
+use rten_simd::ops::{BitOps, FloatOps, NumOps};
+use rten_simd::{Isa, SimdOp};
+
+use super::simd::{exp, for_rows, load, store, values, vectors, written};
+
+/// `2 sqrt(2 / pi)`.
+const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_1;
+/// The cubic term in GELU's tanh form.
+const CUBIC: f32 = 0.044_715;
+
+/// GELU in its tanh form.
+pub(super) struct GeluTanh;
+
+/// `silu(gate) * up`.
+pub(super) struct SiluMul;
+
+impl CustomOp1 for GeluTanh {
+    fn name(&self) -> &'static str {
+        "gelu-tanh"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = values(x, layout)?;
+        // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
+        let out = unsafe {
+            written(x.len(), |out| {
+                for_rows(out, 1, |at, out| Gelu { x: &x[at..at + out.len()], out }.dispatch());
+            })
+        };
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+impl CustomOp2 for SiluMul {
+    fn name(&self) -> &'static str {
+        "silu-mul"
+    }
+
+    fn cpu_fwd(&self, gate: &CpuStorage, l1: &Layout, up: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (gate, up) = (values(gate, l1)?, values(up, l2)?);
+        // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
+        let out = unsafe {
+            written(gate.len(), |out| {
+                for_rows(out, 1, |at, out| {
+                    let range = at..at + out.len();
+                    Silu { gate: &gate[range.clone()], up: &up[range], out }.dispatch();
+                });
+            })
+        };
+        Ok((CpuStorage::F32(out), l1.shape().clone()))
+    }
+}
+
+/// One piece of [`GeluTanh`].
+struct Gelu<'a> {
+    x: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl SimdOp for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        assert_eq!(self.x.len(), self.out.len());
+        let f = isa.f32();
+        let (input, out) = (self.x.as_ptr(), self.out.as_mut_ptr().cast::<f32>());
+        let (linear, cubic) = (f.splat(-TWICE_SQRT_2_OVER_PI), f.splat(-TWICE_SQRT_2_OVER_PI * CUBIC));
+        vectors(
+            self.x.len(),
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `vectors` stays within the two slices, which are equally long.
+                unsafe {
+                    let x = load(isa, input.add(at), n);
+                    // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
+                    let minus_2u = f.mul(x, f.mul_add(f.mul(x, x), cubic, linear));
+                    store(isa, f.div(x, f.add(f.one(), exp(isa, minus_2u))), out.add(at), n);
+                }
+            },
+        );
+    }
+}
+
+/// One piece of [`SiluMul`].
+struct Silu<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl SimdOp for Silu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        assert!(self.gate.len() == self.out.len() && self.up.len() == self.out.len());
+        let f = isa.f32();
+        let (gate, up, out) = (self.gate.as_ptr(), self.up.as_ptr(), self.out.as_mut_ptr().cast::<f32>());
+        vectors(
+            self.gate.len(),
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `vectors` stays within the three slices, which are equally long.
+                unsafe {
+                    let x = load(isa, gate.add(at), n);
+                    let silu = f.div(x, f.add(f.one(), exp(isa, f.neg(x))));
+                    store(isa, f.mul(silu, load(isa, up.add(at), n)), out.add(at), n);
+                }
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use crate::kernels::testing::{assert_close, double, random};
+    use crate::kernels::{gelu_tanh, plain, silu_mul};
+
+    /// All magnitudes of both signs, and what is not a number.
+    fn extremes() -> Tensor {
+        let mut x: Vec<f32> = (-45..39).flat_map(|e| [10f32.powi(e), -(10f32.powi(e))]).collect();
+        x.extend([0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN]);
+        Tensor::new(x, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn activations_equal_their_twins() {
+        for len in [1, 3, 7, 17, 65, 1024, 40_000] {
+            let (x, up) = ((random(len, 1) * 4.0).unwrap(), random(len, 2));
+            assert_close(&gelu_tanh(&x).unwrap(), &plain::gelu_tanh(&double(&x)).unwrap(), 1e-6);
+            let twin = plain::silu_mul(&double(&x), &double(&up)).unwrap();
+            assert_close(&silu_mul(&x, &up).unwrap(), &twin, 1e-6);
+        }
+        let both = random((5, 34), 3);
+        let (gate, up) = (both.narrow(1, 0, 17).unwrap(), both.narrow(1, 17, 17).unwrap());
+        assert_close(&silu_mul(&gate, &up).unwrap(), &plain::silu_mul(&double(&gate), &double(&up)).unwrap(), 1e-6);
+    }
+
+    #[test]
+    fn activations_treat_extremes_as_their_twins_do() {
+        let x = extremes();
+        let one = x.ones_like().unwrap();
+        for (fused, twin) in [
+            (gelu_tanh(&x).unwrap(), plain::gelu_tanh(&x).unwrap()),
+            (silu_mul(&x, &one).unwrap(), plain::silu_mul(&x, &one).unwrap()),
+        ] {
+            let (fused, twin) = (fused.to_vec1::<f32>().unwrap(), twin.to_vec1::<f32>().unwrap());
+            for (a, b) in fused.into_iter().zip(twin) {
+                assert!(a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 2e-6 * b.abs() + 2e-7, "{a}, not {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Linear layers of few rows, in which reading the weights once, where the checkpoint was mapped, is the whole cost.
+//!
+//! Up to [`DOT_ROWS`] rows are dot products with each row of the weight, all rows of the input at once. More are packed side by
+//! side, so that each weight, read once, multiplies vectors of them.
+
+#![allow(unsafe_code, reason = "vector loads through pointers and disjoint writes by parallel tasks")]
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
+use rayon::prelude::*;
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, SimdOp};
+
+use super::simd::{Shared, lanes, load, values, vectors, written};
+use super::tile::{Singles, rows};
+
+/// Most rows for which this is faster than a general matrix product.
+pub(super) const MOST_ROWS: usize = 4096;
+/// Most rows taken as dot products.
+const DOT_ROWS: usize = 8;
+/// Outputs that are gathered before they are written, a cache line of each row.
+const STRIP: usize = 16;
+/// Products under which waking other threads costs more than it saves.
+const SERIAL_PRODUCTS: usize = 64 * 1024;
+
+/// `x weight^T`, plus a bias when there is one.
+pub(super) struct Linear;
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "fused-linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, l1: &Layout, weight: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        multiply(values(x, l1)?, values(weight, l2)?, None, l1.shape().dims2()?.0)
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "fused-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        l1: &Layout,
+        weight: &CpuStorage,
+        l2: &Layout,
+        bias: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        multiply(values(x, l1)?, values(weight, l2)?, Some(values(bias, l3)?), l1.shape().dims2()?.0)
+    }
+}
+
+fn multiply(x: &[f32], weight: &[f32], bias: Option<&[f32]>, t: usize) -> Result<(CpuStorage, Shape)> {
+    let inputs = x.len() / t;
+    let outputs = weight.len() / inputs;
+    // SAFETY: the tasks' ranges cover all outputs, and each writes its range for all rows.
+    let out = unsafe {
+        written(t * outputs, |out| {
+            let out = Shared(out.as_mut_ptr().cast());
+            let packed = if t > DOT_ROWS { Some(Packed::new(x, t, inputs)) } else { None };
+            let range = if outputs * inputs * t <= SERIAL_PRODUCTS {
+                outputs
+            } else {
+                // A few tasks a thread even out what else the machine does.
+                outputs.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(STRIP).min(MOST_OUTPUTS)
+            };
+            let work = |i: usize| {
+                let range = i * range..((i + 1) * range).min(outputs);
+                let weight = &weight[range.start * inputs..range.end * inputs];
+                match &packed {
+                    Some(x) => Tiles { x, weight, bias, range, outputs, out }.dispatch(),
+                    None => Dots { x, weight, bias, range, t, outputs, out }.dispatch(),
+                }
+            };
+            let tasks = outputs.div_ceil(range);
+            if tasks == 1 { work(0) } else { (0..tasks).into_par_iter().for_each(work) }
+        })
+    };
+    Ok((CpuStorage::F32(out), Shape::from((t, outputs))))
+}
+
+/// Most outputs of a task: their weights stay in the second cache while all rows pass.
+const MOST_OUTPUTS: usize = 64;
+
+/// Some outputs, for few rows.
+struct Dots<'a> {
+    x: &'a [f32],
+    /// The weights of these outputs.
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    range: Range<usize>,
+    t: usize,
+    outputs: usize,
+    out: Shared,
+}
+
+impl SimdOp for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        // Input rows by weight rows, so that the sums fit the registers: AVX-512 has 32, AVX2 16.
+        match self.t {
+            1 => self.multiply::<I, 1, 4>(isa),
+            2 => self.multiply::<I, 2, 4>(isa),
+            3 => self.multiply::<I, 3, 2>(isa),
+            4 => self.multiply::<I, 4, 2>(isa),
+            5 => self.multiply::<I, 5, 2>(isa),
+            6 => self.multiply::<I, 6, 2>(isa),
+            7 => self.multiply::<I, 7, 1>(isa),
+            _ => self.multiply::<I, 8, 1>(isa),
+        }
+    }
+}
+
+impl Dots<'_> {
+    #[inline(always)]
+    fn multiply<I: Isa, const T: usize, const W: usize>(&self, isa: I) {
+        let inputs = self.x.len() / T;
+        let count = self.range.len();
+        assert!(self.t == T && self.x.len() == T * inputs && self.weight.len() == count * inputs);
+        let mut at = 0;
+        while at < count {
+            let sums = if at + W <= count {
+                self.dots::<I, T, W>(isa, at, inputs)
+            } else {
+                let mut sums = [[0.0; W]; T];
+                for w in 0..count - at {
+                    let one = self.dots::<I, T, 1>(isa, at + w, inputs);
+                    for (sums, [one]) in sums.iter_mut().zip(one) {
+                        sums[w] = one;
+                    }
+                }
+                sums
+            };
+            for w in 0..W.min(count - at) {
+                let output = self.range.start + at + w;
+                let bias = self.bias.map_or(0.0, |bias| bias[output]);
+                for (row, sums) in sums.iter().enumerate() {
+                    // SAFETY: `row < t` and `output < outputs`, and this output is this task's.
+                    unsafe { self.out.at(row * self.outputs + output).write(sums[w] + bias) };
+                }
+            }
+            at += W;
+        }
+    }
+
+    /// Every input row times `W` weight rows from `first` on.
+    #[inline(always)]
+    fn dots<I: Isa, const T: usize, const W: usize>(&self, isa: I, first: usize, inputs: usize) -> [[f32; W]; T] {
+        let f = isa.f32();
+        let weight = self.weight[first * inputs..][..W * inputs].as_ptr();
+        let x = self.x.as_ptr();
+        let mut sums = [[f.zero(); W]; T];
+        vectors(
+            inputs,
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `at + n <= inputs`, of which `weight` has W rows and `x` T.
+                unsafe {
+                    let mut weights = [f.zero(); W];
+                    for (w, values) in weights.iter_mut().enumerate() {
+                        let at = weight.add(w * inputs + at);
+                        // The next rows: several short streams at once are more than processors foresee.
+                        f.prefetch(at.wrapping_add(W * inputs));
+                        *values = load(isa, at, n);
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let x = load(isa, x.add(row * inputs + at), n);
+                        for (sum, &weight) in sums.iter_mut().zip(&weights) {
+                            *sum = f.mul_add(x, weight, *sum);
+                        }
+                    }
+                }
+            },
+        );
+        let mut totals = [[0.0; W]; T];
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total = f.sum(sum);
+            }
+        }
+        totals
+    }
+}
+
+/// Input rows packed side by side in panels of whole vectors: component `i` of all of a panel's rows, then `i + 1`.
+struct Packed {
+    values: Vec<f32>,
+    t: usize,
+    inputs: usize,
+    /// Vectors of rows in a panel.
+    vectors: usize,
+    /// Rows in a panel.
+    width: usize,
+}
+
+impl Packed {
+    fn new(x: &[f32], t: usize, inputs: usize) -> Self {
+        let lanes = lanes();
+        // As in attention: what the registers hold beside the sums.
+        let widest = if lanes >= 16 { 4 } else { 3 };
+        let needed = t.div_ceil(lanes);
+        let vectors = needed.div_ceil(needed.div_ceil(widest));
+        let width = vectors * lanes;
+        let mut values = vec![0f32; t.div_ceil(width) * width * inputs];
+        let pack = |(panel, x): (&mut [f32], &[f32])| {
+            for (column, x) in x.chunks_exact(inputs).enumerate() {
+                for (row, &x) in panel.chunks_exact_mut(width).zip(x) {
+                    row[column] = x;
+                }
+            }
+        };
+        values.par_chunks_mut(width * inputs).zip(x.par_chunks(width * inputs)).for_each(pack);
+        Self { values, t, inputs, vectors, width }
+    }
+}
+
+/// Some outputs, for many rows.
+struct Tiles<'a> {
+    x: &'a Packed,
+    /// The weights of these outputs.
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    range: Range<usize>,
+    outputs: usize,
+    out: Shared,
+}
+
+impl SimdOp for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        match self.x.vectors {
+            1 => self.multiply::<I, 8, 1>(isa),
+            2 => self.multiply::<I, 4, 2>(isa),
+            3 => self.multiply::<I, 4, 3>(isa),
+            _ => self.multiply::<I, 4, 4>(isa),
+        }
+    }
+}
+
+impl Tiles<'_> {
+    #[inline(always)]
+    fn multiply<I: Isa, const R: usize, const V: usize>(&self, isa: I) {
+        let f = isa.f32();
+        let (lanes, inputs) = (f.len(), self.x.inputs);
+        let width = V * lanes;
+        assert!(self.x.width == width && self.weight.len() == self.range.len() * inputs);
+        let mut strip = vec![0f32; STRIP * width];
+        for (panel, x) in self.x.values.chunks_exact(width * inputs).enumerate() {
+            let columns = width.min(self.x.t - panel * width);
+            for first in self.range.clone().step_by(STRIP) {
+                let count = STRIP.min(self.range.end - first);
+                let weight = self.weight[(first - self.range.start) * inputs..][..count * inputs].as_ptr();
+                let weight = Singles { at: weight, row_stride: inputs, step_stride: 1 };
+                let to = strip.as_mut_ptr();
+                // SAFETY: `weight` has `count` rows of `inputs`, the panel `inputs` rows of V vectors, the strip STRIP of them.
+                unsafe {
+                    rows::<I, R, V>(
+                        isa,
+                        weight,
+                        count,
+                        x.as_ptr(),
+                        inputs,
+                        #[inline(always)]
+                        |row, v, sum| {
+                            f.store_ptr(sum, to.add(row * width + v * lanes));
+                        },
+                    );
+                }
+                for column in 0..columns {
+                    // SAFETY: the row is one of `t`, and these outputs are this task's.
+                    let out = unsafe { self.out.at((panel * width + column) * self.outputs + first) };
+                    for i in 0..count {
+                        let bias = self.bias.map_or(0.0, |bias| bias[first + i]);
+                        // SAFETY: as above.
+                        unsafe { out.add(i).write(strip[i * width + column] + bias) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::testing::{assert_close, double, random, with};
+    use crate::kernels::{linear, plain};
+
+    #[test]
+    fn linear_equals_its_twin() {
+        for t in [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 50, 65, 84, 200] {
+            for (inputs, outputs) in [(1, 1), (7, 3), (17, 65), (64, 16), (96, 700)] {
+                let (x, w, b) = (random((t, inputs), 1), random((outputs, inputs), 2), random(outputs, 3));
+                let twin = plain::linear(&double(&x), &double(&w), Some(&double(&b))).unwrap();
+                assert_close(&linear(&x, &w, Some(&b)).unwrap(), &twin, 1e-5);
+                let twin = plain::linear(&double(&x), &double(&w), None).unwrap();
+                assert_close(&linear(&x, &w, None).unwrap(), &twin, 1e-5);
+            }
+        }
+        // Views: rows of a longer tensor, and a transposed weight.
+        let (x, w) = (random((9, 17), 1).narrow(0, 2, 5).unwrap(), random((17, 33), 2).t().unwrap());
+        assert_close(&linear(&x, &w, None).unwrap(), &plain::linear(&double(&x), &double(&w), None).unwrap(), 1e-5);
+    }
+
+    #[test]
+    fn nan_and_infinity_reach_the_outputs_that_read_them() {
+        for t in [3, 12] {
+            let x = with(&random((t, 17), 1), &[(3, f32::NAN), (20, f32::INFINITY), (40, 1e-42)]);
+            let w = random((9, 17), 2);
+            assert_close(&linear(&x, &w, None).unwrap(), &plain::linear(&x, &w, None).unwrap(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn other_shapes_are_errors() {
+        let x = random((3, 17), 1);
+        assert!(linear(&x, &random((5, 16), 2), None).is_err());
+        assert!(linear(&x, &random((5, 17), 2), Some(&random(4, 3))).is_err());
+    }
+}

@@ -1,0 +1,201 @@
+//! What the fused kernels share: vectors, an exponential, uninitialised results and work split over the current pool.
+//!
+//! The instruction set (AVX-512, AVX2 with FMA, NEON or none) is chosen at run time by rten-simd's dispatch: a kernel is
+//! a [`rten_simd::SimdOp`] whose inner functions are all inlined into it. Nothing here knows what is computed.
+
+#![allow(unsafe_code, reason = "vector loads and stores through pointers, and results written before they are read")]
+
+use std::mem::MaybeUninit;
+
+use candle_core::{CpuStorage, Layout, Result, bail};
+use rayon::prelude::*;
+use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
+use rten_simd::{Isa, SimdOp};
+
+/// Elementwise work below this many values costs less than waking other threads.
+pub(super) const SERIAL_VALUES: usize = 16 * 1024;
+
+/// f32 lanes of the vectors that kernels are dispatched to on this processor.
+pub(super) fn lanes() -> usize {
+    struct Lanes;
+    impl SimdOp for Lanes {
+        type Output = usize;
+
+        fn eval<I: Isa>(self, isa: I) -> usize {
+            isa.f32().len()
+        }
+    }
+    Lanes.dispatch()
+}
+
+/// The values of a contiguous f32 tensor on the CPU.
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("a fused kernel was given a strided tensor of shape {:?}", layout.shape()),
+    }
+}
+
+/// A vector of `len` values that `fill` writes.
+///
+/// # Safety
+/// `fill` must write every element.
+pub(super) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut out = Vec::with_capacity(len);
+    fill(&mut out.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is at least `len`, and the caller says that all of it is written.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// Calls `work` on pieces of `out` of whole rows, with the index of the piece's first row; on the current pool when it pays.
+pub(super) fn for_rows(
+    out: &mut [MaybeUninit<f32>],
+    width: usize,
+    work: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync + Send,
+) {
+    if out.len() <= SERIAL_VALUES {
+        return work(0, out);
+    }
+    let rows = (SERIAL_VALUES / 2).div_ceil(width);
+    out.par_chunks_mut(rows * width).enumerate().for_each(|(i, piece)| work(i * rows, piece));
+}
+
+/// A pointer to results of which every task writes its own part.
+#[derive(Clone, Copy)]
+pub(super) struct Shared(pub(super) *mut f32);
+// SAFETY: whoever shares it makes the parts disjoint and joins the tasks before reading.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The pointer `offset` values further on.
+    ///
+    /// # Safety
+    /// `offset` must lie within the allocation.
+    pub(super) unsafe fn at(self, offset: usize) -> *mut f32 {
+        // SAFETY: the caller's.
+        unsafe { self.0.add(offset) }
+    }
+}
+
+/// Calls `body(vector, mask)` for every vector of `0..len`: its offset, and how many lanes count.
+#[inline(always)]
+pub(super) fn vectors(len: usize, lanes: usize, mut body: impl FnMut(usize, usize)) {
+    let mut at = 0;
+    while at + lanes <= len {
+        body(at, lanes);
+        at += lanes;
+    }
+    if at < len {
+        body(at, len - at);
+    }
+}
+
+/// Loads `n` values at `at`, padding with zeros.
+///
+/// # Safety
+/// `n` is at most the number of lanes, and `at..at + n` is readable.
+#[inline(always)]
+pub(super) unsafe fn load<I: Isa>(isa: I, at: *const f32, n: usize) -> I::F32 {
+    let f = isa.f32();
+    // SAFETY: the caller's.
+    unsafe { if n == f.len() { f.load_ptr(at) } else { f.load_ptr_mask(at, f.first_n_mask(n)) } }
+}
+
+/// Stores the first `n` lanes at `at`.
+///
+/// # Safety
+/// `n` is at most the number of lanes, and `at..at + n` is writable.
+#[inline(always)]
+pub(super) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
+    let f = isa.f32();
+    // SAFETY: the caller's.
+    unsafe { if n == f.len() { f.store_ptr(x, at) } else { f.store_ptr_mask(x, at, f.first_n_mask(n)) } }
+}
+
+// e^r = 1 + r + r^2 (C2 + C3 r + C4 r^2 + C5 r^3) for |r| <= ln 2 / 2, fitted for the least relative error: 1.05e-7.
+const C2: f32 = 0.499_992_3;
+const C3: f32 = 0.166_671_16;
+const C4: f32 = 0.041_890_33;
+const C5: f32 = 0.008_312_501;
+/// ln 2 in two parts, of which the first times a small integer is exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// Below this the result is zero, above [`EXP_MAX`] infinite: both a little before f32's own limits.
+const EXP_MIN: f32 = -88.0;
+const EXP_MAX: f32 = 88.8;
+
+/// `e^x`, within 3e-7 relative; results under 1.2e-38 are zero and over 2.4e38 infinite, NaN stays NaN.
+#[inline(always)]
+pub(super) fn exp<I: Isa>(isa: I, x: I::F32) -> I::F32 {
+    let (f, int) = (isa.f32(), isa.i32());
+    // Comparisons with NaN are false, so it passes; what min and max make of it differs between processors.
+    let x = f.select(f.splat(EXP_MIN), x, f.lt(x, f.splat(EXP_MIN)));
+    let x = f.select(f.splat(EXP_MAX), x, f.gt(x, f.splat(EXP_MAX)));
+    let exponent = f.to_int_round(f.mul(x, f.splat(std::f32::consts::LOG2_E)));
+    let n = int.to_float(exponent);
+    let r = f.mul_sub_from(n, f.splat(LN_2_HIGH), x);
+    let r = f.mul_sub_from(n, f.splat(LN_2_LOW), r);
+    let p = f.mul_add(f.splat(C5), r, f.splat(C4));
+    let p = f.mul_add(p, r, f.splat(C3));
+    let p = f.mul_add(p, r, f.splat(C2));
+    let p = f.mul_add(f.mul(r, r), p, f.add(f.one(), r));
+    // 2^n by its bits: n = -127 gives zero and 128 infinity.
+    let power: I::F32 = rten_simd::Simd::reinterpret_cast(int.shift_left::<23>(int.add(exponent, int.splat(127))));
+    f.mul(p, power)
+}
+
+#[cfg(test)]
+mod tests {
+    use rten_simd::{Isa, SimdOp};
+
+    use super::*;
+
+    /// Exponentials of a slice, in place.
+    struct Exp<'a>(&'a mut [f32]);
+
+    impl SimdOp for Exp<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn eval<I: Isa>(self, isa: I) {
+            let at = self.0.as_mut_ptr();
+            vectors(
+                self.0.len(),
+                isa.f32().len(),
+                #[inline(always)]
+                |i, n| {
+                    // SAFETY: `vectors` stays within the slice.
+                    unsafe { store(isa, exp(isa, load(isa, at.add(i), n)), at.add(i), n) };
+                },
+            );
+        }
+    }
+
+    fn check(eval: impl Fn(&mut [f32])) {
+        let x: Vec<f32> = (-8_700..8_830).map(|i| i as f32 * 0.01 + 0.001).collect();
+        let mut y = x.clone();
+        eval(&mut y);
+        for (x, y) in x.iter().zip(&y) {
+            let exact = f64::from(*x).exp();
+            assert!((f64::from(*y) - exact).abs() <= 3e-7 * exact, "exp({x}) = {y}, not {exact}");
+        }
+        let mut limits = [0.0, -0.0, f32::NEG_INFINITY, f32::INFINITY, f32::NAN, 1e30, -1e30, 1e-40];
+        eval(&mut limits);
+        assert_eq!(limits[..4], [1.0, 1.0, 0.0, f32::INFINITY]);
+        assert!(limits[4].is_nan());
+        assert_eq!(limits[5..], [f32::INFINITY, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn exp_is_exact_to_a_few_units_on_every_instruction_set() {
+        check(|x| Exp(x).dispatch());
+        check(|x| Exp(x).eval(rten_simd::isa::GenericIsa::new()));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
+            check(|x| Exp(x).eval(isa));
+        }
+    }
+}

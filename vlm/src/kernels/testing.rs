@@ -1,0 +1,45 @@
+//! Inputs and comparisons for the kernels' tests.
+
+use candle_core::{DType, Device, Shape, Tensor};
+
+/// Values between -2 and 2 that `seed` decides.
+pub(super) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
+    let shape = shape.into();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let values: Vec<f32> = (0..shape.elem_count())
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u32 << 22) as f32 - 2.0
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// The tensor in double precision, in which the twins give the exact answer.
+pub(super) fn double(x: &Tensor) -> Tensor {
+    x.to_dtype(DType::F64).unwrap()
+}
+
+/// Asserts equal shapes and values that differ by at most `tolerance` times the value and the mean value; infinities must
+/// be equal and NaN be NaN.
+pub(super) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
+    assert_eq!(fused.dims(), exact.dims());
+    assert!(fused.is_contiguous());
+    let fused = double(fused).flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let exact = double(exact).flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let finite: Vec<f64> = exact.iter().map(|x| x.abs()).filter(|x| x.is_finite()).collect();
+    let mean = finite.iter().sum::<f64>() / finite.len().max(1) as f64;
+    for (i, (&a, &b)) in fused.iter().zip(&exact).enumerate() {
+        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * (b.abs() + mean);
+        assert!(same, "value {i} is {a}, not {b}");
+    }
+}
+
+/// `x` with some of its values replaced.
+pub(super) fn with(x: &Tensor, replaced: &[(usize, f32)]) -> Tensor {
+    let mut values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for &(at, value) in replaced {
+        values[at] = value;
+    }
+    Tensor::from_vec(values, x.shape(), &Device::Cpu).unwrap()
+}
