@@ -67,7 +67,8 @@ fn multiply(x: &[f32], weight: &[f32], bias: Option<&[f32]>, t: usize) -> Result
                 outputs
             } else {
                 // A few tasks a thread even out what else the machine does.
-                outputs.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(STRIP).min(MOST_OUTPUTS)
+                let share = outputs.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(STRIP);
+                if packed.is_some() { share.min(MOST_OUTPUTS) } else { share }
             };
             let work = |i: usize| {
                 let range = i * range..((i + 1) * range).min(outputs);
@@ -106,7 +107,7 @@ impl SimdOp for Dots<'_> {
     fn eval<I: Isa>(self, isa: I) {
         // Input rows by weight rows, so that the sums fit the registers: AVX-512 has 32, AVX2 16.
         match self.t {
-            1 => self.multiply::<I, 1, 4>(isa),
+            1 => self.one_row(isa),
             2 => self.multiply::<I, 2, 4>(isa),
             3 => self.multiply::<I, 3, 2>(isa),
             4 => self.multiply::<I, 4, 2>(isa),
@@ -147,6 +148,41 @@ impl Dots<'_> {
                 }
             }
             at += W;
+        }
+    }
+
+    /// One input row: the weights are read as the single stream that they are, in four running sums.
+    #[inline(always)]
+    fn one_row<I: Isa>(&self, isa: I) {
+        let f = isa.f32();
+        let (inputs, step) = (self.x.len(), 4 * f.len());
+        let whole = inputs - inputs % step;
+        let x = self.x.as_ptr();
+        for (output, weight) in self.range.clone().zip(self.weight.chunks_exact(inputs)) {
+            let weight = weight.as_ptr();
+            let mut sums = [f.zero(); 4];
+            // SAFETY: up to `inputs` values of both are read.
+            unsafe {
+                for at in (0..whole).step_by(step) {
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        let at = at + i * f.len();
+                        *sum = f.mul_add(f.load_ptr(x.add(at)), f.load_ptr(weight.add(at)), *sum);
+                    }
+                }
+                vectors(
+                    inputs - whole,
+                    f.len(),
+                    #[inline(always)]
+                    |at, n| {
+                        let (x, weight) = (load(isa, x.add(whole + at), n), load(isa, weight.add(whole + at), n));
+                        sums[0] = f.mul_add(x, weight, sums[0]);
+                    },
+                );
+            }
+            let [a, b, c, d] = sums;
+            let sum = f.sum(f.add(f.add(a, b), f.add(c, d))) + self.bias.map_or(0.0, |bias| bias[output]);
+            // SAFETY: `output < outputs`, and this output is this task's.
+            unsafe { self.out.at(output).write(sum) };
         }
     }
 
