@@ -9,8 +9,8 @@ fn without_a_display_it_says_how_to_go_on_without_a_window() {
     for variable in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
         program.env_remove(variable);
     }
-    let output = program.output().unwrap();
-    let message = String::from_utf8(output.stderr).unwrap();
+    let output = program.output().expect("the program runs");
+    let message = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("no display") && message.contains("sightline watch"), "{message}");
     assert!(output.stdout.is_empty());

@@ -56,7 +56,8 @@ impl App {
             let ctx = ctx.clone();
             Arc::new(move || ctx.request_repaint())
         };
-        let pipeline = Pipeline::start(options.settings, Arc::clone(&wake)).map_err(UiError::no_thread)?;
+        let pipeline =
+            Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         let mut app = Self {
             pipeline,
             errands: Errands::new(Arc::clone(&options.doors), wake),
@@ -170,7 +171,7 @@ impl App {
         if self.state.exchanges.is_open() && ui.input(|input| input.key_pressed(Key::Escape)) {
             self.pipeline.cancel_answer();
         }
-        let dropped = ui.input(|input| input.raw.dropped_files.iter().next().map(|file| file.path().to_owned()));
+        let dropped = ui.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
         if let Some(path) = dropped {
             self.choose_path(Wanted::PictureOrVideo, path);
         }

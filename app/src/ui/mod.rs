@@ -61,7 +61,7 @@ pub struct UiError {
 }
 
 impl UiError {
-    fn no_thread(error: io::Error) -> Self {
+    fn no_thread(error: &io::Error) -> Self {
         Self { message: format!("The system started no thread for the camera or the model: {error}.") }
     }
 

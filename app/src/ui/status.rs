@@ -78,7 +78,9 @@ fn model(state: &State, now: Instant) -> String {
             )
         }
         ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name)),
-        ModelPhase::Ready(card) => format!("{} · {} · {}", card.model, card.device, card.precision),
+        ModelPhase::Ready(card) => {
+            format!("{} · {} · {}", wording::last_part(&card.model), card.device, card.precision)
+        }
     }
 }
 

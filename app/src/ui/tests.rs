@@ -31,12 +31,12 @@ impl Doors for FakeDoors {
         if spec == "nonsense://" {
             return Err("Addresses like nonsense:// are not supported.".to_owned());
         }
-        self.opened.lock().unwrap().push(format!("source {spec}"));
+        self.opened.lock().expect("no thread panicked").push(format!("source {spec}"));
         Ok(self.source.open())
     }
 
     fn engine(&self, model: &str) -> Result<OpenEngine, String> {
-        self.opened.lock().unwrap().push(format!("model {model}"));
+        self.opened.lock().expect("no thread panicked").push(format!("model {model}"));
         Ok(self.engine.open())
     }
 
@@ -55,7 +55,7 @@ impl Doors for FakeDoors {
     }
 
     fn choose(&self, _: Wanted) -> Option<PathBuf> {
-        self.chosen.lock().unwrap().clone()
+        self.chosen.lock().expect("no thread panicked").clone()
     }
 }
 
@@ -80,7 +80,7 @@ impl Bench {
         };
         let window = Harness::builder()
             .with_size([1180.0, 780.0])
-            .build_eframe(|creation| App::new(&creation.egui_ctx, options).unwrap());
+            .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
         Self { window, doors }
     }
 
@@ -141,7 +141,7 @@ impl Bench {
     }
 
     fn opened(&self) -> Vec<String> {
-        self.doors.opened.lock().unwrap().clone()
+        self.doors.opened.lock().expect("no thread panicked").clone()
     }
 }
 
@@ -273,11 +273,13 @@ fn the_pickers_open_what_is_chosen() {
 #[test]
 fn a_dialog_does_not_hold_up_the_window() {
     let mut bench = Bench::captioned();
-    *bench.doors.chosen.lock().unwrap() = Some("/somewhere/cat.png".into());
+    *bench.doors.chosen.lock().expect("no thread panicked") = Some("/somewhere/cat.png".into());
     bench.click("Fake camera");
     bench.click("Open picture or video…");
     let doors = Arc::clone(&bench.doors);
-    bench.wait("the chosen file", |_| doors.opened.lock().unwrap().contains(&"source /somewhere/cat.png".to_owned()));
+    bench.wait("the chosen file", |_| {
+        doors.opened.lock().expect("no thread panicked").contains(&"source /somewhere/cat.png".to_owned())
+    });
     assert!(!bench.shows(&caption_of(10)), "the caption of the old source is gone");
     bench.wait("the new source", |_| doors.source.opened.load(Ordering::SeqCst) == 2);
     bench.doors.source.show(40);
@@ -300,7 +302,7 @@ fn a_missing_model_leaves_the_window_usable() {
     bench.wait_for_part("There is no model in /nowhere.");
     bench.wait_for_part("Live picture");
     bench.engine().refuse(None);
-    *bench.doors.chosen.lock().unwrap() = Some("/models/good".into());
+    *bench.doors.chosen.lock().expect("no thread panicked") = Some("/models/good".into());
     bench.click("Open model folder…");
     bench.wait_for_label(&caption_of(10));
     assert!(!bench.shows("There is no model"), "the notice goes with its cause");
@@ -387,7 +389,7 @@ fn while_an_age_is_shown_the_window_is_drawn_about_once_a_second() {
 
 #[test]
 fn a_pipeline_that_does_not_start_says_so_in_its_own_words() {
-    let cause = UiError::no_thread(io::Error::from(io::ErrorKind::OutOfMemory));
+    let cause = UiError::no_thread(&io::Error::from(io::ErrorKind::OutOfMemory));
     let error = UiError::no_window(&eframe::Error::AppCreation(Box::new(cause.clone())));
     assert_eq!(error, cause);
 }

@@ -24,7 +24,7 @@ pub fn until_older(age: Duration) -> Duration {
         secs if secs < HOUR => MINUTE,
         _ => HOUR,
     };
-    Duration::from_secs((age.as_secs() / unit + 1) * unit) - age
+    Duration::from_secs((age.as_secs() / unit + 1) * unit).saturating_sub(age)
 }
 
 /// What is left of a wait, such as `3 s`, rounded up so that it ends at 1.
@@ -75,7 +75,7 @@ mod tests {
             let now = Duration::from_millis(millis);
             let next = now + until_older(now);
             assert_ne!(age(next), age(now), "{millis} ms");
-            assert_eq!(age(next - Duration::from_millis(1)), age(now), "{millis} ms");
+            assert_eq!(age(next.saturating_sub(Duration::from_millis(1))), age(now), "{millis} ms");
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(countdown(Duration::from_millis(2001)), "3 s");
         assert_eq!(countdown(Duration::from_millis(1)), "1 s");
         let left = Duration::from_millis(2001);
-        assert_eq!(countdown(left - until_shorter(left)), "2 s");
+        assert_eq!(countdown(left.saturating_sub(until_shorter(left))), "2 s");
     }
 
     #[test]

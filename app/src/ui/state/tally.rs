@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Captions are counted over this long.
-const SPAN: Duration = Duration::from_secs(60);
+const SPAN: Duration = Duration::from_mins(1);
 /// Before this much has passed the rate of the first captions says little, and none is given.
 const LEAST: Duration = Duration::from_secs(2);
 

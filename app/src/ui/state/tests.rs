@@ -133,11 +133,11 @@ fn an_answer_streams_in_beside_the_caption() {
     assert!(scene.0.exchanges.is_open());
     let piece = |piece: &str| Event::Text { of: Told::Answer(7), piece: piece.to_owned() };
     scene.happens([Event::Began(Told::Answer(7)), piece(" A"), piece(" cat")]);
-    let exchange = scene.0.exchanges.iter().next_back().unwrap();
+    let exchange = scene.0.exchanges.iter().next_back().expect("an exchange");
     assert_eq!((exchange.answer.as_str(), &exchange.phase), ("A cat", &Phase::Answering));
     let done = Event::Answered { question: 7, frame: one, reply: reply("A cat.", Stop::End) };
     scene.happens([done]);
-    let exchange = scene.0.exchanges.iter().next_back().unwrap();
+    let exchange = scene.0.exchanges.iter().next_back().expect("an exchange");
     assert_eq!(exchange.answer, "A cat.");
     assert_eq!(exchange.phase, Phase::Answered(Duration::from_millis(120)));
     assert!(!scene.0.exchanges.is_open());
@@ -166,7 +166,7 @@ fn only_so_many_exchanges_are_kept() {
         scene.0.asked(id, "Again?".to_owned(), &one);
     }
     assert_eq!(scene.0.exchanges.iter().count(), 50);
-    assert_eq!(scene.0.exchanges.iter().next_back().unwrap().id, 79);
+    assert_eq!(scene.0.exchanges.iter().next_back().expect("an exchange").id, 79);
     assert_eq!(Arc::strong_count(&one), 1, "an exchange keeps a thumbnail and not the frame");
 }
 
@@ -175,7 +175,7 @@ fn a_lost_source_counts_down_and_is_forgotten_when_it_is_back() {
     let mut scene = Scene::new();
     scene.happens([Event::SourceLost { message: "The camera is gone.".to_owned(), retry_in: Duration::from_secs(2) }]);
     assert_eq!(scene.0.source.phase, SourcePhase::Lost);
-    let notice = scene.0.notices.iter().next().unwrap();
+    let notice = scene.0.notices.iter().next().expect("a notice");
     assert_eq!(notice.until_retry(scene.1), Some(Duration::from_secs(2)));
     assert_eq!(notice.until_retry(scene.1 + Duration::from_secs(2)), None);
     scene.happens([Event::SourceOpened { name: "Cam".to_owned() }]);
@@ -205,7 +205,7 @@ fn a_failed_model_says_so_and_a_chosen_one_starts_afresh() {
         Event::Failed { worker: Worker::Inference, message: "No such folder.".to_owned(), retry_in: None },
     ]);
     assert_eq!(scene.0.model.phase, ModelPhase::Failed);
-    assert_eq!(scene.0.notices.iter().next().unwrap().topic, Topic::Model);
+    assert_eq!(scene.0.notices.iter().next().expect("a notice").topic, Topic::Model);
     scene.0.choose_model("256m".to_owned(), scene.1);
     assert_eq!(scene.0.model.phase, ModelPhase::Loading(scene.1));
     assert_eq!(scene.0.notices.iter().count(), 0);
@@ -245,7 +245,7 @@ fn the_rate_is_a_minutes_worth() {
     for second in (2..=100).step_by(2) {
         tally.finished(at(second));
     }
-    let rate = tally.per_minute(at(100)).unwrap();
+    let rate = tally.per_minute(at(100)).expect("a rate");
     assert!((30.0..=31.0).contains(&rate), "{rate}");
     assert_eq!(tally.per_minute(at(500)), Some(0.0));
 }
