@@ -81,8 +81,8 @@ fn pixels_are_those_of_pillow() {
             let want: Vec<Vec<Vec<u8>>> = want.get(number).unwrap().to_vec3().unwrap();
             assert_eq!(tile.dimensions(), (side as u32, side as u32));
             for (x, y, pixel) in tile.enumerate_pixels() {
-                for channel in 0..3 {
-                    let (g, w) = (pixel.0[channel], want[channel][y as usize][x as usize]);
+                for (channel, plane) in want.iter().enumerate() {
+                    let (g, w) = (pixel.0[channel], plane[y as usize][x as usize]);
                     assert!(
                         g.abs_diff(w) <= PIXEL_TOLERANCE,
                         "{name}: tile {number} at {x},{y},{channel}: {g} for {w}"

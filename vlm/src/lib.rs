@@ -24,6 +24,8 @@ mod vision;
 mod writer;
 
 #[cfg(test)]
+mod broken_tests;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod golden;

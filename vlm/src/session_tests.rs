@@ -242,7 +242,7 @@ fn a_reply_ends_where_the_context_ends() {
     let used = ask(&mut session).prompt_ids.len();
     let words = |n: usize| "a ".repeat(n);
     // One letter and its space are one or two tokens: find a prompt that leaves little room.
-    let n = (1..).map(|k| model.context() - used - k).find(|n| {
+    let n = (1..200).map(|k| model.context() - used - k).find(|n| {
         let prompt = words(n / 2);
         session.ask(Ask { prompt: &prompt, max_tokens: 1, ignore_end: true }, &Cancel::default(), &mut |_| {}).is_ok()
     });

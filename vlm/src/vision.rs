@@ -28,6 +28,7 @@ pub(crate) struct Vision {
     dtype: DType,
 }
 
+#[expect(clippy::struct_field_names, reason = "named as the checkpoint names its tensors")]
 struct Layer {
     layer_norm1: Norm,
     q_proj: Linear,

@@ -70,6 +70,8 @@ struct Stages {
     first_token: Spread,
     question_first_token: Spread,
     steady_total: Spread,
+    prefixed_prefill: Spread,
+    prefixed_decode_per_token: Spread,
     prefixed_total: Spread,
 }
 
@@ -177,6 +179,8 @@ fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
             first_token: spread(&|r| ms(r.cold.timings.first_token())),
             question_first_token: spread(&|r| ms(r.question.timings.first_token())),
             steady_total: spread(&|r| ms(r.steady.timings.total())),
+            prefixed_prefill: spread(&|r| ms(r.prefixed.timings.prefill)),
+            prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
             prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
         },
         draft: last.map(|r| r.steady.draft).unwrap_or_default(),
@@ -208,6 +212,8 @@ fn for_people(report: &Report) -> io::Result<()> {
         ("question on the view in hand, first token", report.ms.question_first_token),
         ("caption of the same view again", report.ms.steady_total),
         ("caption behind a prefix of 1,000 tokens", report.ms.prefixed_total),
+        ("its prefill", report.ms.prefixed_prefill),
+        ("its decode, a token", report.ms.prefixed_decode_per_token),
     ] {
         let Spread { median, least, most } = spread;
         writeln!(err, "{name:<42} {median:9.1} ms   ({least:.1} to {most:.1})")?;
