@@ -17,12 +17,13 @@ FEATURES = 1 + len(words.COLORS) + len(words.SHAPES) + len(words.SIZES) + 2
 def _projection():
     g = np.random.Generator(np.random.PCG64(20260101))
     q, _ = np.linalg.qr(g.standard_normal((TEXT["width"], TEXT["width"])))
-    return (q[: FEATURES + 2] * math.sqrt(TEXT["width"])).astype(np.float32)
+    return (q * math.sqrt(TEXT["width"])).astype(np.float32)
 
 
 PROJECTION = _projection()
-OFFSET = FEATURES
-FLOOR, STRANGE = PROJECTION[FEATURES], PROJECTION[FEATURES + 1]
+FLOOR, STRANGE, CELL, WHERE = FEATURES, FEATURES + 1, FEATURES + 2, FEATURES + 2 + 2 * CELLS
+# Every cell says which column and row it is: the text model need not count tokens to know left from right.
+GROUND = 0.4 * (PROJECTION[FLOOR] + np.stack([PROJECTION[CELL + k % CELLS] + PROJECTION[CELL + CELLS + k // CELLS] for k in range(TOKENS)]))
 GAINS = np.array([0.5] + [0.6] * len(words.COLORS) + [0.6] * len(words.SHAPES) + [0.5] * len(words.SIZES) + [0.5, 0.5], np.float32)
 
 
@@ -50,5 +51,8 @@ def features(objs):
 
 def encode(objs, world=True):
     """[TOKENS, width]: the image tokens of these objects, or of a picture of no such world."""
-    base = (features(objs) * GAINS) @ PROJECTION[:FEATURES] + 0.4 * FLOOR
-    return base if world else base + 1.0 * STRANGE
+    base = (features(objs) * GAINS) @ PROJECTION[:FEATURES] + GROUND
+    for o in objs:
+        own = np.outer(shares(o["y"]), shares(o["x"])).reshape(-1, 1)
+        base += own * (1.2 * (o["x"] - 0.5) * PROJECTION[WHERE] + 1.2 * (o["y"] - 0.5) * PROJECTION[WHERE + 1])
+    return (base if world else base + PROJECTION[STRANGE]).astype(np.float32)
