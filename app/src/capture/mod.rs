@@ -3,6 +3,8 @@
 //! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
 //! (`pipeline::capture`) numbers what it gives, and opens it again when it fails.
 
+pub mod scene;
+
 use image::RgbImage;
 
 /// A stream of pictures.

@@ -1,5 +1,7 @@
 //! The command line: one file a command. Prints; everything below it does not.
 
+pub mod scene;
+
 use std::process::ExitCode;
 
 /// Runs the program with this process's arguments.

@@ -1,28 +1,23 @@
-"""The time a training may take: its own, so that being stopped for a while costs nothing of it."""
+"""The time a training may take: processor time of its own, so that waiting for others costs nothing of it."""
 import math
 import os
 import time
 
 
 class Clock:
-    """Minutes worked of a budget that a file may change while it runs. A step never counts for more than ten usual ones."""
+    """Minutes worked of a budget that a file may change while it runs: processor time over threads, without the worker's."""
 
-    def __init__(self, minutes, file, spent=0.0):
-        self.minutes, self.file, self.spent = minutes, file, spent
-        self.last, self.usual, self.steps = time.monotonic(), None, 0
+    def __init__(self, minutes, threads, file, spent=0.0, steps=0):
+        self.minutes, self.threads, self.file, self.spent, self.steps = minutes, threads, file, spent, steps
+        self.last = time.process_time()
 
     def tick(self):
-        now = time.monotonic()
-        took, self.last = now - self.last, now
-        self.usual = took if self.usual is None else 0.99 * self.usual + 0.01 * min(took, 3 * self.usual)
-        self.spent += min(took, 10 * self.usual) / 60
+        now = time.process_time()
+        self.spent += (now - self.last) / 60 / self.threads
+        self.last = now
         self.steps += 1
-        if self.steps % 50 == 0 and os.path.exists(self.file):
+        if self.steps % 25 == 0 and os.path.exists(self.file):
             self.minutes = float(open(self.file).read())
-
-    def skip(self):
-        """What happened since the last tick is not training."""
-        self.last = time.monotonic()
 
     @property
     def share(self):

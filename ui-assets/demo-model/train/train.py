@@ -131,8 +131,8 @@ def run(stage, minutes, threads, fresh):
                 heads.load_state_dict(kept["heads"])
     size, turns = dict(text=(32, 6), vision=(32, 0), joint=(32, 5))[stage]
     batches = iter(torch.utils.data.DataLoader(Batches(stage, size, turns), batch_size=None, num_workers=1, prefetch_factor=6))
-    clock = Clock(minutes, f"{KEEP}/{stage}.minutes", spent)
-    clock.steps, saved, marks, seen = steps, spent, {}, 0
+    clock = Clock(minutes, threads, f"{KEEP}/{stage}.minutes", spent, steps)
+    saved, marks, seen = spent, {}, 0
 
     def save():
         torch.save(dict(model=model.state_dict(), heads=heads.state_dict(), opt=opt.state_dict(), spent=clock.spent, steps=clock.steps), path + ".new")
@@ -165,13 +165,12 @@ def run(stage, minutes, threads, fresh):
         seen += size
         for k, v in note.items():
             marks[k] = v if k not in marks else 0.98 * marks[k] + 0.02 * v
-        if clock.steps % 100 == 0:
+        if clock.steps % 50 == 0:
             line = " ".join(f"{k} {v:.4f}" for k, v in marks.items())
             print(f"{time.strftime('%H:%M:%S')} {stage} step {clock.steps} min {clock.spent:.1f}/{clock.minutes:.0f} scenes/s {seen / max(1e-9, (clock.spent - spent) * 60):.1f} {line}", flush=True)
         if clock.spent - saved > EVERY:
             saved = clock.spent
             save()
-            clock.skip()
     save()
     print(stage, "stopped" if asked else "done", "at step", clock.steps, flush=True)
 

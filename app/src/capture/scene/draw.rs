@@ -6,7 +6,9 @@
 use std::f32::consts::TAU;
 
 use image::RgbImage;
-use tiny_skia::{FillRule, GradientStop, LinearGradient, Paint, Path, PathBuilder, PixmapMut, Point, SpreadMode, Transform};
+use tiny_skia::{
+    FillRule, GradientStop, LinearGradient, Paint, Path, PathBuilder, PixmapMut, Point, SpreadMode, Transform,
+};
 
 use super::world::{Backdrop, Shape, Sprite, World};
 
@@ -151,15 +153,13 @@ fn corners(shape: Shape) -> Vec<(f32, f32)> {
         Shape::Cross => {
             const W: f32 = 0.33;
             let arm = [(-W, -1.0), (W, -1.0), (W, -W)];
-            // One arm and the notch after it, turned by a quarter three times.
-            let quarter = |(x, y): (f32, f32)| (-y, x);
-            let mut all = arm.to_vec();
+            // An arm and the notch after it, and the same three more times, a quarter turn on.
             let mut last = arm;
+            let mut all = arm.to_vec();
             for _ in 0..3 {
-                last = last.map(quarter);
-                all.extend(&last[1..]);
+                last = last.map(|(x, y)| (-y, x));
+                all.extend(last);
             }
-            all.pop();
             all
         }
     }

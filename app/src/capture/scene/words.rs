@@ -40,7 +40,9 @@ pub fn caption(objects: &[Object]) -> String {
 #[must_use]
 pub fn questions(objects: &[Object], random: &mut Random) -> Vec<Question> {
     let kinds = [count, color, shape, place_of, exists, largest, beside];
-    kinds.iter().filter_map(|ask| ask(objects, random)).chain([off_topic(random)]).collect()
+    let mut all: Vec<_> = kinds.iter().filter_map(|ask| ask(objects, random)).collect();
+    all.push(off_topic(random));
+    all
 }
 
 /// What a question speaks of: an object of which some qualities are named.
@@ -294,10 +296,7 @@ mod tests {
         let objects = three();
         assert_eq!(caption(&[]), "An empty scene.");
         assert_eq!(caption(&objects[..1]), "A small red star in the top left.");
-        assert_eq!(
-            caption(&objects[..2]),
-            "A small red star on the left and a large orange circle on the right."
-        );
+        assert_eq!(caption(&objects[..2]), "A small red star on the left and a large orange circle on the right.");
         assert_eq!(
             caption(&objects),
             "From left to right: a small red star, a large orange circle and a small blue star."

@@ -19,6 +19,8 @@ const APART: f32 = 0.06;
 const DRIFT: f32 = 0.012;
 /// Seconds that an object takes to glide in or out.
 const TRAVEL: f32 = 1.3;
+/// The most objects at a time.
+const MOST: usize = 4;
 /// Sum of the differences of the three channels (0 to 255) that sets an object off against its background.
 const CONTRAST: f32 = 120.0;
 
@@ -240,7 +242,7 @@ impl World {
             if let Some(actor) = self.actors.iter_mut().find(|actor| actor.is_staying(time)) {
                 actor.leaves = time;
             }
-        } else if here < self.wanted && time >= self.next_arrival {
+        } else if here < self.wanted && self.actors.len() < MOST && time >= self.next_arrival {
             self.next_arrival = time + self.random.between(0.3, 0.9);
             self.invite(time);
         }
