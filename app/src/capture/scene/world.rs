@@ -4,6 +4,8 @@
 //! whole world rests. Places are chosen so that whenever nothing is on its way ([`World::is_settled`]) the truth has one
 //! reading: no object hides another, lies across the line between two places, or stands straight above its neighbour.
 
+use std::f32::consts::TAU;
+
 use serde::Serialize;
 
 use super::random::Random;
@@ -329,7 +331,7 @@ impl World {
                 outside,
                 arrives,
                 leaves: arrives + TRAVEL + self.random.between(8.0, 22.0),
-                phase: self.random.between(0.0, 6.28),
+                phase: self.random.between(0.0, TAU),
             });
             return;
         }
@@ -364,12 +366,13 @@ impl World {
         let first = self.random.below(ways.len());
         ways.rotate_left(first);
         let blocked = |way: &(f32, f32)| {
+            let sideways = (way.1 - y).abs() < over_y;
             self.actors
                 .iter()
                 .filter(|other| {
                     let (a, b) = (other.object.x, other.object.y);
                     let between = (a - x) * (way.0 - x) * RATIO * RATIO + (b - y) * (way.1 - y) > 0.0;
-                    let aside = if way.1 == y { (b - y).abs() } else { (a - x).abs() * RATIO };
+                    let aside = if sideways { (b - y).abs() } else { (a - x).abs() * RATIO };
                     between && aside < 1.1 * (radius + other.radius)
                 })
                 .count()
@@ -441,7 +444,9 @@ mod tests {
 
     #[test]
     fn hues_go_round() {
-        assert_eq!(color_of(0.0, 1.0, 0.5), [255.0, 0.0, 0.0]);
-        assert_eq!(color_of(1.0 / 3.0, 1.0, 0.5).map(f32::round), [0.0, 255.0, 0.0]);
+        let channels = |hue| color_of(hue, 1.0, 0.5).map(|c| c.round() as u8);
+        assert_eq!(channels(0.0), [255, 0, 0]);
+        assert_eq!(channels(1.0 / 3.0), [0, 255, 0]);
+        assert_eq!(channels(2.0 / 3.0), [0, 0, 255]);
     }
 }
