@@ -17,7 +17,7 @@ import render
 import rows
 import words
 from model import Model
-from train import KEEP, OFF_WORLD
+from train import KEEP, OFF_WORLD, assemble
 from worlds import world
 
 
@@ -55,7 +55,7 @@ def measure(model, source, scenes, seed=20260731, show=0):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--stage", default="joint")
+    a.add_argument("--stage", default="joint", help="a stage of train.py, or `halves`: text and vision put together untrained")
     a.add_argument("--scenes", type=int, default=400)
     a.add_argument("--source", default="house", choices=["codes", "house", "plain", "varied", "other"])
     a.add_argument("--threads", type=int, default=1)
@@ -63,12 +63,14 @@ def main():
     a = a.parse_args()
     torch.set_num_threads(a.threads)
     model = Model(rows.TK.get_vocab_size()).eval()
-    kept = torch.load(f"{KEEP}/{a.stage}.pt")
-    model.load_state_dict(kept["model"])
+    if a.stage == "halves":
+        assemble(model)
+    else:
+        model.load_state_dict(torch.load(f"{KEEP}/{a.stage}.pt")["model"])
     right = measure(model, a.source, a.scenes, show=a.show)
     answers = [v for k, vs in right.items() if k != "caption" for v in vs]
     share = {k: round(float(np.mean(v)), 3) for k, v in sorted(right.items())} | dict(answers=round(float(np.mean(answers)), 3))
-    print(json.dumps(dict(stage=a.stage, minutes=round(kept["spent"], 1), source=a.source, scenes=a.scenes, **share)))
+    print(json.dumps(dict(stage=a.stage, source=a.source, scenes=a.scenes, **share)))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ PREFIX = TK.encode("<|im_start|>User:<fake_token_around_image><global-img>" + "<
 
 
 def row(objs, rng, n, world=True):
-    """(ids, labels, segments, positions) of one picture with `n` turns. One row in six is a chat."""
+    """(ids, labels, segments, positions, weights) of one picture with `n` turns. One row in six is a chat."""
     chat = rng.random() < 0.16
     turns = words.turns(objs, rng, n, world)
     if chat:
         rng.shuffle(turns)
-    ids, lab, seg, pos = list(PREFIX), [-100] * len(PREFIX), [0] * len(PREFIX), list(range(len(PREFIX)))
+    ids, lab, seg, pos, weight = list(PREFIX), [-100] * len(PREFIX), [0] * len(PREFIX), list(range(len(PREFIX))), [0.0] * len(PREFIX)
     for k, (_, q, a) in enumerate(turns):
         qi = encode(f"\nUser: {q}<end_of_utterance>\nAssistant:") if chat and k else encode(f"{q}<end_of_utterance>\nAssistant:")
         ai = encode(f" {a}<end_of_utterance>")
@@ -33,11 +33,13 @@ def row(objs, rng, n, world=True):
         ids += qi + ai
         lab += [-100] * len(qi) + ai
         seg += [1 if chat else k + 1] * (len(qi) + len(ai))
+        # A short answer hangs on one word: it must not drown among the captions' many.
+        weight += [0.0] * len(qi) + [(4 / len(ai)) ** 0.5] * len(ai)
         pos += range(start, start + len(qi) + len(ai))
-    return ids, lab, seg, pos
+    return ids, lab, seg, pos, weight
 
 
 def collate(rows):
-    """Rows as tensors (ids, labels, segments, positions), padded to a multiple of 16 by tokens that nobody sees."""
+    """Rows as tensors (ids, labels, segments, positions, weights), padded to a multiple of 16 by tokens that nobody sees."""
     longest = -(-max(len(r[0]) for r in rows) // 16) * 16
-    return tuple(torch.tensor([r[k] + [fill] * (longest - len(r[k])) for r in rows]) for k, fill in enumerate((PAD, -100, -1, 0)))
+    return tuple(torch.tensor([r[k] + [fill] * (longest - len(r[k])) for r in rows]) for k, fill in enumerate((PAD, -100, -1, 0, 0.0)))

@@ -27,7 +27,7 @@ from optimiser import Both
 from worlds import world
 
 KEEP = os.path.expanduser("~/.cache/sightline/demo-training")
-EVERY = 8  # minutes between checkpoints
+EVERY = 4  # minutes between checkpoints
 OFF_WORLD = 0.07
 
 
@@ -84,7 +84,7 @@ class Batches(torch.utils.data.IterableDataset):
             made.append(codes.encode(objs, here))
             packed.append(rows.row(objs, rng, self.turns, here))
         made = np.stack(made)
-        made += np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0.02, 0.25), made.shape).astype(np.float32)
+        made += np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0.02, 0.15), made.shape).astype(np.float32)
         return torch.from_numpy(made), *rows.collate(packed)
 
     def pictures(self, rng):
@@ -100,16 +100,46 @@ class Batches(torch.utils.data.IterableDataset):
         return *pixels, *rows.collate([rows.row(g["objs"], rng, self.turns, g["world"]) for g in got])
 
 
-def words_loss(model, features, ids, lab, seg, pos):
+def words_loss(model, features, ids, lab, seg, pos, weight):
     h = model.read(ids, rows.IMAGE, features, seg, pos)
     t = lab[:, 1:]
     sel = t != -100
     z = model.lm_head(h[:, :-1][sel]).float()
     right = (z.argmax(-1) == t[sel]).float().mean().item()
-    return F.cross_entropy(z, t[sel]), right
+    w = weight[:, 1:][sel]
+    return (F.cross_entropy(z, t[sel], reduction="none") * w).sum() / w.sum(), right
 
 
-def run(stage, minutes, threads, fresh):
+def assemble(model, heads=None):
+    """The text model of stage `text` and the eyes of stage `vision`, put together."""
+    for stage, own in (("text", ("model.text_model", "lm_head")), ("vision", ("model.vision_model", "model.connector"))):
+        kept = torch.load(f"{KEEP}/{stage}.pt")
+        model.load_state_dict({n: t for n, t in kept["model"].items() if n.startswith(own)}, strict=False)
+        if heads and stage == "vision":
+            heads.load_state_dict(kept["heads"])
+
+
+class Pair:
+    """Two trainings of one model on different scenes that meet in the middle every few steps: a thread each, no waiting."""
+
+    EVERY = 20
+
+    def __init__(self, stage, me):
+        self.mine, self.other = (f"{KEEP}/{stage}-{who}.weights" for who in (me, "ba"["ab".index(me)]))
+        self.read = 0.0
+
+    @torch.no_grad()
+    def meet(self, model):
+        if os.path.exists(self.other) and os.path.getmtime(self.other) != self.read:
+            self.read = os.path.getmtime(self.other)
+            theirs = torch.load(self.other)
+            for name, p in model.named_parameters():
+                p.lerp_(theirs[name], 0.5)
+        torch.save(model.state_dict(), self.mine + ".new")
+        os.replace(self.mine + ".new", self.mine)
+
+
+def run(stage, minutes, threads, fresh, me):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     os.makedirs(KEEP, exist_ok=True)
@@ -118,17 +148,14 @@ def run(stage, minutes, threads, fresh):
     named = [(n, p) for n, p in [*model.named_parameters(), *(("heads." + n, p) for n, p in heads.named_parameters())] if any(n.startswith(p) for p in parts)]
     rate = 0.4 if stage == "joint" else 1.0
     opt = Both(named, 0.02 * rate, 2e-3 * rate)
-    path, spent, steps = f"{KEEP}/{stage}.pt", 0.0, 0
+    path, spent, steps = f"{KEEP}/{stage}{'-b' if me == 'b' else ''}.pt", 0.0, 0
+    pair = me and Pair(stage, me)
     if os.path.exists(path) and not fresh:
         kept = torch.load(path)
         model.load_state_dict(kept["model"]), heads.load_state_dict(kept["heads"]), opt.load_state_dict(kept["opt"])
         spent, steps = kept["spent"], kept["steps"]
     elif stage == "joint":
-        for other, own in (("text", ("model.text_model", "lm_head")), ("vision", ("model.vision_model", "model.connector"))):
-            kept = torch.load(f"{KEEP}/{other}.pt")
-            model.load_state_dict({n: t for n, t in kept["model"].items() if n.startswith(own)}, strict=False)
-            if other == "vision":
-                heads.load_state_dict(kept["heads"])
+        assemble(model, heads)
     size, turns = dict(text=(32, 6), vision=(32, 0), joint=(32, 5))[stage]
     batches = iter(torch.utils.data.DataLoader(Batches(stage, size, turns), batch_size=None, num_workers=1, prefetch_factor=6))
     clock = Clock(minutes, threads, f"{KEEP}/{stage}.minutes", spent, steps)
@@ -163,6 +190,8 @@ def run(stage, minutes, threads, fresh):
         opt.step(clock.scale())
         clock.tick()
         seen += size
+        if pair and clock.steps % pair.EVERY == 0:
+            pair.meet(model)
         for k, v in note.items():
             marks[k] = v if k not in marks else 0.98 * marks[k] + 0.02 * v
         if clock.steps % 50 == 0:
@@ -181,5 +210,6 @@ if __name__ == "__main__":
     a.add_argument("minutes", type=float)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--fresh", action="store_true", help="forget what was kept of this stage")
+    a.add_argument("--pair", choices=["a", "b"], help="this is one of two processes that train the stage together; the first one's state is the stage's")
     a = a.parse_args()
-    run(a.stage, a.minutes, a.threads, a.fresh)
+    run(a.stage, a.minutes, a.threads, a.fresh, a.pair)
