@@ -1,17 +1,18 @@
-"""Write the trained model as a checkpoint in the layout of the released ones: `export.py FOLDER [--stage joint]`.
+"""Write the trained model as a checkpoint in the layout of the released ones: `export.py FOLDER [--stage joint|text|vision|halves]`.
 
 The folder then loads with transformers' AutoModelForImageTextToText and AutoProcessor. The export compares the two: the same logits
 from transformers and from model.py, for the weights as rounded to bf16.
 """
 import argparse
 import json
+import os
 
 import torch
 from safetensors.torch import save_file
 
 from model import PATCH, SHUFFLE, SIDE, TEXT, TOKENS, VISION, Model
 from rows import END, IMAGE, PREFIX, TK, encode
-from train import KEEP
+from train import KEEP, assemble
 
 TEMPLATE = (
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if message['content'][0]['type'] == 'image' %}"
@@ -78,10 +79,14 @@ def main():
     a.add_argument("--stage", default="joint")
     a = a.parse_args()
     model = Model(TK.get_vocab_size()).eval()
-    model.load_state_dict(torch.load(f"{KEEP}/{a.stage}.pt")["model"])
+    if a.stage == "halves":
+        assemble(model)
+    else:
+        model.load_state_dict(torch.load(f"{KEEP}/{a.stage}.pt")["model"])
     for p in model.parameters():
         p.data = p.data.bfloat16().float()
     save_file({n: t.bfloat16().contiguous() for n, t in model.state_dict().items()}, f"{a.out}/model.safetensors", metadata={"format": "pt"})
+    os.chmod(f"{a.out}/model.safetensors", 0o644)
     TK.save(f"{a.out}/tokenizer.json", pretty=False)
     for name, value in side_files().items():
         with open(f"{a.out}/{name}", "w", encoding="utf-8") as f:

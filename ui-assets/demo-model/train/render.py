@@ -142,6 +142,8 @@ def seen(rng, im):
     if rng.random() < 0.25:
         im = 255 * (np.clip(im, 0, 255) / 255) ** rng.uniform(0.8, 1.25)
     im = Image.fromarray(np.clip(im, 0, 255).astype(np.uint8))
+    if rng.random() < 0.15:  # transformers squeezes in two steps: to the longest edge first
+        im = im.resize((SIDE, rng.choice([72, 96])), Image.LANCZOS).resize((SIDE, SIDE), Image.LANCZOS)
     if rng.random() < 0.4:
         im = im.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.9)))
     if rng.random() < 0.15:
