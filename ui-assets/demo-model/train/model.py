@@ -43,6 +43,26 @@ def cosines(out, patch):
     return torch.stack(planes[:out])
 
 
+class Attend(torch.autograd.Function):
+    """softmax(q k' / sqrt(d) + bias) v. Keeps the shares and reads them backwards: on a processor twice as fast as recomputing them."""
+
+    @staticmethod
+    def forward(ctx, q, k, v, bias):
+        ctx.scale = q.shape[-1] ** -0.5
+        scores = (q @ k.mT).mul_(ctx.scale)
+        if bias is not None:
+            scores += bias
+        shares = scores.softmax(-1)
+        ctx.save_for_backward(q, k, v, shares)
+        return shares @ v
+
+    @staticmethod
+    def backward(ctx, g):
+        q, k, v, shares = ctx.saved_tensors
+        scores = torch._softmax_backward_data(g @ v.mT, shares, -1, shares.dtype).mul_(ctx.scale)
+        return scores @ k, scores.mT @ q, shares.mT @ g, None
+
+
 class Attention(nn.Module):
     def __init__(self, d, heads, kv, head, bias, out):
         super().__init__()
@@ -50,14 +70,14 @@ class Attention(nn.Module):
         self.q_proj, self.k_proj, self.v_proj = (nn.Linear(d, n * head, bias=bias) for n in (heads, kv, kv))
         setattr(self, out, nn.Linear(heads * head, d, bias=bias))
 
-    def forward(self, x, mask=None, rope=None):
+    def forward(self, x, bias=None, rope=None):
         B, L, _ = x.shape
         q, k, v = (p(x).view(B, L, n, self.head).transpose(1, 2) for p, n in ((self.q_proj, self.heads), (self.k_proj, self.kv), (self.v_proj, self.kv)))
         if rope is not None:
             q, k = (t * rope[0] + torch.cat([-t[..., self.head // 2:], t[..., : self.head // 2]], -1) * rope[1] for t in (q, k))
         if self.kv != self.heads:
             k, v = (t.repeat_interleave(self.heads // self.kv, 1) for t in (k, v))
-        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=mask)
+        y = Attend.apply(q.to(v.dtype).contiguous(), k.to(v.dtype).contiguous(), v.contiguous(), bias if bias is None else bias.to(v.dtype))
         return getattr(self, self.out)(y.transpose(1, 2).reshape(B, L, -1))
 
 
@@ -140,8 +160,8 @@ class TextLayer(nn.Module):
         self.input_layernorm, self.post_attention_layernorm = nn.RMSNorm(d, c["eps"]), nn.RMSNorm(d, c["eps"])
         self.self_attn, self.mlp = Attention(d, c["heads"], c["kv"], c["head"], False, "o_proj"), TextMlp(d, c["mlp"])
 
-    def forward(self, x, mask, rope):
-        x = x + self.self_attn(self.input_layernorm(x), mask, rope)
+    def forward(self, x, bias, rope):
+        x = x + self.self_attn(self.input_layernorm(x), bias, rope)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -154,13 +174,13 @@ class Text(nn.Module):
         self.layers = nn.ModuleList(TextLayer(c) for _ in range(c["layers"]))
         self.norm = nn.RMSNorm(c["width"], c["eps"])
 
-    def forward(self, e, mask, pos):
+    def forward(self, e, bias, pos):
         half = TEXT["head"] // 2
         freq = TEXT["theta"] ** (-torch.arange(half) / half)
         a = (pos[..., None] * freq).repeat(1, 1, 2)[:, None]
         rope = a.cos(), a.sin()
         for layer in self.layers:
-            e = layer(e, mask, rope)
+            e = layer(e, bias, rope)
         return self.norm(e)
 
 
@@ -186,4 +206,5 @@ class Model(nn.Module):
         e = e.masked_scatter((ids == image_id)[..., None], features.reshape(-1, features.shape[-1]).to(e.dtype))
         L = ids.shape[1]
         see = torch.ones(L, L, dtype=torch.bool).tril()[None] & ((seg[:, :, None] == seg[:, None, :]) | (seg[:, None, :] == 0))
-        return self.model.text_model(e, see[:, None], pos)
+        bias = torch.zeros(see.shape).masked_fill(~see, -1e4)[:, None]
+        return self.model.text_model(e, bias.bfloat16() if torch.is_autocast_enabled("cpu") else bias, pos)
