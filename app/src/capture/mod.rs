@@ -8,6 +8,7 @@ pub mod decode;
 mod latest;
 mod open;
 mod pictures;
+pub mod scene;
 mod spec;
 mod video;
 

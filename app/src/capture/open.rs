@@ -5,8 +5,12 @@ use std::io::Read;
 use std::path::Path;
 
 use super::pictures::{Pictures, is_picture_name};
+use super::scene::SceneSource;
 use super::video::Video;
 use super::{Source, SourceError, SourceSpec, camera};
+
+/// Which scene the demo shows: the same one every time, so that what people report can be seen again.
+const DEMO_SEED: u64 = 1;
 
 /// How a source is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +26,7 @@ pub struct SourceOptions {
 pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     match spec {
         SourceSpec::Camera(choice) => camera::open(choice),
-        SourceSpec::Demo => {
-            Err(SourceError::lasting("The demo scene is not built in yet. Use a camera, picture or video."))
-        }
+        SourceSpec::Demo => Ok(Box::new(SceneSource::new(DEMO_SEED))),
         SourceSpec::Screen => {
             Err(SourceError::lasting("Looking at the screen is not built in yet. Use a camera, picture or video."))
         }

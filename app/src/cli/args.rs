@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::capture::{self, SourceOptions, SourceSpec};
-use crate::engine::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
+use crate::engine::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
 use crate::engine::{Engine, Request, local};
 use crate::pipeline::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
 
 /// Which model, and what it is asked.
 #[derive(Args, Clone, Debug)]
 pub struct ModelArgs {
-    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
-    #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
+    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder [default: 256m if it
+    /// is on this machine, otherwise demo]
+    #[arg(long, value_name = "MODEL", default_value_t = local::preferred(), hide_default_value = true)]
     pub model: ModelSpec,
 
     /// Where the model runs: auto, cpu, cuda, cuda:N or metal

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{ModelArgs, open_source};
-use crate::capture::{SourceOptions, SourceSpec, camera};
+use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
+use crate::engine::demo;
 use crate::engine::spec::ModelSpec;
 use crate::pipeline::{OpenEngine, OpenSource, Settings};
 use crate::ui::{self, Choice, Doors, Wanted};
 
-/// The source of those who name none.
-const DEFAULT_SOURCE: &str = "camera";
 /// Endings of the files that the dialog offers first; it shows others as well when told to.
 const PICTURES_AND_VIDEOS: [&str; 17] = [
     "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg",
@@ -23,7 +22,8 @@ const PICTURES_AND_VIDEOS: [&str; 17] = [
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// camera, camera:N, camera:NAME, or a picture, folder or video [default: camera]
+    /// camera, camera:N, camera:NAME, demo, or a picture, folder or video [default: camera if there is one and a model
+    /// that knows more than the demo's world, otherwise demo]
     #[arg(long, value_name = "SOURCE")]
     pub source: Option<SourceSpec>,
 
@@ -45,15 +45,21 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         max_tokens: args.model.max_tokens.get(),
         ..Settings::default()
     };
-    let source = args.source.as_ref().map_or_else(|| DEFAULT_SOURCE.to_owned(), ToString::to_string);
+    let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));
     let options = ui::Options {
-        source: Some(source),
+        source: Some(source.to_string()),
         model: Some(args.model.model.to_string()),
         settings,
         doors: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The source of those who name none: the first camera, unless there is none or the model knows the demo's world only.
+fn preferred_source(model: &ModelSpec) -> SourceSpec {
+    let has_camera = || camera::names().is_ok_and(|names| !names.is_empty());
+    if *model != ModelSpec::Demo && has_camera() { SourceSpec::Camera(CameraChoice::First) } else { SourceSpec::Demo }
 }
 
 /// This machine: its cameras, its models and its dialogs.
@@ -74,17 +80,20 @@ impl Doors for Desktop {
     }
 
     fn models(&self) -> Vec<Choice> {
-        ModelSpec::named()
-            .iter()
-            .map(|named| {
-                let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
-                Choice {
-                    value: named.name.to_owned(),
-                    label: published.trim_end_matches("-Instruct").to_owned(),
-                    detail: named.name.to_owned(),
-                }
-            })
-            .collect()
+        let demo = Choice {
+            value: demo::NAME.to_owned(),
+            label: "Demo model".to_owned(),
+            detail: "coloured shapes".to_owned(),
+        };
+        let named = ModelSpec::named().iter().map(|named| {
+            let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
+            Choice {
+                value: named.name.to_owned(),
+                label: published.trim_end_matches("-Instruct").to_owned(),
+                detail: named.name.to_owned(),
+            }
+        });
+        std::iter::once(demo).chain(named).collect()
     }
 
     fn cameras(&self) -> Result<Vec<Choice>, String> {
@@ -132,8 +141,9 @@ mod tests {
     fn every_model_of_the_menu_can_be_chosen() {
         let desktop = desktop();
         let models = desktop.models();
-        assert_eq!(models.len(), 6);
-        assert_eq!((models[0].value.as_str(), models[0].label.as_str()), ("256m", "SmolVLM-256M"));
+        assert_eq!(models.len(), 7);
+        assert_eq!(models[0].value, "demo");
+        assert_eq!((models[1].value.as_str(), models[1].label.as_str()), ("256m", "SmolVLM-256M"));
         for model in models {
             assert!(desktop.engine(&model.value).is_ok(), "{}", model.value);
         }
@@ -144,6 +154,6 @@ mod tests {
         let desktop = desktop();
         assert!(desktop.source("ftp://x").is_err_and(|message| message.contains("ftp://")));
         assert!(desktop.engine("7b").is_err_and(|message| message.contains("7b")));
-        assert!(desktop.source(DEFAULT_SOURCE).is_ok());
+        assert!(desktop.source("camera").is_ok());
     }
 }

@@ -11,6 +11,7 @@ mod interrupt;
 mod json;
 mod live;
 mod plain;
+mod scene;
 mod watch;
 
 use std::io::{self, Write as _};
@@ -44,6 +45,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
+    /// Write stills of the demo scene and what is true of them
+    Scene(scene::SceneArgs),
     /// Measure how long a caption takes on this machine
     Bench(bench::BenchArgs),
 }
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
+        Some(Command::Scene(args)) => scene::run(args),
         Some(Command::Bench(args)) => bench::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -19,7 +19,7 @@ use super::interrupt;
 use super::json::CaptionLine;
 use super::plain::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
-use crate::engine::EngineCard;
+use crate::engine::{EngineCard, demo};
 use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
 
 /// How often the interrupt flag is looked at.
@@ -153,6 +153,9 @@ impl<O: Write, E: Write> Watcher<O, E> {
             Event::ModelReady(card) => {
                 let EngineCard { model, device, precision } = &card;
                 self.say(&format!("The model {model} is ready ({device}, {precision})."))?;
+                if model == demo::NAME {
+                    self.say(&format!("{}.", demo::NOTE))?;
+                }
                 self.card = card;
             }
             Event::Text { of: Told::Caption { .. }, piece } if self.shape == Shape::Stream => self.stream(&piece)?,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use image::RgbImage;
 use vlm::{Ask, Cancel, Error, LoadOptions, Model, ModelFiles, Reply, Session, Tiling, Turn};
 
-use super::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
-use super::{Engine, EngineCard, EngineError, Request};
+use super::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
+use super::{Engine, EngineCard, EngineError, Request, demo};
 
 /// A model on this machine.
 pub struct LocalEngine {
@@ -27,6 +27,13 @@ pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, E
     let loaded = Model::load(&files, LoadOptions { threads }).map_err(failed)?;
     let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: "f32".into() };
     Ok(LocalEngine { session: Session::new(Arc::new(loaded)).map_err(failed)?, card })
+}
+
+/// The model of those who name none: the default one if it is on this machine, otherwise the built-in one.
+#[must_use]
+pub fn preferred() -> ModelSpec {
+    let default = DEFAULT_MODEL.parse().ok().filter(|model| !matches!(model, ModelSpec::Demo));
+    default.filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
 }
 
 /// Whether this build can run a model so.
@@ -51,9 +58,7 @@ fn check(options: &EngineOptions) -> Result<(), EngineError> {
 fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
     match model {
         ModelSpec::Folder(folder) => ModelFiles::in_folder(folder).map_err(failed),
-        ModelSpec::Demo => {
-            Err(refused("The demo model is not part of this build: name a folder with --model FOLDER.".into()))
-        }
+        ModelSpec::Demo => Ok(demo::files()),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             let hub_id = model.hub_id().unwrap_or_default();
             ModelFiles::in_hub_cache(hub_id).ok_or_else(|| {

@@ -69,6 +69,10 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
             }
         }
         ui.separator();
+        if row(ui, "Demo scene", "coloured shapes", source.spec == "demo") {
+            action = Some(PickAction::Source("demo".to_owned()));
+        }
+        ui.separator();
         section(ui, "Files");
         for (label, wanted) in
             [("Open picture or video…", Wanted::PictureOrVideo), ("Open folder of pictures…", Wanted::PictureFolder)]

@@ -8,6 +8,7 @@ use vlm::Timings;
 use super::frame_times::Summary;
 use super::state::{ModelPhase, SourcePhase, State};
 use super::{theme, wording};
+use crate::engine::demo;
 use crate::pipeline::Statistics;
 
 /// Draws the line.
@@ -78,6 +79,7 @@ fn model(state: &State, now: Instant) -> String {
             )
         }
         ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name)),
+        ModelPhase::Ready(card) if card.model == demo::NAME => demo::NOTE.to_owned(),
         ModelPhase::Ready(card) => {
             format!("{} · {} · {}", wording::last_part(&card.model), card.device, card.precision)
         }
