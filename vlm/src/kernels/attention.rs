@@ -45,11 +45,11 @@ impl CustomOp3 for Attention {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Heads::new(q, l1)?, Heads::new(k, l2)?, Heads::new(v, l3)?);
-        let shape = Shape::from((q.rows, q.heads * q.d));
+        let shape = Shape::from((q.rows, q.count * q.d));
         // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
         let out = unsafe {
             written(shape.elem_count(), |out| {
-                Job::new(q, k, v, self, Shared(out.as_mut_ptr().cast())).run();
+                Job::new(q, k, v, self, Shared(out.as_mut_ptr().cast()), lanes()).run(|task| task.dispatch());
             })
         };
         Ok((CpuStorage::F32(out), shape))
@@ -60,7 +60,7 @@ impl CustomOp3 for Attention {
 #[derive(Clone, Copy)]
 struct Heads<'a> {
     data: &'a [f32],
-    heads: usize,
+    count: usize,
     rows: usize,
     d: usize,
     head_stride: usize,
@@ -77,7 +77,7 @@ impl<'a> Heads<'a> {
         if heads == 0 || rows == 0 || (heads - 1) * head_stride + (rows - 1) * row_stride + d > data.len() {
             bail!("attention over a view of shape {:?} that leaves its storage", layout.shape());
         }
-        Ok(Self { data, heads, rows, d, head_stride, row_stride })
+        Ok(Self { data, count: heads, rows, d, head_stride, row_stride })
     }
 
     /// A row's values, in bounds as checked by [`Heads::new`].
@@ -112,15 +112,15 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(q: Heads<'a>, k: Heads<'a>, v: Heads<'a>, op: &Attention, out: Shared) -> Self {
-        let group = q.heads / k.heads;
-        let (queries, lanes) = (group * q.rows, lanes());
+    fn new(q: Heads<'a>, k: Heads<'a>, v: Heads<'a>, op: &Attention, out: Shared, lanes: usize) -> Self {
+        let group = q.count / k.count;
+        let queries = group * q.rows;
         // AVX-512 has registers for four vectors of queries by four keys, AVX2 for three.
         let widest = if lanes >= 16 { 4 } else { 3 };
         let vectors = queries.div_ceil(lanes).min(widest);
         let width = vectors * lanes;
         let blocks = queries.div_ceil(width);
-        let wanted = (2 * rayon::current_num_threads()).div_ceil(k.heads * blocks);
+        let wanted = (2 * rayon::current_num_threads()).div_ceil(k.count * blocks);
         let range = k.rows.div_ceil(wanted).max(RANGE_KEYS).next_multiple_of(TILE_KEYS);
         let ranges = k.rows.div_ceil(range);
         Self { q, k, v, scale: op.scale, causal: op.causal, out, group, vectors, width, blocks, range, ranges }
@@ -131,15 +131,15 @@ impl<'a> Job<'a> {
         (2 + self.q.d) * self.width
     }
 
-    /// Evaluates all tasks on the current pool.
-    fn run(self) {
-        let tasks = self.k.heads * self.blocks * self.ranges;
+    /// Evaluates all tasks, each through `eval`, on the current pool.
+    fn run(self, eval: impl Fn(Task<'_, '_>) + Sync) {
+        let tasks = self.k.count * self.blocks * self.ranges;
         let scratch = || vec![0f32; (self.q.d + TILE_KEYS) * self.width];
         let work = |scratch: &mut Vec<f32>, (task, partial): (usize, &mut [f32])| {
-            Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch }.dispatch();
+            eval(Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch });
         };
         let mut partials = vec![0f32; tasks * self.partial_len()];
-        if self.group * self.q.rows * self.k.rows * self.q.d * self.k.heads <= SERIAL_PRODUCTS {
+        if self.group * self.q.rows * self.k.rows * self.q.d * self.k.count <= SERIAL_PRODUCTS {
             let mut scratch = scratch();
             partials.chunks_exact_mut(self.partial_len()).enumerate().for_each(|item| work(&mut scratch, item));
         } else {
@@ -173,7 +173,7 @@ impl<'a> Job<'a> {
             let (position, head) = (query / self.group, kv_head * self.group + query % self.group);
             let inverse = 1.0 / sums[column];
             // SAFETY: no other block has this query, and its `d` results lie within `[rows, heads * d]`.
-            let out = unsafe { self.out.at((position * self.q.heads + head) * d) };
+            let out = unsafe { self.out.at((position * self.q.count + head) * d) };
             for (i, row) in values.chunks_exact(width).enumerate() {
                 // SAFETY: `i < d`, as above.
                 unsafe { out.add(i).write(row[column] * inverse) };
@@ -365,8 +365,12 @@ fn soften<I: Isa, const V: usize>(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Tensor;
+    use candle_core::{CpuStorage, Layout, Tensor};
+    use rten_simd::isa::GenericIsa;
+    use rten_simd::ops::BitOps as _;
+    use rten_simd::{Isa, SimdOp};
 
+    use super::{Attention, Heads, Job, Shared};
     use crate::kernels::testing::{assert_close, double, random, with};
     use crate::kernels::{attention, plain};
 
@@ -385,6 +389,32 @@ mod tests {
                 let v = random((kv_heads, tk, d), 3);
                 check(&q, &k, &v, false);
                 check(&q, &k, &v, true);
+            }
+        }
+    }
+
+    fn check_on(isa: impl Isa + Sync, tq: usize, causal: bool) {
+        let tensors = [random((6, tq, 24), 1), random((2, 600, 24), 2), random((2, 600, 24), 3)];
+        let twin = plain::attention(&double(&tensors[0]), &double(&tensors[1]), &double(&tensors[2]), 0.2, causal);
+        let parts = tensors.map(|x| {
+            let layout = Layout::contiguous(x.shape());
+            (CpuStorage::F32(x.flatten_all().unwrap().to_vec1().unwrap()), layout)
+        });
+        let [q, k, v] = parts.each_ref().map(|(storage, layout)| Heads::new(storage, layout).unwrap());
+        let mut out = vec![0f32; 6 * tq * 24];
+        let op = Attention { scale: 0.2, causal };
+        Job::new(q, k, v, &op, Shared(out.as_mut_ptr()), isa.f32().len()).run(|task| task.eval(isa));
+        let out = Tensor::from_vec(out, (tq, 6 * 24), &candle_core::Device::Cpu).unwrap();
+        assert_close(&out, &twin.unwrap(), 1e-5);
+    }
+
+    #[test]
+    fn other_instruction_sets_agree() {
+        for (tq, causal) in [(1, true), (3, true), (5, false), (70, true)] {
+            check_on(GenericIsa::new(), tq, causal);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
+                check_on(isa, tq, causal);
             }
         }
     }
