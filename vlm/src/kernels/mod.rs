@@ -11,6 +11,9 @@
 
 mod activation;
 mod attention;
+#[cfg(test)]
+mod attention_tests;
+mod dots;
 mod linear;
 mod norm;
 pub(crate) mod plain;
