@@ -45,11 +45,11 @@ impl CustomOp3 for Attention {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Heads::new(q, l1)?, Heads::new(k, l2)?, Heads::new(v, l3)?);
-        let shape = Shape::from((q.rows, q.heads * q.d));
+        let shape = Shape::from((q.rows, q.count * q.d));
         // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
         let out = unsafe {
             written(shape.elem_count(), |out| {
-                Job::new(q, k, v, self, Shared(out.as_mut_ptr().cast())).run();
+                Job::new(q, k, v, self, Shared(out.as_mut_ptr().cast()), lanes()).run(|task| task.dispatch());
             })
         };
         Ok((CpuStorage::F32(out), shape))
@@ -58,9 +58,9 @@ impl CustomOp3 for Attention {
 
 /// A `[heads, rows, d]` view of which only the last dimension is contiguous.
 #[derive(Clone, Copy)]
-struct Heads<'a> {
+pub(super) struct Heads<'a> {
     data: &'a [f32],
-    heads: usize,
+    count: usize,
     rows: usize,
     d: usize,
     head_stride: usize,
@@ -68,7 +68,7 @@ struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
-    fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+    pub(super) fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
         let (heads, rows, d) = layout.shape().dims3()?;
         let &[head_stride, row_stride, 1] = layout.stride() else {
             bail!("attention needs heads that are contiguous in their width, not strides {:?}", layout.stride())
@@ -77,7 +77,7 @@ impl<'a> Heads<'a> {
         if heads == 0 || rows == 0 || (heads - 1) * head_stride + (rows - 1) * row_stride + d > data.len() {
             bail!("attention over a view of shape {:?} that leaves its storage", layout.shape());
         }
-        Ok(Self { data, heads, rows, d, head_stride, row_stride })
+        Ok(Self { data, count: heads, rows, d, head_stride, row_stride })
     }
 
     /// A row's values, in bounds as checked by [`Heads::new`].
@@ -90,7 +90,7 @@ impl<'a> Heads<'a> {
 ///
 /// A key head's queries are numbered `position * group + member`, so that a block of them is of neighbouring positions.
 #[derive(Clone, Copy)]
-struct Job<'a> {
+pub(super) struct Job<'a> {
     q: Heads<'a>,
     k: Heads<'a>,
     v: Heads<'a>,
@@ -112,15 +112,15 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(q: Heads<'a>, k: Heads<'a>, v: Heads<'a>, op: &Attention, out: Shared) -> Self {
-        let group = q.heads / k.heads;
-        let (queries, lanes) = (group * q.rows, lanes());
+    pub(super) fn new(q: Heads<'a>, k: Heads<'a>, v: Heads<'a>, op: &Attention, out: Shared, lanes: usize) -> Self {
+        let group = q.count / k.count;
+        let queries = group * q.rows;
         // AVX-512 has registers for four vectors of queries by four keys, AVX2 for three.
         let widest = if lanes >= 16 { 4 } else { 3 };
         let vectors = queries.div_ceil(lanes).min(widest);
         let width = vectors * lanes;
         let blocks = queries.div_ceil(width);
-        let wanted = (2 * rayon::current_num_threads()).div_ceil(k.heads * blocks);
+        let wanted = (2 * rayon::current_num_threads()).div_ceil(k.count * blocks);
         let range = k.rows.div_ceil(wanted).max(RANGE_KEYS).next_multiple_of(TILE_KEYS);
         let ranges = k.rows.div_ceil(range);
         Self { q, k, v, scale: op.scale, causal: op.causal, out, group, vectors, width, blocks, range, ranges }
@@ -131,15 +131,15 @@ impl<'a> Job<'a> {
         (2 + self.q.d) * self.width
     }
 
-    /// Evaluates all tasks on the current pool.
-    fn run(self) {
-        let tasks = self.k.heads * self.blocks * self.ranges;
+    /// Evaluates all tasks, each through `eval`, on the current pool.
+    pub(super) fn run(self, eval: impl Fn(Task<'_, '_>) + Sync) {
+        let tasks = self.k.count * self.blocks * self.ranges;
         let scratch = || vec![0f32; (self.q.d + TILE_KEYS) * self.width];
         let work = |scratch: &mut Vec<f32>, (task, partial): (usize, &mut [f32])| {
-            Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch }.dispatch();
+            eval(Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch });
         };
         let mut partials = vec![0f32; tasks * self.partial_len()];
-        if self.group * self.q.rows * self.k.rows * self.q.d * self.k.heads <= SERIAL_PRODUCTS {
+        if self.group * self.q.rows * self.k.rows * self.q.d * self.k.count <= SERIAL_PRODUCTS {
             let mut scratch = scratch();
             partials.chunks_exact_mut(self.partial_len()).enumerate().for_each(|item| work(&mut scratch, item));
         } else {
@@ -173,7 +173,7 @@ impl<'a> Job<'a> {
             let (position, head) = (query / self.group, kv_head * self.group + query % self.group);
             let inverse = 1.0 / sums[column];
             // SAFETY: no other block has this query, and its `d` results lie within `[rows, heads * d]`.
-            let out = unsafe { self.out.at((position * self.q.heads + head) * d) };
+            let out = unsafe { self.out.at((position * self.q.count + head) * d) };
             for (i, row) in values.chunks_exact(width).enumerate() {
                 // SAFETY: `i < d`, as above.
                 unsafe { out.add(i).write(row[column] * inverse) };
@@ -199,7 +199,7 @@ fn merge(ranges: &mut [f32], len: usize, width: usize) {
 }
 
 /// One block of queries against one range of keys.
-struct Task<'a, 'b> {
+pub(super) struct Task<'a, 'b> {
     job: Job<'a>,
     /// Counted through all key heads.
     block: usize,
@@ -361,80 +361,4 @@ fn soften<I: Isa, const V: usize>(
     }
     *maxima = highest;
     decay
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::Tensor;
-
-    use crate::kernels::testing::{assert_close, double, random, with};
-    use crate::kernels::{attention, plain};
-
-    fn check(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) {
-        let scale = 1.0 / (q.dim(2).unwrap() as f32).sqrt();
-        let twin = plain::attention(&double(q), &double(k), &double(v), scale, causal).unwrap();
-        assert_close(&attention(q, k, v, scale, causal).unwrap(), &twin, 1e-5);
-    }
-
-    #[test]
-    fn attention_equals_its_twin() {
-        for (heads, kv_heads, d) in [(2, 2, 64), (9, 3, 64), (3, 1, 16), (2, 2, 72), (4, 2, 32), (2, 1, 80), (2, 1, 5)]
-        {
-            for (tq, tk) in [(1, 1), (1, 7), (3, 3), (7, 17), (17, 65), (65, 65), (40, 130), (130, 200), (1, 1500)] {
-                let (q, k) = (random((heads, tq, d), 1), random((kv_heads, tk, d), 2));
-                let v = random((kv_heads, tk, d), 3);
-                check(&q, &k, &v, false);
-                check(&q, &k, &v, true);
-            }
-        }
-    }
-
-    #[test]
-    fn keys_are_read_from_a_cache_and_queries_from_rows() {
-        // The cache is [kv_heads, capacity, d], the queries [tq, heads * d].
-        let (k, v) = (random((3, 100, 64), 1), random((3, 100, 64), 2));
-        let q = random((21, 9 * 64), 3).reshape((21, 9, 64)).unwrap().transpose(0, 1).unwrap();
-        for (start, len) in [(0, 21), (0, 70), (13, 80)] {
-            let (k, v) = (k.narrow(1, start, len).unwrap(), v.narrow(1, start, len).unwrap());
-            check(&q, &k, &v, true);
-            check(&q, &k, &v, false);
-        }
-    }
-
-    #[test]
-    fn large_scores_of_long_ranges_stay_exact() {
-        // Scores of some hundreds, so that maxima move between tiles and most weights vanish.
-        let q = (random((2, 3, 16), 1) * 30.0).unwrap();
-        let (k, v) = ((random((2, 2000, 16), 2) * 5.0).unwrap(), random((2, 2000, 16), 3));
-        let twin = plain::attention(&double(&q), &double(&k), &double(&v), 0.25, true).unwrap();
-        // A score of 500 is known to about 3e-5 in f32.
-        assert_close(&attention(&q, &k, &v, 0.25, true).unwrap(), &twin, 3e-4);
-    }
-
-    #[test]
-    fn nan_and_infinity_behave_as_in_the_twin() {
-        let (q, k, v) = (random((2, 9, 16), 1), random((1, 70, 16), 2), random((1, 70, 16), 3));
-        // At keys that every query sees: what a masked key does to a product with zero is no one's answer.
-        let cases = [
-            (with(&q, &[(16, f32::NAN)]), k.clone(), v.clone()),
-            (with(&q, &[(16, f32::INFINITY)]), k.clone(), v.clone()),
-            (q.clone(), with(&k, &[(60 * 16, f32::NAN)]), v.clone()),
-            (q.clone(), k.clone(), with(&v, &[(2 * 16 + 3, f32::NAN), (5 * 16, f32::INFINITY), (7, 1e-42)])),
-        ];
-        for (q, k, v) in cases {
-            for causal in [false, true] {
-                let twin = plain::attention(&q, &k, &v, 0.25, causal).unwrap();
-                assert_close(&attention(&q, &k, &v, 0.25, causal).unwrap(), &twin, 1e-5);
-            }
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_an_error() {
-        let (q, k) = (random((4, 2, 16), 1), random((2, 5, 16), 2));
-        assert!(attention(&q, &random((3, 5, 16), 2), &random((3, 5, 16), 2), 1.0, false).is_err());
-        assert!(attention(&q, &k, &random((2, 6, 16), 2), 1.0, false).is_err());
-        assert!(attention(&q, &random((2, 5, 8), 2), &random((2, 5, 8), 2), 1.0, false).is_err());
-        assert!(attention(&q, &k.narrow(1, 0, 1).unwrap(), &k.narrow(1, 0, 1).unwrap(), 1.0, true).is_err());
-    }
 }

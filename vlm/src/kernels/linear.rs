@@ -1,7 +1,7 @@
-//! Linear layers of few rows, in which reading the weights once, where the checkpoint was mapped, is the whole cost.
+//! Linear layers that read the weights where the checkpoint was mapped: nothing of them is copied or packed.
 //!
-//! Up to [`DOT_ROWS`] rows are dot products with each row of the weight, all rows of the input at once. More are packed side by
-//! side, so that each weight, read once, multiplies vectors of them.
+//! Up to [`DOT_ROWS`] rows of input, for which reading the weights is the whole cost, are dot products with each row of the
+//! weight, all rows at once. More are packed side by side, so that each weight, read once, multiplies vectors of them.
 
 #![allow(unsafe_code, reason = "vector loads through pointers and disjoint writes by parallel tasks")]
 
@@ -9,18 +9,21 @@ use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
 use rayon::prelude::*;
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::BitOps;
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{Shared, lanes, load, values, vectors, written};
+use super::dots::Dots;
+use super::simd::{Shared, lanes, values, written};
 use super::tile::{Singles, rows};
 
-/// Most rows for which this is faster than a general matrix product.
-pub(super) const MOST_ROWS: usize = 4096;
 /// Most rows taken as dot products.
 const DOT_ROWS: usize = 8;
+/// Most outputs of a task of many rows: their weights stay in the second cache while all rows pass.
+const MOST_OUTPUTS: usize = 64;
 /// Outputs that are gathered before they are written, a cache line of each row.
 const STRIP: usize = 16;
+/// Components of each row that are packed together: a cache line.
+const PACK_INPUTS: usize = 16;
 /// Products under which waking other threads costs more than it saves.
 const SERIAL_PRODUCTS: usize = 64 * 1024;
 
@@ -33,7 +36,9 @@ impl CustomOp2 for Linear {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, l1: &Layout, weight: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        multiply(values(x, l1)?, values(weight, l2)?, None, l1.shape().dims2()?.0)
+        let t = l1.shape().dims2()?.0;
+        let out = multiply(values(x, l1)?, values(weight, l2)?, None, t, lanes(), |part| part.dispatch());
+        Ok((CpuStorage::F32(out), Shape::from((t, l2.shape().dims2()?.0))))
     }
 }
 
@@ -51,18 +56,29 @@ impl CustomOp3 for Linear {
         bias: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        multiply(values(x, l1)?, values(weight, l2)?, Some(values(bias, l3)?), l1.shape().dims2()?.0)
+        let t = l1.shape().dims2()?.0;
+        let out =
+            multiply(values(x, l1)?, values(weight, l2)?, Some(values(bias, l3)?), t, lanes(), |part| part.dispatch());
+        Ok((CpuStorage::F32(out), Shape::from((t, l2.shape().dims2()?.0))))
     }
 }
 
-fn multiply(x: &[f32], weight: &[f32], bias: Option<&[f32]>, t: usize) -> Result<(CpuStorage, Shape)> {
+/// The whole product, cut into parts that `eval` evaluates with vectors of `lanes`, on the current pool.
+fn multiply(
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    t: usize,
+    lanes: usize,
+    eval: impl Fn(Part<'_>) + Sync,
+) -> Vec<f32> {
     let inputs = x.len() / t;
     let outputs = weight.len() / inputs;
     // SAFETY: the tasks' ranges cover all outputs, and each writes its range for all rows.
-    let out = unsafe {
+    unsafe {
         written(t * outputs, |out| {
             let out = Shared(out.as_mut_ptr().cast());
-            let packed = if t > DOT_ROWS { Some(Packed::new(x, t, inputs)) } else { None };
+            let packed = if t > DOT_ROWS { Some(Packed::new(x, t, inputs, lanes)) } else { None };
             let range = if outputs * inputs * t <= SERIAL_PRODUCTS {
                 outputs
             } else {
@@ -73,156 +89,32 @@ fn multiply(x: &[f32], weight: &[f32], bias: Option<&[f32]>, t: usize) -> Result
             let work = |i: usize| {
                 let range = i * range..((i + 1) * range).min(outputs);
                 let weight = &weight[range.start * inputs..range.end * inputs];
-                match &packed {
-                    Some(x) => Tiles { x, weight, bias, range, outputs, out }.dispatch(),
-                    None => Dots { x, weight, bias, range, t, outputs, out }.dispatch(),
-                }
+                eval(match &packed {
+                    Some(x) => Part::Tiles(Tiles { x, weight, bias, range, outputs, out }),
+                    None => Part::Dots(Dots { x, weight, bias, range, t, outputs, out }),
+                });
             };
             let tasks = outputs.div_ceil(range);
             if tasks == 1 { work(0) } else { (0..tasks).into_par_iter().for_each(work) }
         })
-    };
-    Ok((CpuStorage::F32(out), Shape::from((t, outputs))))
+    }
 }
 
-/// Most outputs of a task: their weights stay in the second cache while all rows pass.
-const MOST_OUTPUTS: usize = 64;
-
-/// Some outputs, for few rows.
-struct Dots<'a> {
-    x: &'a [f32],
-    /// The weights of these outputs.
-    weight: &'a [f32],
-    bias: Option<&'a [f32]>,
-    range: Range<usize>,
-    t: usize,
-    outputs: usize,
-    out: Shared,
+/// Some outputs of a product.
+enum Part<'a> {
+    Dots(Dots<'a>),
+    Tiles(Tiles<'a>),
 }
 
-impl SimdOp for Dots<'_> {
+impl SimdOp for Part<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        // Input rows by weight rows, so that the sums fit the registers: AVX-512 has 32, AVX2 16.
-        match self.t {
-            1 => self.one_row(isa),
-            2 => self.multiply::<I, 2, 4>(isa),
-            3 => self.multiply::<I, 3, 2>(isa),
-            4 => self.multiply::<I, 4, 2>(isa),
-            5 => self.multiply::<I, 5, 2>(isa),
-            6 => self.multiply::<I, 6, 2>(isa),
-            7 => self.multiply::<I, 7, 1>(isa),
-            _ => self.multiply::<I, 8, 1>(isa),
+        match self {
+            Part::Dots(dots) => dots.eval(isa),
+            Part::Tiles(tiles) => tiles.eval(isa),
         }
-    }
-}
-
-impl Dots<'_> {
-    #[inline(always)]
-    fn multiply<I: Isa, const T: usize, const W: usize>(&self, isa: I) {
-        let inputs = self.x.len() / T;
-        let count = self.range.len();
-        assert!(self.t == T && self.x.len() == T * inputs && self.weight.len() == count * inputs);
-        let mut at = 0;
-        while at < count {
-            let sums = if at + W <= count {
-                self.dots::<I, T, W>(isa, at, inputs)
-            } else {
-                let mut sums = [[0.0; W]; T];
-                for w in 0..count - at {
-                    let one = self.dots::<I, T, 1>(isa, at + w, inputs);
-                    for (sums, [one]) in sums.iter_mut().zip(one) {
-                        sums[w] = one;
-                    }
-                }
-                sums
-            };
-            for w in 0..W.min(count - at) {
-                let output = self.range.start + at + w;
-                let bias = self.bias.map_or(0.0, |bias| bias[output]);
-                for (row, sums) in sums.iter().enumerate() {
-                    // SAFETY: `row < t` and `output < outputs`, and this output is this task's.
-                    unsafe { self.out.at(row * self.outputs + output).write(sums[w] + bias) };
-                }
-            }
-            at += W;
-        }
-    }
-
-    /// One input row: the weights are read as the single stream that they are, in four running sums.
-    #[inline(always)]
-    fn one_row<I: Isa>(&self, isa: I) {
-        let f = isa.f32();
-        let (inputs, step) = (self.x.len(), 4 * f.len());
-        let whole = inputs - inputs % step;
-        let x = self.x.as_ptr();
-        for (output, weight) in self.range.clone().zip(self.weight.chunks_exact(inputs)) {
-            let weight = weight.as_ptr();
-            let mut sums = [f.zero(); 4];
-            // SAFETY: up to `inputs` values of both are read.
-            unsafe {
-                for at in (0..whole).step_by(step) {
-                    for (i, sum) in sums.iter_mut().enumerate() {
-                        let at = at + i * f.len();
-                        *sum = f.mul_add(f.load_ptr(x.add(at)), f.load_ptr(weight.add(at)), *sum);
-                    }
-                }
-                vectors(
-                    inputs - whole,
-                    f.len(),
-                    #[inline(always)]
-                    |at, n| {
-                        let (x, weight) = (load(isa, x.add(whole + at), n), load(isa, weight.add(whole + at), n));
-                        sums[0] = f.mul_add(x, weight, sums[0]);
-                    },
-                );
-            }
-            let [a, b, c, d] = sums;
-            let sum = f.sum(f.add(f.add(a, b), f.add(c, d))) + self.bias.map_or(0.0, |bias| bias[output]);
-            // SAFETY: `output < outputs`, and this output is this task's.
-            unsafe { self.out.at(output).write(sum) };
-        }
-    }
-
-    /// Every input row times `W` weight rows from `first` on.
-    #[inline(always)]
-    fn dots<I: Isa, const T: usize, const W: usize>(&self, isa: I, first: usize, inputs: usize) -> [[f32; W]; T] {
-        let f = isa.f32();
-        let weight = self.weight[first * inputs..][..W * inputs].as_ptr();
-        let x = self.x.as_ptr();
-        let mut sums = [[f.zero(); W]; T];
-        vectors(
-            inputs,
-            f.len(),
-            #[inline(always)]
-            |at, n| {
-                // SAFETY: `at + n <= inputs`, of which `weight` has W rows and `x` T.
-                unsafe {
-                    let mut weights = [f.zero(); W];
-                    for (w, values) in weights.iter_mut().enumerate() {
-                        let at = weight.add(w * inputs + at);
-                        // The next rows: several short streams at once are more than processors foresee.
-                        f.prefetch(at.wrapping_add(W * inputs));
-                        *values = load(isa, at, n);
-                    }
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        let x = load(isa, x.add(row * inputs + at), n);
-                        for (sum, &weight) in sums.iter_mut().zip(&weights) {
-                            *sum = f.mul_add(x, weight, *sum);
-                        }
-                    }
-                }
-            },
-        );
-        let mut totals = [[0.0; W]; T];
-        for (totals, sums) in totals.iter_mut().zip(sums) {
-            for (total, sum) in totals.iter_mut().zip(sums) {
-                *total = f.sum(sum);
-            }
-        }
-        totals
     }
 }
 
@@ -238,8 +130,7 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(x: &[f32], t: usize, inputs: usize) -> Self {
-        let lanes = lanes();
+    fn new(x: &[f32], t: usize, inputs: usize, lanes: usize) -> Self {
         // As in attention: what the registers hold beside the sums.
         let widest = if lanes >= 16 { 4 } else { 3 };
         let needed = t.div_ceil(lanes);
@@ -247,9 +138,12 @@ impl Packed {
         let width = vectors * lanes;
         let mut values = vec![0f32; t.div_ceil(width) * width * inputs];
         let pack = |(panel, x): (&mut [f32], &[f32])| {
-            for (column, x) in x.chunks_exact(inputs).enumerate() {
-                for (row, &x) in panel.chunks_exact_mut(width).zip(x) {
-                    row[column] = x;
+            // A cache line of each row at a time, so that what is written stays in the first cache until it is full.
+            for (i, panel) in panel.chunks_mut(PACK_INPUTS * width).enumerate() {
+                for (column, x) in x.chunks_exact(inputs).enumerate() {
+                    for (row, &x) in panel.chunks_exact_mut(width).zip(&x[i * PACK_INPUTS..]) {
+                        row[column] = x;
+                    }
                 }
             }
         };
@@ -269,11 +163,9 @@ struct Tiles<'a> {
     out: Shared,
 }
 
-impl SimdOp for Tiles<'_> {
-    type Output = ();
-
+impl Tiles<'_> {
     #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) {
+    fn eval<I: Isa>(&self, isa: I) {
         match self.x.vectors {
             1 => self.multiply::<I, 8, 1>(isa),
             2 => self.multiply::<I, 4, 2>(isa),
@@ -281,9 +173,7 @@ impl SimdOp for Tiles<'_> {
             _ => self.multiply::<I, 4, 4>(isa),
         }
     }
-}
 
-impl Tiles<'_> {
     #[inline(always)]
     fn multiply<I: Isa, const R: usize, const V: usize>(&self, isa: I) {
         let f = isa.f32();
@@ -328,6 +218,12 @@ impl Tiles<'_> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
+    use rten_simd::Isa;
+    use rten_simd::isa::GenericIsa;
+    use rten_simd::ops::BitOps as _;
+
+    use super::{Part, multiply};
     use crate::kernels::testing::{assert_close, double, random, with};
     use crate::kernels::{linear, plain};
 
@@ -345,6 +241,26 @@ mod tests {
         // Views: rows of a longer tensor, and a transposed weight.
         let (x, w) = (random((9, 17), 1).narrow(0, 2, 5).unwrap(), random((17, 33), 2).t().unwrap());
         assert_close(&linear(&x, &w, None).unwrap(), &plain::linear(&double(&x), &double(&w), None).unwrap(), 1e-5);
+    }
+
+    fn check_on(isa: impl Isa + Sync, t: usize) {
+        let (x, w) = (random((t, 37), 1), random((130, 37), 2));
+        let twin = plain::linear(&double(&x), &double(&w), None).unwrap();
+        let [x, w] = [x, w].map(|x| x.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        let eval = |part: Part<'_>| rten_simd::SimdOp::eval(part, isa);
+        let out = multiply(&x, &w, None, t, isa.f32().len(), eval);
+        assert_close(&Tensor::from_vec(out, (t, 130), &Device::Cpu).unwrap(), &twin, 1e-5);
+    }
+
+    #[test]
+    fn other_instruction_sets_agree() {
+        for t in [1, 4, 7, 9, 12, 20, 50] {
+            check_on(GenericIsa::new(), t);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
+                check_on(isa, t);
+            }
+        }
     }
 
     #[test]

@@ -4,8 +4,16 @@
 //! each is a fused kernel on the current rayon pool; elsewhere, and as the definition that tests compare with, the same
 //! in candle's own operations ([`plain`]).
 
+#![allow(
+    clippy::inline_always,
+    reason = "an instruction set reaches only what is inlined into the function that enables it"
+)]
+
 mod activation;
 mod attention;
+#[cfg(test)]
+mod attention_tests;
+mod dots;
 mod linear;
 mod norm;
 pub(crate) mod plain;
@@ -109,7 +117,7 @@ pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (t, inputs) = x.dims2()?;
+    let (_, inputs) = x.dims2()?;
     let (outputs, width) = weight.dims2()?;
     if width != inputs || bias.is_some_and(|bias| bias.dims() != [outputs]) {
         bail!(
@@ -119,7 +127,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
             bias.map(Tensor::shape)
         );
     }
-    if !fused(&[x, weight, bias.unwrap_or(weight)]) || t > linear::MOST_ROWS {
+    if !fused(&[x, weight, bias.unwrap_or(weight)]) {
         return plain::linear(x, weight, bias);
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);

@@ -120,12 +120,14 @@ impl SimdOp for Rows<'_> {
 fn sum<I: Isa>(isa: I, x: *const f32, width: usize) -> f32 {
     let f = isa.f32();
     let mut total = f.zero();
-    // SAFETY: the caller passes a row of `width` values.
     vectors(
         width,
         f.len(),
         #[inline(always)]
-        |at, n| total = f.add(total, unsafe { load(isa, x.add(at), n) }),
+        |at, n| {
+            // SAFETY: the caller passes a row of `width` values.
+            total = f.add(total, unsafe { load(isa, x.add(at), n) });
+        },
     );
     f.sum(total)
 }

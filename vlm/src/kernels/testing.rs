@@ -30,9 +30,14 @@ pub(super) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
     let finite: Vec<f64> = exact.iter().map(|x| x.abs()).filter(|x| x.is_finite()).collect();
     let mean = finite.iter().sum::<f64>() / finite.len().max(1) as f64;
     for (i, (&a, &b)) in fused.iter().zip(&exact).enumerate() {
-        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * (b.abs() + mean);
+        let same = same_special(a, b) || (a - b).abs() <= tolerance * (b.abs() + mean);
         assert!(same, "value {i} is {a}, not {b}");
     }
+}
+
+/// Whether both are NaN, or the same infinity.
+pub(super) fn same_special(a: f64, b: f64) -> bool {
+    (a.is_nan() && b.is_nan()) || (a.is_infinite() && a.total_cmp(&b).is_eq())
 }
 
 /// `x` with some of its values replaced.

@@ -17,11 +17,11 @@ pub(super) struct Singles {
 }
 
 impl Singles {
-    /// The same from `row` on.
+    /// The same without its first rows.
     ///
     /// # Safety
-    /// `row` must be one of the operand's.
-    unsafe fn from_row(self, row: usize) -> Self {
+    /// `row` must be one of the operand's rows.
+    unsafe fn skip(self, row: usize) -> Self {
         // SAFETY: the caller's.
         Self { at: unsafe { self.at.add(row * self.row_stride) }, ..self }
     }
@@ -81,7 +81,7 @@ pub(super) unsafe fn rows<I: Isa, const R: usize, const V: usize>(
     // SAFETY: the caller's.
     unsafe {
         while row + R <= count {
-            let sums = product::<I, R, V>(isa, a.from_row(row), b, steps);
+            let sums = product::<I, R, V>(isa, a.skip(row), b, steps);
             for (r, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     put(row + r, v, sum);
@@ -90,7 +90,7 @@ pub(super) unsafe fn rows<I: Isa, const R: usize, const V: usize>(
             row += R;
         }
         while row < count {
-            let [sums] = product::<I, 1, V>(isa, a.from_row(row), b, steps);
+            let [sums] = product::<I, 1, V>(isa, a.skip(row), b, steps);
             for (v, sum) in sums.into_iter().enumerate() {
                 put(row, v, sum);
             }
