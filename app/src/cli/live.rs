@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -18,6 +19,9 @@ const PICTURES_AND_VIDEOS: [&str; 17] = [
     "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg",
     "mpeg", "ts",
 ];
+
+/// Captions that follow each other faster than this can't be read.
+const READABLE: Duration = Duration::from_millis(700);
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +47,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         instruction: args.model.prompt.clone(),
         max_tokens: args.model.max_tokens.get(),
+        least_interval: READABLE,
         ..Settings::default()
     };
     let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));

@@ -65,7 +65,7 @@ pub struct Inference {
     outbox: Outbox,
     host: Host,
     max_tokens: usize,
-    pause_between: Duration,
+    least_interval: Duration,
     instruction: String,
     gate: Option<Gate>,
     /// What the engine looked at last.
@@ -97,7 +97,7 @@ impl Inference {
             outbox,
             host: Host::default(),
             max_tokens: settings.max_tokens,
-            pause_between: settings.pause_between,
+            least_interval: settings.least_interval,
             instruction: settings.instruction,
             gate: settings.gate.map(Gate::new),
             view: None,
@@ -265,6 +265,7 @@ impl Inference {
         let of = Told::Caption { frame: view.frame.id };
         let look = self.view.as_ref().is_none_or(|in_view| in_view.frame.id != view.frame.id);
         let prompt = self.instruction.clone();
+        let began = Instant::now();
         match self.tell(of, &view, look, prompt, cancel) {
             Ok(reply) => {
                 let View { frame, sketch } = view;
@@ -279,12 +280,12 @@ impl Inference {
                         gate.captioned(sketch, now);
                     }
                     self.host.worked();
-                    self.rest_until = Some(now + self.pause_between);
+                    self.rest_until = Some(began + self.least_interval);
                 }
                 self.outbox.send(Event::Captioned(Caption { frame, reply, age, dropped, skipped }));
             }
             Err(failure) => {
-                self.rest_until = Some(Instant::now() + REST_AFTER_FAILURE.max(self.pause_between));
+                self.rest_until = Some(began + REST_AFTER_FAILURE.max(self.least_interval));
                 self.report(Some(of), failure);
             }
         }

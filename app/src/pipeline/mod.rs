@@ -75,8 +75,9 @@ pub struct Settings {
     pub max_tokens: usize,
     /// Passes over unchanged frames; `None` captions every frame that there is time for.
     pub gate: Option<GateSettings>,
-    /// The least time from the end of one caption to the beginning of the next.
-    pub pause_between: Duration,
+    /// The least time from the beginning of one caption to that of the next: a model that is faster than people read
+    /// waits, a slow one does not.
+    pub least_interval: Duration,
 }
 
 impl Default for Settings {
@@ -85,7 +86,7 @@ impl Default for Settings {
             instruction: DEFAULT_INSTRUCTION.to_owned(),
             max_tokens: DEFAULT_MAX_TOKENS,
             gate: Some(GateSettings::default()),
-            pause_between: Duration::ZERO,
+            least_interval: Duration::ZERO,
         }
     }
 }

@@ -27,6 +27,19 @@ fn a_caption_knows_its_frame_and_streams_its_words() {
 }
 
 #[test]
+fn captions_begin_no_sooner_after_each_other_than_they_can_be_read() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let least_interval = Duration::from_millis(300);
+    let pipeline = running(Settings { least_interval, ..ungated() }, &source, &engine);
+    let before = Instant::now();
+    source.show(1);
+    until(&pipeline, any_caption);
+    source.show(2);
+    until(&pipeline, began(Told::Caption { frame: 2 }));
+    assert!(before.elapsed() >= least_interval);
+}
+
+#[test]
 fn the_newest_frame_wins_and_the_rest_is_counted() {
     let (source, engine) = (SourceScript::live(), EngineScript::default());
     let pipeline = running(ungated(), &source, &engine);
