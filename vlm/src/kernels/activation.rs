@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn activations_equal_their_twins() {
-        for len in [1, 3, 7, 17, 65, 1024, 40_000] {
+        for len in [1, 3, 7, 17, 65, 1024, 100_000] {
             let (x, up) = ((random(len, 1) * 4.0).unwrap(), random(len, 2));
             assert_close(&gelu_tanh(&x).unwrap(), &plain::gelu_tanh(&double(&x)).unwrap(), 1e-6);
             let twin = plain::silu_mul(&double(&x), &double(&up)).unwrap();

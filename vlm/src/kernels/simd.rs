@@ -13,7 +13,7 @@ use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
 
 /// Elementwise work below this many values costs less than waking other threads.
-pub(super) const SERIAL_VALUES: usize = 16 * 1024;
+pub(super) const SERIAL_VALUES: usize = 64 * 1024;
 
 /// f32 lanes of the vectors that kernels are dispatched to on this processor.
 pub(super) fn lanes() -> usize {
@@ -57,7 +57,7 @@ pub(super) fn for_rows(
     if out.len() <= SERIAL_VALUES {
         return work(0, out);
     }
-    let rows = (SERIAL_VALUES / 2).div_ceil(width);
+    let rows = (SERIAL_VALUES / 4).div_ceil(width);
     out.par_chunks_mut(rows * width).enumerate().for_each(|(i, piece)| work(i * rows, piece));
 }
 
