@@ -19,7 +19,7 @@ fn load_damaged(damage: impl FnOnce(&Path)) -> Error {
     }
     damage(folder.path());
     let loaded = ModelFiles::in_folder(folder.path()).and_then(|files| Model::load(&files, LoadOptions::default()));
-    loaded.err().expect("a damaged checkpoint is refused")
+    loaded.expect_err("a damaged checkpoint is refused")
 }
 
 /// The same with one value of a JSON file replaced.

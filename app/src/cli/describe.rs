@@ -21,6 +21,7 @@ use crate::engine::{Engine, EngineCard, EngineError, Request};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct DescribeArgs {
     /// Picture files
     #[arg(value_name = "IMAGE", required = true)]

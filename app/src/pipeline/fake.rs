@@ -65,7 +65,7 @@ impl SourceScript {
 
     /// Lets the source do this after what it was told before.
     pub fn then(&self, step: Step) -> &Self {
-        self.steps.try_send(step).ok().expect("the script has room");
+        assert!(self.steps.try_send(step).is_ok(), "the script has room");
         self
     }
 

@@ -135,6 +135,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the system starts no more threads.
+    #[expect(clippy::needless_pass_by_value, reason = "who starts a pipeline has no use for the waker afterwards")]
     pub fn start(settings: Settings, wake: Waker) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         settings.instruction.clone_into(&mut lock(&shared.instruction));

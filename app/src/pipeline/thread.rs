@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 #[derive(Debug)]
 pub struct Thread {
     name: &'static str,
-    thread: Option<JoinHandle<()>>,
+    handle: Option<JoinHandle<()>>,
     /// Nothing is ever sent: it is disconnected when the thread ends, however it ends.
     ended: Receiver<Infallible>,
 }
@@ -23,11 +23,11 @@ impl Thread {
     /// When the system starts no more threads.
     pub fn start(name: &'static str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (alive, ended) = bounded(0);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _alive = alive;
             work();
         })?;
-        Ok(Self { name, thread: Some(thread), ended })
+        Ok(Self { name, handle: Some(handle), ended })
     }
 
     /// Disconnected when the thread has ended.
@@ -39,12 +39,12 @@ impl Thread {
     /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver is left behind, with
     /// a warning. Says whether it ended.
     pub fn join_until(&mut self, deadline: Instant) -> bool {
-        let Some(thread) = self.thread.take() else { return true };
+        let Some(handle) = self.handle.take() else { return true };
         if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!(thread = self.name, "the thread does not end; leaving it behind");
             return false;
         }
-        if thread.join().is_err() {
+        if handle.join().is_err() {
             tracing::error!(thread = self.name, "the thread ended with a panic");
         }
         true

@@ -101,7 +101,7 @@ fn the_last_frame_of_a_live_source_is_captioned_before_done() {
 #[test]
 fn the_gate_passes_over_an_unchanged_view_until_the_longest_silence() {
     let (source, engine) = (SourceScript::live(), EngineScript::default());
-    let gate = Some(GateSettings { longest_silence: Duration::from_secs(3600) });
+    let gate = Some(GateSettings { longest_silence: Duration::from_hours(1) });
     let pipeline = running(Settings { gate, ..ungated() }, &source, &engine);
     source.show(50);
     until(&pipeline, whole_caption);

@@ -15,7 +15,7 @@ use super::fake::{Call, EngineScript, Fault, SourceScript, Step, answer_of, capt
 use super::*;
 
 /// Only a hang takes this long, on however busy a machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn ungated() -> Settings {
     Settings { instruction: "Describe.".to_owned(), gate: None, ..Settings::default() }
