@@ -24,7 +24,7 @@ const RANGE_KEYS: usize = 256;
 /// Products (queries x keys x width) under which waking other threads costs more than it saves.
 const SERIAL_PRODUCTS: usize = 64 * 1024;
 
-/// `softmax(scale * q k^T) v`; shapes as in [`super::attention`].
+/// `softmax(scale * q k^T) v`; shapes as in [`super::attention()`].
 pub(super) struct Attention {
     pub(super) scale: f32,
     pub(super) causal: bool,

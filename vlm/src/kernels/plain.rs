@@ -6,7 +6,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 
-/// `softmax(scale * q k^T) v` with grouped queries; see [`super::attention`] for shapes.
+/// `softmax(scale * q k^T) v` with grouped queries; see [`super::attention()`] for shapes.
 pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -> Result<Tensor> {
     let (heads, tq, d) = q.dims3()?;
     let (kv_heads, tk, _) = k.dims3()?;
@@ -46,7 +46,7 @@ pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> 
     ops::rms_norm_slow(x, weight, eps as f32)
 }
 
-/// Rotates the two halves of every head; see [`super::rotary`].
+/// Rotates the two halves of every head; see [`super::rotary()`].
 pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     rotary_emb::rope_thd(&x.contiguous()?.unsqueeze(0)?, &cos.contiguous()?, &sin.contiguous()?)?.squeeze(0)
 }
