@@ -3,6 +3,26 @@
 //! The heart is [`Session`]: one KV cache with marks, in which a prefix is evaluated once, a view is replaced for every
 //! frame, and every reply is rolled back. This crate knows no camera, thread, window or log, and no tensor type appears
 //! in what it exports.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Session, Tiling};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let files = ModelFiles::in_folder(Path::new("SmolVLM-256M-Instruct"))?;
+//! let mut session = Session::new(Arc::new(Model::load(&files, LoadOptions::default())?))?;
+//! let cancel = Cancel::default();
+//!
+//! session.look(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, &cancel)?;
+//! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false };
+//! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
+//! let question = Ask { prompt: "Is the cat asleep?", ..describe };
+//! let answer = session.ask(question, &cancel, &mut |_| {})?;
+//! assert!(answer.timings.vision.is_zero(), "the view was in hand");
+//! # Ok(())
+//! # }
+//! ```
 
 #[doc(hidden)]
 pub mod bench_support;
