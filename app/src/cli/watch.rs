@@ -108,6 +108,8 @@ struct Watcher<O, E> {
     card: EngineCard,
     out: O,
     err: E,
+    /// The source gave pictures once.
+    has_opened: bool,
     /// Something could not be captioned.
     has_failed: bool,
     /// The terminal's line has words on it.
@@ -122,7 +124,19 @@ impl<O: Write, E: Write> Watcher<O, E> {
     fn new(shape: Shape, prompt: String, frames: Option<NonZeroU64>, out: O, err: E) -> Self {
         let left = frames.map(NonZeroU64::get);
         let card = EngineCard::default();
-        Self { shape, prompt, left, card, out, err, has_failed: false, in_line: false, lost: None, refused: None }
+        Self {
+            shape,
+            prompt,
+            left,
+            card,
+            out,
+            err,
+            has_opened: false,
+            has_failed: false,
+            in_line: false,
+            lost: None,
+            refused: None,
+        }
     }
 
     fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
@@ -140,8 +154,14 @@ impl<O: Write, E: Write> Watcher<O, E> {
     fn tell(&mut self, event: Event) -> io::Result<ControlFlow<ExitCode>> {
         match event {
             Event::SourceOpened { name } => {
+                self.has_opened = true;
                 self.lost = None;
                 self.say(&format!("Watching {name}."))?;
+            }
+            // A source that was never there is a mistake to mend; one that was there is waited for.
+            Event::SourceLost { message, .. } if !self.has_opened => {
+                self.say(&message)?;
+                return Ok(ControlFlow::Break(ExitCode::FAILURE));
             }
             Event::SourceLost { message, .. } => {
                 if self.lost.as_ref() != Some(&message) {
@@ -333,11 +353,22 @@ mod tests {
     #[test]
     fn a_try_that_fails_like_the_last_one_is_not_told_again() {
         let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Vec::new());
+        assert!(watcher.tell(Event::SourceOpened { name: "It".to_owned() }).expect("written").is_continue());
         for message in ["It is busy.", "It is busy.", "It is gone."] {
             let event = Event::SourceLost { message: message.to_owned(), retry_in: Duration::from_secs(1) };
             assert!(watcher.tell(event).expect("written").is_continue());
         }
-        assert_eq!(watcher.err, b"It is busy. Trying again.\nIt is gone. Trying again.\n");
+        assert_eq!(watcher.err, b"Watching It.\nIt is busy. Trying again.\nIt is gone. Trying again.\n");
+    }
+
+    #[test]
+    fn a_source_that_was_never_there_is_not_waited_for() {
+        let source = SourceScript::live();
+        source.refuse.store(1, std::sync::atomic::Ordering::SeqCst);
+        source.show(1);
+        let watched = watch(Shape::Lines, None, &source, &EngineScript::default());
+        assert_eq!((watched.out.as_str(), watched.code), ("", ExitCode::FAILURE));
+        assert!(!watched.err.contains("Trying again"), "{}", watched.err);
     }
 
     #[test]
