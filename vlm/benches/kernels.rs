@@ -17,21 +17,41 @@ fn compare(c: &mut Criterion, name: &str, fused: impl Fn() -> Result<Tensor>, pl
     group.finish();
 }
 
+/// Keys and values `[kv_heads, tk, 64]` as a cache `[capacity, kv_heads * 64]` gives them, and queries as a layer does.
+fn attended(heads: usize, kv_heads: usize, tq: usize, tk: usize) -> [Tensor; 3] {
+    let by_head = |rows: &Tensor, heads| rows.reshape(((), heads, 64)).and_then(|x| x.transpose(0, 1)).expect("a view");
+    let cache = || by_head(&random((tk, kv_heads * 64)), kv_heads);
+    [by_head(&random((tq, heads * 64)), heads), cache(), cache()]
+}
+
 fn attention(c: &mut Criterion) {
-    // Vision; prefill; prefill after a prefix; the passes of one token.
-    let cases =
-        [(12, 12, 1024, 1024), (9, 3, 84, 84), (9, 3, 84, 1084), (9, 3, 1, 100), (9, 3, 1, 1000), (9, 3, 1, 8000)];
-    for (heads, kv_heads, tq, tk) in cases {
-        let rows = random((tq, heads * 64));
-        let q = rows.reshape((tq, heads, 64)).and_then(|q| q.transpose(0, 1)).expect("a view");
-        let [k, v] = [random((kv_heads, 8192, 64)), random((kv_heads, 8192, 64))]
-            .map(|cache| cache.narrow(1, 0, tk).expect("a view"));
+    // Vision; prefill; prefill after a prefix.
+    for (heads, kv_heads, tq, tk) in [(12, 12, 1024, 1024), (9, 3, 82, 82), (9, 3, 82, 1082)] {
+        let [q, k, v] = attended(heads, kv_heads, tq, tk);
         let causal = heads != kv_heads;
         compare(
             c,
             &format!("attention {heads}/{kv_heads} heads {tq}x{tk}"),
             || fused::attention(&q, &k, &v, 0.125, causal),
             || plain::attention(&q, &k, &v, 0.125, causal),
+        );
+    }
+}
+
+/// All layers' attention of one pass in turn, so that keys and values come from memory as they do in the model.
+fn decode(c: &mut Criterion) {
+    const LAYERS: usize = 30;
+    for (tq, tk) in [(1, 100), (1, 1100), (1, 8000), (2, 1100), (3, 1100), (4, 1100)] {
+        let layers: Vec<_> = (0..LAYERS).map(|_| attended(9, 3, tq, tk)).collect();
+        let pass = |attention: fn(&Tensor, &Tensor, &Tensor, f32, bool) -> Result<Tensor>| {
+            layers.iter().try_fold(None, |_, [q, k, v]| attention(q, k, v, 0.125, true).map(Some))
+        };
+        let name = format!("{LAYERS} layers' attention {tq}x{tk}");
+        compare(
+            c,
+            &name,
+            || pass(fused::attention).map(|out| out.expect("a layer")),
+            || pass(plain::attention).map(|out| out.expect("a layer")),
         );
     }
 }
@@ -64,5 +84,5 @@ fn linear(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, attention, elementwise, linear);
+criterion_group!(benches, attention, decode, elementwise, linear);
 criterion_main!(benches);
