@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::attention_few::{FEW_ROWS, Few};
 use super::simd::{Shared, exp, lanes, written};
 use super::tile::{Singles, rows};
 
@@ -49,7 +50,12 @@ impl CustomOp3 for Attention {
         // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
         let out = unsafe {
             written(shape.elem_count(), |out| {
-                Job::new(q, k, v, self, Shared(out.as_mut_ptr().cast()), lanes()).run(|task| task.dispatch());
+                let out = Shared(out.as_mut_ptr().cast());
+                if q.rows <= FEW_ROWS {
+                    Few::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
+                } else {
+                    Job::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
+                }
             })
         };
         Ok((CpuStorage::F32(out), shape))
@@ -60,11 +66,11 @@ impl CustomOp3 for Attention {
 #[derive(Clone, Copy)]
 pub(super) struct Heads<'a> {
     data: &'a [f32],
-    count: usize,
-    rows: usize,
-    d: usize,
-    head_stride: usize,
-    row_stride: usize,
+    pub(super) count: usize,
+    pub(super) rows: usize,
+    pub(super) d: usize,
+    pub(super) head_stride: usize,
+    pub(super) row_stride: usize,
 }
 
 impl<'a> Heads<'a> {
@@ -81,7 +87,7 @@ impl<'a> Heads<'a> {
     }
 
     /// A row's values, in bounds as checked by [`Heads::new`].
-    fn row(&self, head: usize, row: usize) -> &'a [f32] {
+    pub(super) fn row(&self, head: usize, row: usize) -> &'a [f32] {
         &self.data[head * self.head_stride + row * self.row_stride..][..self.d]
     }
 }

@@ -6,6 +6,7 @@ use rten_simd::ops::BitOps as _;
 use rten_simd::{Isa, SimdOp};
 
 use super::attention::{Attention, Heads, Job};
+use super::attention_few::Few;
 use super::simd::Shared;
 use crate::kernels::testing::{assert_close, double, random, with};
 use crate::kernels::{attention, plain};
@@ -28,6 +29,25 @@ fn attention_equals_its_twin() {
     }
 }
 
+#[test]
+fn few_queries_equal_the_twin_at_odd_sizes() {
+    // Around the sizes of tiles, blocks and ranges; the last is long enough for many tasks.
+    let lengths = [1, 2, 3, 4, 5, 31, 63, 64, 65, 127, 130, 500, 513, 1100, 2000];
+    for d in [1, 16, 24, 64, 72, 80] {
+        for (heads, kv_heads) in [(2, 2), (6, 2), (5, 1), (9, 3)] {
+            for tk in lengths {
+                for tq in 1..=4.min(tk) {
+                    // As the cache gives them: rows of all heads, of which more follow.
+                    let cache = |seed| random((tk + 3, kv_heads * d), seed).narrow(0, 0, tk).unwrap();
+                    let by_head = |x: Tensor| x.reshape((tk, kv_heads, d)).unwrap().transpose(0, 1).unwrap();
+                    let q = random((tq, heads, d), 1).transpose(0, 1).unwrap();
+                    check(&q, &by_head(cache(2)), &by_head(cache(3)), tk % 3 != 0);
+                }
+            }
+        }
+    }
+}
+
 fn check_on(isa: impl Isa + Sync, tq: usize, causal: bool) {
     let tensors = [random((6, tq, 24), 1), random((2, 600, 24), 2), random((2, 600, 24), 3)];
     let twin = plain::attention(&double(&tensors[0]), &double(&tensors[1]), &double(&tensors[2]), 0.2, causal);
@@ -38,9 +58,16 @@ fn check_on(isa: impl Isa + Sync, tq: usize, causal: bool) {
     let [q, k, v] = parts.each_ref().map(|(storage, layout)| Heads::new(storage, layout).unwrap());
     let mut out = vec![0f32; 6 * tq * 24];
     let op = Attention { scale: 0.2, causal };
+    let twin = twin.unwrap();
+    let compare = |out: &mut Vec<f32>| {
+        let written = std::mem::replace(out, vec![0.0; out.len()]);
+        let written = Tensor::from_vec(written, (tq, 6 * 24), &candle_core::Device::Cpu).unwrap();
+        assert_close(&written, &twin, 1e-5);
+    };
     Job::new(q, k, v, &op, Shared(out.as_mut_ptr()), isa.f32().len()).run(|task| task.eval(isa));
-    let out = Tensor::from_vec(out, (tq, 6 * 24), &candle_core::Device::Cpu).unwrap();
-    assert_close(&out, &twin.unwrap(), 1e-5);
+    compare(&mut out);
+    Few::new(q, k, v, &op, Shared(out.as_mut_ptr()), isa.f32().len()).run(|task| task.eval(isa));
+    compare(&mut out);
 }
 
 #[test]
@@ -78,11 +105,17 @@ fn large_scores_of_long_ranges_stay_exact() {
 
 #[test]
 fn nan_and_infinity_behave_as_in_the_twin() {
-    let (q, k, v) = (random((2, 9, 16), 1), random((1, 70, 16), 2), random((1, 70, 16), 3));
+    for tq in [1, 2, 9] {
+        nan_and_infinity(&random((2, tq, 16), 1));
+    }
+}
+
+fn nan_and_infinity(q: &Tensor) {
+    let (k, v) = (random((1, 70, 16), 2), random((1, 70, 16), 3));
     // At keys that every query sees: what a masked key does to a product with zero is no one's answer.
     let cases = [
-        (with(&q, &[(16, f32::NAN)]), k.clone(), v.clone()),
-        (with(&q, &[(16, f32::INFINITY)]), k.clone(), v.clone()),
+        (with(q, &[(16, f32::NAN)]), k.clone(), v.clone()),
+        (with(q, &[(16, f32::INFINITY)]), k.clone(), v.clone()),
         (q.clone(), with(&k, &[(60 * 16, f32::NAN)]), v.clone()),
         (q.clone(), k.clone(), with(&v, &[(2 * 16 + 3, f32::NAN), (5 * 16, f32::INFINITY), (7, 1e-42)])),
     ];

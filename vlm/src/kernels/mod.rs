@@ -11,6 +11,7 @@
 
 mod activation;
 mod attention;
+mod attention_few;
 #[cfg(test)]
 mod attention_tests;
 mod dots;
