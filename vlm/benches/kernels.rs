@@ -25,8 +25,8 @@ fn attended(heads: usize, kv_heads: usize, tq: usize, tk: usize) -> [Tensor; 3] 
 }
 
 fn attention(c: &mut Criterion) {
-    // Vision; prefill; prefill after a prefix.
-    for (heads, kv_heads, tq, tk) in [(12, 12, 1024, 1024), (9, 3, 82, 82), (9, 3, 82, 1082)] {
+    // Vision; prefill after a prefix.
+    for (heads, kv_heads, tq, tk) in [(12, 12, 1024, 1024), (9, 3, 82, 1082)] {
         let [q, k, v] = attended(heads, kv_heads, tq, tk);
         let causal = heads != kv_heads;
         compare(
@@ -39,9 +39,10 @@ fn attention(c: &mut Criterion) {
 }
 
 /// All layers' attention of one pass in turn, so that keys and values come from memory as they do in the model.
-fn decode(c: &mut Criterion) {
+fn layers(c: &mut Criterion) {
     const LAYERS: usize = 30;
-    for (tq, tk) in [(1, 100), (1, 1100), (1, 8000), (2, 1100), (3, 1100), (4, 1100)] {
+    // One token; drafts; prefill without and with a prefix.
+    for (tq, tk) in [(1, 100), (1, 1100), (1, 8000), (2, 1100), (3, 1100), (4, 1100), (82, 82), (82, 1082)] {
         let layers: Vec<_> = (0..LAYERS).map(|_| attended(9, 3, tq, tk)).collect();
         let pass = |attention: fn(&Tensor, &Tensor, &Tensor, f32, bool) -> Result<Tensor>| {
             layers.iter().try_fold(None, |_, [q, k, v]| attention(q, k, v, 0.125, true).map(Some))
@@ -84,5 +85,5 @@ fn linear(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, attention, decode, elementwise, linear);
+criterion_group!(benches, attention, layers, elementwise, linear);
 criterion_main!(benches);
