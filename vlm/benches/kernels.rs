@@ -45,7 +45,8 @@ fn layers(c: &mut Criterion) {
     for (tq, tk) in [(1, 100), (1, 1100), (1, 8000), (2, 1100), (3, 1100), (4, 1100), (82, 82), (82, 1082)] {
         let layers: Vec<_> = (0..LAYERS).map(|_| attended(9, 3, tq, tk)).collect();
         let pass = |attention: fn(&Tensor, &Tensor, &Tensor, f32, bool) -> Result<Tensor>| {
-            layers.iter().try_fold(None, |_, [q, k, v]| attention(q, k, v, 0.125, true).map(Some))
+            // On the pool, as a pass of the model is.
+            rayon::scope(|_| layers.iter().try_fold(None, |_, [q, k, v]| attention(q, k, v, 0.125, true).map(Some)))
         };
         let name = format!("{LAYERS} layers' attention {tq}x{tk}");
         compare(
