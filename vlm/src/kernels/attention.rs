@@ -2,8 +2,8 @@
 //!
 //! Queries that share a key head are packed side by side, so that a vector holds the same component of neighbouring
 //! queries. Scores are then made transposed (a row a key, a column a query): the softmax needs no sums across a vector, and
-//! keys and values are read where they lie in the cache. A single token's pass is split over ranges of keys instead of queries,
-//! and the ranges' results merged.
+//! keys and values are read where they lie in the cache. Few queries are split over ranges of keys as well, and the ranges'
+//! results merged; where queries would leave most lanes empty, [`super::attention_few`] takes them.
 
 #![allow(unsafe_code, reason = "strided reads of the cache and disjoint writes by parallel tasks")]
 

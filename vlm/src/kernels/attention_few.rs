@@ -144,8 +144,7 @@ impl SimdOp for Task<'_, '_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let Self { job, range, part } = self;
-        let f = isa.f32();
-        assert!(BLOCK_KEYS.is_multiple_of(f.len()) && job.width.is_multiple_of(f.len()) && job.q.d <= job.width);
+        assert!(BLOCK_KEYS.is_multiple_of(isa.f32().len()));
         let mut scores = vec![f32::NEG_INFINITY; job.queries() * BLOCK_KEYS];
         let mut decays = vec![0f32; job.queries()];
         for from in range.clone().step_by(BLOCK_KEYS) {
@@ -163,8 +162,7 @@ impl SimdOp for Task<'_, '_> {
     }
 }
 
-/// Rows that are asked of memory while others are multiplied: left to itself the processor follows only simple streams, and not
-/// across pages.
+/// Rows that are asked of memory while others are multiplied: the order of the products is none that processors foresee.
 #[derive(Clone, Copy)]
 struct Fetch {
     at: *const f32,
@@ -212,7 +210,7 @@ fn score_block<I: Isa>(isa: I, job: &Few<'_>, keys: Range<usize>, scores: &mut [
                 let offset = ((key - keys.start) * job.k.count + kv_head * step) * job.q.d;
                 // Each line once, with a key head's first queries.
                 let fetch = fetch.map(|rows| if query == kv_head * group { rows.from(offset) } else { Fetch::NONE });
-                let tile = Tile { job, query, kv_head, key, fetch };
+                let tile = Tile { job, kv_head, query, key, fetch };
                 match (queries, whole) {
                     (1, true) => tile.score::<I, 1, TILE_KEYS>(isa, at),
                     (2, true) => tile.score::<I, 2, TILE_KEYS>(isa, at),
@@ -318,11 +316,9 @@ fn gather_block<I: Isa>(
         while query < (kv_head + 1) * group {
             let queries = TILE_QUERIES.min((kv_head + 1) * group - query);
             let rows = Rows {
+                job,
                 v: job.v.row(kv_head, keys.start).as_ptr(),
-                stride: job.v.row_stride,
                 keys: keys.len(),
-                d: job.q.d,
-                width: job.width,
                 weights: &weights[query * BLOCK_KEYS..][..queries * BLOCK_KEYS],
                 decays: &decays[query..][..queries],
                 values: &mut values[query * job.width..][..queries * job.width],
@@ -339,12 +335,9 @@ fn gather_block<I: Isa>(
 
 /// Neighbouring queries of one key head, and the values of a block of keys.
 struct Rows<'a> {
+    job: &'a Few<'a>,
     v: *const f32,
-    /// From one key's values to the next key's.
-    stride: usize,
     keys: usize,
-    d: usize,
-    width: usize,
     weights: &'a [f32],
     decays: &'a [f32],
     values: &'a mut [f32],
@@ -356,25 +349,26 @@ impl Rows<'_> {
     fn gather<I: Isa, const Q: usize>(mut self, isa: I) {
         let lanes = isa.f32().len();
         let together = TILE_VECTORS * lanes;
-        let whole = self.d - self.d % together;
+        let d = self.job.q.d;
+        let whole = d - d % together;
         for at in (0..whole).step_by(together) {
             self.columns::<I, Q, TILE_VECTORS>(isa, at, lanes);
         }
         vectors(
-            self.d - whole,
+            d - whole,
             lanes,
             #[inline(always)]
             |at, n| self.columns::<I, Q, 1>(isa, whole + at, n),
         );
     }
 
-    /// For `Q` queries and `V` vectors of the width from `at` on, the last of which has `n` lanes that count.
+    /// For `Q` queries and `V` vectors of the width from `at` on, of which `n` lanes count.
     #[inline(always)]
     fn columns<I: Isa, const Q: usize, const V: usize>(&mut self, isa: I, at: usize, n: usize) {
         let f = isa.f32();
-        let lanes = f.len();
-        assert!(at + V * lanes <= self.width && at + (V - 1) * lanes + n <= self.d && self.keys <= BLOCK_KEYS);
-        assert!(self.weights.len() == Q * BLOCK_KEYS && self.values.len() == Q * self.width && self.decays.len() == Q);
+        let (lanes, width) = (f.len(), self.job.width);
+        assert!(at + V * lanes <= width && at + (V - 1) * lanes + n <= self.job.q.d && self.keys <= BLOCK_KEYS);
+        assert!(self.weights.len() == Q * BLOCK_KEYS && self.values.len() == Q * width && self.decays.len() == Q);
         let (weights, values) = (self.weights.as_ptr(), self.values.as_mut_ptr());
         let mut sums = [[f.zero(); V]; Q];
         // SAFETY: `v` has `keys` rows of `d` numbers (Heads::new); weights and values have the rows asserted above.
@@ -382,7 +376,7 @@ impl Rows<'_> {
             for (q, sums) in sums.iter_mut().enumerate() {
                 let decay = f.splat(self.decays[q]);
                 for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = f.mul(f.load_ptr(values.add(q * self.width + at + i * lanes)), decay);
+                    *sum = f.mul(f.load_ptr(values.add(q * width + at + i * lanes)), decay);
                 }
             }
             let mut v = self.v.add(at);
@@ -397,11 +391,11 @@ impl Rows<'_> {
                         sums[i] = f.mul_add(weight, x, sums[i]);
                     }
                 }
-                v = v.wrapping_add(self.stride);
+                v = v.wrapping_add(self.job.v.row_stride);
             }
             for (q, sums) in sums.iter().enumerate() {
                 for (i, &sum) in sums.iter().enumerate() {
-                    f.store_ptr(sum, values.add(q * self.width + at + i * lanes));
+                    f.store_ptr(sum, values.add(q * width + at + i * lanes));
                 }
             }
         }
