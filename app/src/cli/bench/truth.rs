@@ -50,16 +50,16 @@ struct Report {
     precision: String,
     seed: u64,
     count: u32,
-    captions: Share,
-    answers: Share,
-    answers_by_kind: BTreeMap<&'static str, Share>,
+    captions: Count,
+    answers: Count,
+    answers_by_kind: BTreeMap<&'static str, Count>,
     /// Milliseconds from the pixels to the last word.
     caption_ms: Spread,
 }
 
 /// How many of how many are true.
 #[derive(Clone, Copy, Serialize)]
-struct Share {
+struct Count {
     #[serde(rename = "true")]
     right: usize,
     of: usize,
@@ -79,10 +79,10 @@ impl Tally {
         self.of += 1;
     }
 
-    fn share(self) -> Share {
+    fn count(self) -> Count {
         let Self { right, of } = self;
         // To four places: more would look more certain than it is.
-        Share { right, of, share: (1e4 * right as f64 / of.max(1) as f64).round() / 1e4 }
+        Count { right, of, share: (1e4 * right as f64 / of.max(1) as f64).round() / 1e4 }
     }
 }
 
@@ -126,9 +126,9 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
         precision: card.precision,
         seed: args.seed,
         count: args.count,
-        captions: told.captions.share(),
-        answers: told.all_answers().share(),
-        answers_by_kind: told.answers.iter().map(|(kind, tally)| (*kind, tally.share())).collect(),
+        captions: told.captions.count(),
+        answers: told.all_answers().count(),
+        answers_by_kind: told.answers.iter().map(|(kind, tally)| (*kind, tally.count())).collect(),
         caption_ms: Spread::of(told.caption_ms.iter().copied()),
     };
     let mut err = io::stderr().lock();
@@ -216,7 +216,7 @@ mod tests {
         let request =
             Request { prompt: DEFAULT_INSTRUCTION.to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };
         let told = tell(engine, FLOOR_SEED, FLOOR_COUNT, &request).expect("told");
-        let (captions, answers) = (told.captions.share(), told.all_answers().share());
+        let (captions, answers) = (told.captions.count(), told.all_answers().count());
         let figures = format!("captions {}/{}, answers {}/{}", captions.right, captions.of, answers.right, answers.of);
         (told, figures)
     }
@@ -225,7 +225,7 @@ mod tests {
     fn the_demo_model_stays_above_its_floor() {
         let (told, figures) = tell_all(&mut *demo());
         assert!(told.captions.right >= CAPTION_FLOOR, "{figures}");
-        assert!(told.all_answers().share().share >= ANSWER_FLOOR, "{figures}");
+        assert!(told.all_answers().count().share >= ANSWER_FLOOR, "{figures}");
         assert_eq!(told.captions.of, FLOOR_COUNT as usize);
         let kinds = told.answers.keys().copied().collect::<Vec<_>>();
         assert_eq!(kinds, ["beside", "color", "count", "exists", "largest", "off", "shape", "where"]);
@@ -236,6 +236,6 @@ mod tests {
     #[test]
     fn a_model_that_sees_nothing_falls_under_the_floor() {
         let (told, figures) = tell_all(&mut Blind(demo()));
-        assert!(told.all_answers().share().share < ANSWER_FLOOR, "{figures}");
+        assert!(told.all_answers().count().share < ANSWER_FLOOR, "{figures}");
     }
 }
