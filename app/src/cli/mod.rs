@@ -47,7 +47,7 @@ enum Command {
     Cameras(cameras::CamerasArgs),
     /// Write stills of the demo scene and what is true of them
     Scene(scene::SceneArgs),
-    /// Measure how long a caption takes on this machine
+    /// Measure how long a caption takes on this machine, or how true a model is
     Bench(bench::BenchArgs),
 }
 

@@ -28,7 +28,7 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct WatchArgs {
-    /// camera, camera:N, camera:NAME, or a picture, folder or video
+    /// camera, camera:N, camera:NAME, demo, or a picture, folder or video
     #[arg(long, value_name = "SOURCE")]
     pub source: SourceSpec,
 

@@ -139,6 +139,7 @@ mod tests {
     use image::Rgb;
 
     use super::*;
+    use crate::capture::scene::{World, caption, paint};
 
     /// A scene with light, dark and coloured parts.
     fn scene() -> RgbImage {
@@ -239,5 +240,34 @@ mod tests {
         assert!(gate.passes_over(&brighter(1.0), start));
         assert!(gate.passes_over(&brighter(2.0), start));
         assert!(!gate.passes_over(&brighter(4.0), start));
+    }
+
+    #[test]
+    fn the_demo_scene_is_passed_over_only_while_the_same_is_true_of_it() {
+        let (mut passed_over, mut captioned, mut resting) = (0, 0, 0);
+        for seed in 0..4 {
+            let mut world = World::new(seed);
+            let mut last: Option<(Sketch, String)> = None;
+            // Fifteen seconds, in steps that a caption takes.
+            for _ in 0..60 {
+                let before = world.truth();
+                world.advance(0.25);
+                let (sketch, truth) = (Sketch::of(&paint(&world)), caption(&world.truth()));
+                let rests = before == world.truth() && !before.is_empty();
+                match &last {
+                    Some((sketched, told)) if sketch.is_unchanged(sketched) => {
+                        assert_eq!(*told, truth, "seed {seed}: passed over");
+                        passed_over += 1;
+                        resting += usize::from(rests);
+                    }
+                    _ => {
+                        assert!(last.is_none() || !rests, "seed {seed}: nothing moved");
+                        captioned += 1;
+                        last = Some((sketch, truth));
+                    }
+                }
+            }
+        }
+        assert!(passed_over > 60 && captioned > 20 && resting > 10, "{passed_over} {captioned} {resting}");
     }
 }

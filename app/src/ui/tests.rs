@@ -1,5 +1,7 @@
 //! The window as a person meets it: found by its labels, with a fake camera and a fake engine behind the real pipeline.
 
+mod first_run;
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -96,18 +98,9 @@ impl Bench {
         &self.doors.engine
     }
 
-    /// Draws the window until `done`.
     #[track_caller]
-    fn wait(&mut self, what: &str, mut done: impl FnMut(&Harness<'static, App>) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.window.step();
-            if done(&self.window) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "waited in vain for {what}");
-            thread::sleep(Duration::from_millis(5));
-        }
+    fn wait(&mut self, what: &str, done: impl FnMut(&Harness<'static, App>) -> bool) {
+        wait(&mut self.window, what, done);
     }
 
     #[track_caller]
@@ -142,6 +135,20 @@ impl Bench {
 
     fn opened(&self) -> Vec<String> {
         self.doors.opened.lock().expect("no thread panicked").clone()
+    }
+}
+
+/// Draws the window until `done`.
+#[track_caller]
+fn wait(window: &mut Harness<'static, App>, what: &str, mut done: impl FnMut(&Harness<'static, App>) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        window.step();
+        if done(window) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

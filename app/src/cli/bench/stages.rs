@@ -1,4 +1,4 @@
-//! `sightline bench`: how long each stage of a caption takes on this machine, and how much memory it needs.
+//! `sightline bench [IMAGE]`: how long each stage of a caption takes on this machine, and how much memory it needs.
 //!
 //! Every round measures the same four things in turn, so that a machine whose speed drifts slows all of them alike: a caption
 //! of a new view, a question about that view, the same view captioned again with the first caption as its draft, and a caption
@@ -15,8 +15,9 @@ use image::RgbImage;
 use serde::Serialize;
 use vlm::{Cancel, Part, Reply, Role, Turn};
 
-use super::args::ModelArgs;
+use super::{Spread, ms};
 use crate::capture::decode::read_picture;
+use crate::cli::args::ModelArgs;
 use crate::engine::local::{self, LocalEngine};
 use crate::engine::{Engine, Request};
 
@@ -29,7 +30,7 @@ const PREFIX_WORDS: usize = 1000;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
-pub struct BenchArgs {
+pub struct StageArgs {
     /// The picture to caption [default: a drawn one of 1280 x 720]
     #[arg(value_name = "IMAGE")]
     pub image: Option<PathBuf>,
@@ -75,25 +76,6 @@ struct Stages {
     prefixed_total: Spread,
 }
 
-/// What some rounds took.
-#[derive(Clone, Copy, Serialize)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    /// Of at least one value.
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = values.collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |i: usize| sorted.get(i).copied().unwrap_or_default();
-        let last = sorted.len().saturating_sub(1);
-        Self { median: f64::midpoint(at(last / 2), at(sorted.len() / 2)), least: at(0), most: at(last) }
-    }
-}
-
 /// What one round measured.
 struct Round {
     cold: Reply,
@@ -106,7 +88,7 @@ struct Round {
 ///
 /// # Errors
 /// When the picture or the model can't be used, or standard output can't be written.
-pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     let picture = match &args.image {
         Some(path) => read_picture(path)?,
         None => drawn(),
@@ -156,7 +138,6 @@ fn drawn() -> RgbImage {
 }
 
 fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
-    let ms = |d: Duration| d.as_secs_f64() * 1e3;
     let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
     let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
     let card = engine.card();
@@ -237,14 +218,6 @@ fn peak_memory_mib() -> Option<f64> {
 mod tests {
     use super::*;
     use crate::engine::spec::{EngineOptions, ModelSpec};
-
-    #[test]
-    fn a_spread_has_its_median_in_the_middle() {
-        let of = |values: &[f64]| Spread::of(values.iter().copied());
-        let odd = of(&[3.0, 1.0, 9.0]);
-        assert_eq!((odd.median, odd.least, odd.most), (3.0, 1.0, 9.0));
-        assert!((of(&[4.0, 1.0, 2.0, 9.0]).median - 3.0).abs() < 1e-12);
-    }
 
     #[test]
     fn a_round_measures_what_it_says() {

@@ -1,0 +1,241 @@
+//! `sightline bench truth`: how much of what a model says of the demo scene is true.
+//!
+//! The model sees stills that it was never trained on, through the same engine, instruction and questions as in use. A
+//! still has nothing on its way, so every reply has one fair wording (see the scene's `World` and `words`) and is true
+//! only when it is that one, letter by letter. Nothing here knows how the model works: it is anyone's [`Engine`].
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+use vlm::Cancel;
+
+use super::{Spread, ms};
+use crate::capture::scene::{caption, paint, questions};
+use crate::cli::args::ModelArgs;
+use crate::cli::scene::still;
+use crate::engine::{Engine, EngineError, Request, local};
+
+/// Scenes unless told otherwise. One share of 97 % then has a standard error of 0.5 % for captions and for each kind of
+/// answer, and of 0.2 % for all answers together.
+const COUNT: u32 = 1000;
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct TruthArgs {
+    /// Which scenes: the same number gives the same ones
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// How many scenes
+    #[arg(long, value_name = "K", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+
+    /// Show this many untrue replies on standard error
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub untrue: usize,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// The line on standard output.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    device: String,
+    precision: String,
+    seed: u64,
+    count: u32,
+    captions: Count,
+    answers: Count,
+    answers_by_kind: BTreeMap<&'static str, Count>,
+    /// Milliseconds from the pixels to the last word.
+    caption_ms: Spread,
+}
+
+/// How many of how many are true.
+#[derive(Clone, Copy, Serialize)]
+struct Count {
+    #[serde(rename = "true")]
+    right: usize,
+    of: usize,
+    share: f64,
+}
+
+/// Replies that were counted.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    right: usize,
+    of: usize,
+}
+
+impl Tally {
+    fn add(&mut self, right: bool) {
+        self.right += usize::from(right);
+        self.of += 1;
+    }
+
+    fn count(self) -> Count {
+        let Self { right, of } = self;
+        // To four places: more would look more certain than it is.
+        Count { right, of, share: (1e4 * right as f64 / of.max(1) as f64).round() / 1e4 }
+    }
+}
+
+/// What a model said of some scenes.
+#[derive(Default)]
+struct Told {
+    captions: Tally,
+    answers: BTreeMap<&'static str, Tally>,
+    caption_ms: Vec<f64>,
+    untrue: Vec<Untrue>,
+}
+
+/// A reply that is not the true one.
+struct Untrue {
+    number: u32,
+    asked: String,
+    truth: String,
+    told: String,
+}
+
+impl Told {
+    /// All answers, of whatever kind.
+    fn all_answers(&self) -> Tally {
+        let sum = |a: Tally, b: &Tally| Tally { right: a.right + b.right, of: a.of + b.of };
+        self.answers.values().fold(Tally::default(), sum)
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When the model can't be used, or standard output can't be written.
+pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
+    let mut engine = local::open(&args.model.model, &args.model.engine_options())?;
+    let told = tell(&mut engine, args.seed, args.count, &args.model.request(false))
+        .context("The model failed while it was measured")?;
+    let card = engine.card();
+    let report = Report {
+        model: card.model,
+        device: card.device,
+        precision: card.precision,
+        seed: args.seed,
+        count: args.count,
+        captions: told.captions.count(),
+        answers: told.all_answers().count(),
+        answers_by_kind: told.answers.iter().map(|(kind, tally)| (*kind, tally.count())).collect(),
+        caption_ms: Spread::of(told.caption_ms.iter().copied()),
+    };
+    let mut err = io::stderr().lock();
+    for Untrue { number, asked, truth, told } in told.untrue.iter().take(args.untrue) {
+        writeln!(err, "scene {number}: {asked}\n  true: {truth}\n  told: {told}")?;
+    }
+    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has the engine caption the first `count` scenes of `seed` and answer every kind of question about each.
+fn tell(engine: &mut dyn Engine, seed: u64, count: u32, request: &Request) -> Result<Told, EngineError> {
+    let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
+    let mut told = Told::default();
+    for number in 0..count {
+        let (world, mut random) = still(seed, number);
+        let objects = world.truth();
+        engine.look(&paint(&world), &cancel)?;
+        let reply = engine.caption(request, &cancel, silent)?;
+        told.caption_ms.push(ms(reply.timings.total()));
+        let mut replies = vec![(None, request.prompt.clone(), caption(&objects), reply.text)];
+        for question in questions(&objects, &mut random) {
+            let request = Request { prompt: question.q.clone(), ..request.clone() };
+            let reply = engine.ask(&request, &cancel, silent)?;
+            replies.push((Some(question.kind), question.q, question.a, reply.text));
+        }
+        for (kind, asked, truth, said) in replies {
+            let tally = kind.map_or(&mut told.captions, |kind| told.answers.entry(kind).or_default());
+            tally.add(said == truth);
+            if said != truth {
+                told.untrue.push(Untrue { number, asked, truth, told: said });
+            }
+        }
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+    use vlm::Reply;
+
+    use super::*;
+    use crate::engine::EngineCard;
+    use crate::engine::spec::{EngineOptions, ModelSpec};
+    use crate::pipeline::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS};
+
+    /// The scenes of the floor.
+    const FLOOR_SEED: u64 = 1;
+    const FLOOR_COUNT: u32 = 100;
+    /// True captions that the demo model must reach on them. The one in this tree, an early state of its training, reaches
+    /// 4, and 3 with its eyes shut: so far the answers alone guard it. To be raised with the model.
+    const CAPTION_FLOOR: usize = 3;
+    /// The share of true answers that it must reach: the one in this tree reaches 465 of 753, and 208 with its eyes shut.
+    /// To be raised with the model.
+    const ANSWER_FLOOR: f64 = 0.6;
+
+    /// The demo model with its eyes shut: whatever it is shown, it sees grey.
+    struct Blind(Box<dyn Engine>);
+
+    impl Engine for Blind {
+        fn card(&self) -> EngineCard {
+            self.0.card()
+        }
+
+        fn look(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<(), EngineError> {
+            let grey = RgbImage::from_pixel(picture.width(), picture.height(), image::Rgb([128; 3]));
+            self.0.look(&grey, cancel)
+        }
+
+        fn caption(&mut self, to: &Request, cancel: &Cancel, on: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+            self.0.caption(to, cancel, on)
+        }
+
+        fn ask(&mut self, to: &Request, cancel: &Cancel, on: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+            self.0.ask(to, cancel, on)
+        }
+    }
+
+    fn demo() -> Box<dyn Engine> {
+        Box::new(local::open(&ModelSpec::Demo, &EngineOptions::default()).expect("the demo model is built in"))
+    }
+
+    fn tell_all(engine: &mut dyn Engine) -> (Told, String) {
+        let request =
+            Request { prompt: DEFAULT_INSTRUCTION.to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };
+        let told = tell(engine, FLOOR_SEED, FLOOR_COUNT, &request).expect("told");
+        let (captions, answers) = (told.captions.count(), told.all_answers().count());
+        let figures = format!("captions {}/{}, answers {}/{}", captions.right, captions.of, answers.right, answers.of);
+        (told, figures)
+    }
+
+    #[test]
+    fn the_demo_model_stays_above_its_floor() {
+        let (told, figures) = tell_all(&mut *demo());
+        assert!(told.captions.right >= CAPTION_FLOOR, "{figures}");
+        assert!(told.all_answers().count().share >= ANSWER_FLOOR, "{figures}");
+        assert_eq!(told.captions.of, FLOOR_COUNT as usize);
+        let kinds = told.answers.keys().copied().collect::<Vec<_>>();
+        assert_eq!(kinds, ["beside", "color", "count", "exists", "largest", "off", "shape", "where"]);
+        let untrue = told.captions.of - told.captions.right + told.all_answers().of - told.all_answers().right;
+        assert_eq!(told.untrue.len(), untrue);
+    }
+
+    #[test]
+    fn a_model_that_sees_nothing_falls_under_the_floor() {
+        let (told, figures) = tell_all(&mut Blind(demo()));
+        assert!(told.all_answers().count().share < ANSWER_FLOOR, "{figures}");
+    }
+}

@@ -1,0 +1,58 @@
+//! The window of somebody who has no camera and no model: the demo scene and the demo model, both the real ones.
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+
+use super::*;
+use crate::capture::{self, SourceOptions, SourceSpec};
+use crate::engine::spec::{EngineOptions, ModelSpec};
+use crate::engine::{Engine, demo, local};
+
+/// Doors to what is built in, and to nothing else.
+struct BuiltIn;
+
+impl Doors for BuiltIn {
+    fn source(&self, spec: &str) -> Result<OpenSource, String> {
+        let spec: SourceSpec = spec.parse().map_err(|error| format!("{error}"))?;
+        Ok(Box::new(move || capture::open(&spec, &SourceOptions::default())))
+    }
+
+    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
+        let model: ModelSpec = model.parse().map_err(|error| format!("{error}"))?;
+        Ok(Box::new(move || {
+            local::open(&model, &EngineOptions::default()).map(|engine| Box::new(engine) as Box<dyn Engine>)
+        }))
+    }
+
+    fn models(&self) -> Vec<Choice> {
+        Vec::new()
+    }
+
+    fn cameras(&self) -> Result<Vec<Choice>, String> {
+        Ok(Vec::new())
+    }
+
+    fn choose(&self, _: Wanted) -> Option<PathBuf> {
+        None
+    }
+}
+
+#[test]
+fn the_demo_captions_itself_and_says_what_it_is() {
+    let options = Options {
+        source: Some("demo".to_owned()),
+        model: Some(demo::NAME.to_owned()),
+        settings: Settings::default(),
+        doors: Arc::new(BuiltIn),
+    };
+    let mut window = Harness::builder()
+        .with_size([1180.0, 780.0])
+        .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
+    wait(&mut window, demo::NOTE, |window| window.query_by_label(demo::NOTE).is_some());
+    wait(&mut window, "a caption", |window| {
+        ["An empty scene.", "A small ", "A large ", "From left to right: "]
+            .iter()
+            .any(|start| window.query_all_by_label_contains(start).next().is_some())
+    });
+    window.check_accessibility();
+}
