@@ -1,8 +1,8 @@
 //! SmolVLM on candle: pictures and text in, streamed text out.
 //!
 //! The heart is [`Session`]: one KV cache with marks, in which a prefix is evaluated once, a view is replaced for every
-//! frame, and every reply is rolled back. This crate knows no camera, thread, window or log, and no tensor type appears
-//! in what it exports.
+//! frame, and every reply is rolled back. In a [`Conversation`] replies stay, for follow-ups. This crate knows no camera,
+//! thread, window or log, and no tensor type appears in what it exports.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -29,6 +29,8 @@ pub mod bench_support;
 mod cancel;
 mod checkpoint;
 mod config;
+mod conversation;
+mod decode;
 mod error;
 mod files;
 mod image;
@@ -53,6 +55,7 @@ mod golden;
 mod session_tests;
 
 pub use cancel::Cancel;
+pub use conversation::{Conversation, Say};
 pub use error::{Error, Result};
 pub use files::{BuiltIn, ModelFiles};
 pub use image::Tiling;

@@ -76,6 +76,13 @@ impl Model {
         self.text.context()
     }
 
+    /// # Errors
+    /// [`Error::TooLong`] when so many tokens don't fit.
+    pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
+        let context = self.context();
+        if tokens > context { Err(Error::TooLong { tokens, context }) } else { Ok(()) }
+    }
+
     /// Threads that compute.
     #[must_use]
     pub fn threads(&self) -> usize {

@@ -19,6 +19,8 @@ const END_OF_UTTERANCE: &str = "<end_of_utterance>";
 const FAKE: &str = "<fake_token_around_image>";
 const GLOBAL: &str = "<global-img>";
 const IMAGE: &str = "<image>";
+/// What comes between a reply and the turn after it.
+const REPLY_END: &str = "<end_of_utterance>\n";
 /// What the reply follows.
 const REPLY_HEAD: &str = "<end_of_utterance>\nAssistant:";
 
@@ -52,8 +54,23 @@ impl Role {
 pub enum Part {
     /// Words.
     Text(String),
-    /// A picture, shown as a single tile.
+    /// A picture, shown as a single tile unless said otherwise.
     Picture(RgbImage),
+}
+
+impl Part {
+    /// The picture, if it is one.
+    pub(crate) fn picture(&self) -> Option<&RgbImage> {
+        match self {
+            Self::Picture(picture) => Some(picture),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Whether there is nothing to it.
+    fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(words) if words.trim().is_empty())
+    }
 }
 
 /// One turn of the conversation that a prefix holds.
@@ -120,19 +137,41 @@ impl Prompter {
     }
 
     fn push_turn(&self, text: &mut String, turn: &Turn) {
-        text.push_str(turn.role.name());
-        text.push(':');
-        if !matches!(turn.parts.first(), Some(Part::Picture(_))) {
-            text.push(' ');
-        }
-        for part in &turn.parts {
-            match part {
-                Part::Text(words) => text.push_str(&defused(words)),
-                Part::Picture(_) => self.push_picture(text, Grid::default()),
-            }
-        }
+        let grids = vec![Grid::default(); turn.parts.len()];
+        self.push_said(text, turn.role, &turn.parts, &grids);
         text.push_str(END_OF_UTTERANCE);
         text.push('\n');
+    }
+
+    /// A turn without its end. `grids` are those of its pictures, in order.
+    fn push_said(&self, text: &mut String, role: Role, parts: &[Part], grids: &[Grid]) {
+        text.push_str(role.name());
+        text.push(':');
+        if !matches!(parts.first(), Some(Part::Picture(_))) {
+            text.push(' ');
+        }
+        let mut grids = grids.iter();
+        for part in parts {
+            match part {
+                Part::Text(words) => text.push_str(&defused(words)),
+                Part::Picture(_) => self.push_picture(text, grids.next().copied().unwrap_or_default()),
+            }
+        }
+    }
+
+    /// A user's turn and the head of the reply. `first` says whether it opens the conversation; otherwise it follows a
+    /// reply, whose end comes before it. `grids` are those of its pictures, in order.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`] when nothing is said.
+    pub fn user_turn(&self, parts: &[Part], grids: &[Grid], first: bool) -> Result<Vec<u32>> {
+        if parts.iter().filter(|part| part.picture().is_none()).all(Part::is_blank) {
+            return Err(Error::EmptyPrompt);
+        }
+        let mut text = String::from(if first { START } else { REPLY_END });
+        self.push_said(&mut text, Role::User, parts, grids);
+        text.push_str(REPLY_HEAD);
+        self.encode(&text)
     }
 
     /// The pictures of a view, one after the other.
@@ -178,7 +217,8 @@ impl Prompter {
         let _ = write!(text, "{FAKE}{GLOBAL}{features}{FAKE}");
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+    /// The ids of a text in which markers are markers.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.tokenizer.encode(text, false).map_err(|e| Error::Tokenizer(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }

@@ -15,13 +15,13 @@ use candle_core::Tensor;
 use image::RgbImage;
 
 use crate::cancel::Cancel;
+use crate::decode::{Decoded, decode};
 use crate::error::{Error, Result};
 use crate::image::{Grid, Tiling, grid};
 use crate::kv_cache::KvCache;
 use crate::model::Model;
 use crate::prompt::{Part, Turn};
 use crate::reply::{Draft, Reply, Stop, Timings};
-use crate::sampling::Greedy;
 use crate::writer::Writer;
 
 /// What to ask of the view.
@@ -93,11 +93,8 @@ impl Session {
     fn evaluate_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
         self.prefix = self.model.prompter.prefix(turns)?;
         self.cache.rewind(0);
-        self.check_length(self.prefix.len())?;
-        let pictures = turns.iter().flat_map(|t| &t.parts).filter_map(|part| match part {
-            Part::Picture(picture) => Some(picture),
-            Part::Text(_) => None,
-        });
+        self.model.check_length(self.prefix.len())?;
+        let pictures = turns.iter().flat_map(|t| &t.parts).filter_map(Part::picture);
         let features = self.model.encode(&self.model.tiles(pictures, Tiling::One)?, cancel)?;
         self.model.forward(&self.prefix, features.as_ref(), &mut self.cache, 1, cancel)?;
         Ok(())
@@ -115,7 +112,7 @@ impl Session {
         self.cache.rewind(self.prefix.len());
         let grids: Vec<Grid> = pictures.iter().map(|p| grid(p, tiling, &self.model.preprocessor)).collect();
         let ids = self.model.prompter.view(&grids)?;
-        self.check_length(self.prefix.len() + ids.len())?;
+        self.model.check_length(self.prefix.len() + ids.len())?;
         let start = Instant::now();
         let tiles = self.model.tiles(pictures.iter().copied(), tiling)?;
         let preprocess = start.elapsed();
@@ -163,7 +160,7 @@ impl Session {
         let instruction = model.prompter.instruction(ask.prompt)?;
         let view_ids = self.view.as_ref().ok_or(Error::NoView)?.ids.len();
         let base = self.prefix.len() + view_ids + instruction.len();
-        self.check_length(base + 1)?;
+        self.model.check_length(base + 1)?;
         let max_tokens = ask.max_tokens.min(model.context() - base);
         let draft = &draft[..draft.len().min(max_tokens)];
         let Some(view) = self.view.as_mut() else { return Err(Error::NoView) };
@@ -180,7 +177,7 @@ impl Session {
         pass.extend(&instruction);
         pass.extend(draft);
         self.cache.rewind(before);
-        let mut writer = Writer::new(&model.prompter, ask, max_tokens, cancel, on_text);
+        let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, on_text);
         let first = model.forward(&pass, view.pending.as_ref(), &mut self.cache, 1 + draft.len(), cancel);
         let logits = match first {
             Ok(logits) => logits,
@@ -194,42 +191,14 @@ impl Session {
         };
         view.pending = None;
 
-        // Row `i` follows the instruction and `i` tokens of the draft: its choice counts as long as the draft agreed so far.
-        let mut greedy = Greedy::new();
-        let mut accepted = 0;
-        let mut next = greedy.choose(&logits.get(0)?)?;
-        timings.prefill = start.elapsed();
-        let start = Instant::now();
-        let mut stop = writer.write(next)?;
-        while stop.is_none() && draft.get(accepted) == Some(&next) {
-            accepted += 1;
-            next = greedy.choose(&logits.get(accepted)?)?;
-            stop = writer.write(next)?;
-        }
-        // A reply that is over at a token that the draft had right, too, needed no further pass.
-        let last = usize::from(stop.is_some() && draft.get(accepted) == Some(&next));
-        self.cache.rewind(base + accepted);
-        let stop = loop {
-            if let Some(stop) = stop {
-                break stop;
-            }
-            let logits = match model.forward(&[next], None, &mut self.cache, 1, cancel) {
-                Err(Error::Cancelled) => break Stop::Cancelled,
-                other => other?,
-            };
-            next = greedy.choose(&logits.get(0)?)?;
-            stop = writer.write(next)?;
-        };
-        timings.decode = start.elapsed();
+        let decoded = decode(&model, &mut self.cache, &logits, draft, &mut writer, cancel);
         self.cache.rewind(base - instruction.len());
+        let Decoded { stop, accepted, last, first_token } = decoded?;
+        timings.prefill = first_token - start;
+        timings.decode = first_token.elapsed();
         let (text, token_ids) = writer.finish(stop)?;
-        let draft = Draft { offered: draft.len(), accepted: accepted + last };
-        let end = (stop == Stop::End).then_some(next);
+        let draft = Draft { offered: draft.len(), accepted };
+        let end = (stop == Stop::End).then_some(last);
         Ok((Reply { text, token_ids, prompt_ids, stop, draft, timings }, end))
-    }
-
-    fn check_length(&self, tokens: usize) -> Result<()> {
-        let context = self.model.context();
-        if tokens > context { Err(Error::TooLong { tokens, context }) } else { Ok(()) }
     }
 }

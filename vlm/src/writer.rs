@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::prompt::{Prompter, TextStream};
 use crate::reply::Stop;
 use crate::sampling::circle;
-use crate::session::Ask;
 
 /// A reply that is being written.
 pub(crate) struct Writer<'a> {
@@ -21,15 +20,16 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// A reply of at most `max_tokens`. With `ignore_end`, neither the model's end nor a circle is one.
     pub fn new(
         prompter: &'a Prompter,
-        ask: Ask<'_>,
+        ignore_end: bool,
         max_tokens: usize,
         cancel: &'a Cancel,
         on_text: &'a mut dyn FnMut(&str),
     ) -> Self {
         let (stream, ids) = (prompter.stream(), Vec::new());
-        Self { prompter, stream, ids, max_tokens, ignore_end: ask.ignore_end, cancel, on_text, blank: true }
+        Self { prompter, stream, ids, max_tokens, ignore_end, cancel, on_text, blank: true }
     }
 
     /// Takes the next token. Says why the reply is over, if it is.

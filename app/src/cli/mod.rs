@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 pub mod cameras;
+mod chat;
 mod describe;
 mod interrupt;
 mod json;
@@ -43,6 +44,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Describe pictures
     Describe(describe::DescribeArgs),
+    /// Talk about pictures, with follow-ups
+    Chat(chat::ChatArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
     /// Write stills of the demo scene and what is true of them
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         None => live::run(&arguments.live),
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
+        Some(Command::Chat(args)) => chat::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
         Some(Command::Scene(args)) => scene::run(args),
         Some(Command::Bench(args)) => bench::run(args),
@@ -132,6 +136,7 @@ mod tests {
             "sightline describe",
             "sightline describe a.png --model 1b",
             "sightline describe a.png --max-tokens 0",
+            "sightline chat --max-tokens 0",
             "sightline --device gpu",
             "sightline --precision f64",
         ] {
@@ -140,6 +145,13 @@ mod tests {
         for line in ["sightline --help", "sightline watch --help", "sightline --version"] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
         }
+    }
+
+    #[test]
+    fn a_chat_answers_at_length_and_asks_nothing_by_itself() {
+        let arguments = parse("sightline chat a.png b.png --model demo").expect("arguments");
+        let Some(Command::Chat(chat)) = arguments.command else { panic!("another command") };
+        assert_eq!((chat.images.len(), chat.model.max_tokens.get(), chat.model.prompt.as_str()), (2, 256, ""));
     }
 
     #[test]

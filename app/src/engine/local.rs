@@ -21,12 +21,21 @@ pub struct LocalEngine {
 /// # Errors
 /// When there is no such model here, it can't be run, or the device or precision is not to be had.
 pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, EngineError> {
+    let (model, card) = load(model, options)?;
+    Ok(LocalEngine { session: Session::new(model).map_err(failed)?, card })
+}
+
+/// Loads a model that nothing was said to yet.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
     check(options)?;
     let files = find(model)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
     let loaded = Model::load(&files, LoadOptions { threads }).map_err(failed)?;
     let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: "f32".into() };
-    Ok(LocalEngine { session: Session::new(Arc::new(loaded)).map_err(failed)?, card })
+    Ok((Arc::new(loaded), card))
 }
 
 /// The model of those who name none: the default one if it is on this machine, otherwise the built-in one.
@@ -150,7 +159,7 @@ fn or_cancelled(reply: vlm::Result<Reply>) -> Result<Reply, EngineError> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
-fn failed(error: Error) -> EngineError {
+pub(super) fn failed(error: Error) -> EngineError {
     let only_this_request =
         matches!(error, Error::TooLong { .. } | Error::EmptyPrompt | Error::Picture { .. } | Error::NoView);
     EngineError { message: error.to_string(), only_this_request }

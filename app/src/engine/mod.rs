@@ -1,5 +1,6 @@
 //! Who turns pictures into words. The pipeline asks an [`Engine`] and knows no model; an engine knows no thread.
 
+pub mod conversation;
 pub mod demo;
 pub mod local;
 pub mod spec;

@@ -1,0 +1,378 @@
+//! `sightline chat`: pictures and questions in turn, with follow-ups.
+//!
+//! `img>` takes pictures, `txt>` a question, and an empty line goes from one to the other; whatever is sent is answered at
+//! once and remembered. What can't be done costs a sentence, never the conversation. In a pipe, lines mean the same.
+
+mod entry;
+mod lines;
+mod transcript;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use vlm::{Cancel, Part, Reply, Say, Stop};
+
+use self::entry::{COMMANDS, Command, Piece};
+use self::lines::{Line, Lines, Plain, Terminal};
+use self::transcript::{Exchange, Said, Transcript};
+use super::args::ModelArgs;
+use super::interrupt::Tasks;
+use super::plain::lines as plain_lines;
+use crate::capture::decode::read_picture;
+use crate::engine::conversation::{self, LocalConversation};
+use crate::engine::{EngineCard, EngineError};
+
+/// The command's arguments. An answer may be longer than a caption, and what is asked is typed.
+#[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("max_tokens", |arg| arg.default_value("256")),
+    mut_arg("prompt", |arg| arg.default_value("").hide_default_value(true).help("What to ask before anything is typed")),
+)]
+pub struct ChatArgs {
+    /// Picture files for the first question
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+
+    /// Cut pictures into tiles, for small print; slower
+    #[arg(long)]
+    pub split: bool,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// Talks until there is nothing more to read.
+///
+/// # Errors
+/// When the model can't be loaded or fails, or standard output can't be written.
+pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let at_terminal = stdin.is_terminal() && stdout.is_terminal();
+    let mut lines: Box<dyn Lines> = if at_terminal {
+        Box::new(Terminal::new()?)
+    } else {
+        Box::new(Plain { prompts: stdin.is_terminal(), input: stdin.lock() })
+    };
+    let tasks = Tasks::new()?;
+    let talker = conversation::open(&args.model.model, &args.model.engine_options(), args.split)?;
+    let mut chat = Chat {
+        talker,
+        tasks,
+        max_tokens: args.model.max_tokens.get(),
+        watched: stdin.is_terminal(),
+        transcript: Transcript::default(),
+        said: Vec::new(),
+        parts: Vec::new(),
+        failed: false,
+        out: stdout,
+        err: io::stderr(),
+    };
+    chat.begin(&args.images, &args.model.prompt)?;
+    chat.talk(lines.as_mut())?;
+    Ok(if chat.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Who answers, and remembers.
+trait Talk {
+    fn card(&self) -> &EngineCard;
+
+    fn say(
+        &mut self,
+        turn: Say<'_>,
+        remember: bool,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Option<Reply>, EngineError>;
+
+    fn undo(&mut self);
+
+    fn reset(&mut self);
+}
+
+impl Talk for LocalConversation {
+    fn card(&self) -> &EngineCard {
+        Self::card(self)
+    }
+
+    fn say(
+        &mut self,
+        turn: Say<'_>,
+        remember: bool,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Option<Reply>, EngineError> {
+        Self::say(self, turn, remember, cancel, on_text)
+    }
+
+    fn undo(&mut self) {
+        Self::undo(self);
+    }
+
+    fn reset(&mut self) {
+        Self::reset(self);
+    }
+}
+
+/// What is asked for next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prompt {
+    Picture,
+    Question,
+}
+
+impl Prompt {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Picture => "img> ",
+            Self::Question => "txt> ",
+        }
+    }
+}
+
+/// What a line led to.
+enum Next {
+    Ask(Prompt),
+    Quit,
+}
+
+struct Chat<T, O, E> {
+    talker: T,
+    tasks: Tasks,
+    max_tokens: usize,
+    /// A person sees what goes wrong; otherwise the exit code has to tell.
+    watched: bool,
+    transcript: Transcript,
+    /// The pictures that wait for a question, for people ...
+    said: Vec<Said>,
+    /// ... and for the model.
+    parts: Vec<Part>,
+    failed: bool,
+    out: O,
+    err: E,
+}
+
+impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
+    /// Takes the pictures and the question of the command line.
+    fn begin(&mut self, images: &[PathBuf], question: &str) -> anyhow::Result<()> {
+        if self.watched {
+            let model = &self.talker.card().model;
+            writeln!(self.err, "Talking with {model}. Name pictures at img>, ask at txt>. /help shows more.")?;
+        }
+        for image in images {
+            self.add(image)?;
+        }
+        if !question.trim().is_empty() {
+            self.ask(question, true)?;
+        }
+        Ok(())
+    }
+
+    /// Follows line after line.
+    fn talk(&mut self, lines: &mut dyn Lines) -> anyhow::Result<()> {
+        let mut prompt = Prompt::Picture;
+        let mut interrupted = false;
+        loop {
+            match lines.next(prompt.text())? {
+                Line::End => return Ok(()),
+                Line::Interrupted if interrupted => return Ok(()),
+                Line::Interrupted => {
+                    interrupted = true;
+                    writeln!(self.err, "Press Ctrl-C again to quit.")?;
+                }
+                Line::Text(line) => {
+                    interrupted = false;
+                    match self.follow(&line, prompt)? {
+                        Next::Ask(next) => prompt = next,
+                        Next::Quit => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, line: &str, prompt: Prompt) -> anyhow::Result<Next> {
+        if line.trim().is_empty() {
+            return Ok(Next::Ask(match prompt {
+                Prompt::Picture => Prompt::Question,
+                Prompt::Question => Prompt::Picture,
+            }));
+        }
+        match entry::command(line) {
+            Some(Ok(Command::Quit)) => return Ok(Next::Quit),
+            Some(Ok(command)) => return self.obey(command, prompt).map(Next::Ask),
+            Some(Err(sentence)) => self.complain(&sentence)?,
+            None if prompt == Prompt::Question || entry::is_question(line) => {
+                return Ok(Next::Ask(if self.ask(line, true)? { Prompt::Picture } else { prompt }));
+            }
+            None if entry::is_address(line) => {
+                self.complain("Pictures on the web can't be fetched yet. Save the picture, and name its file.")?;
+            }
+            None => {
+                for path in entry::pictures(line) {
+                    self.add(&path)?;
+                }
+            }
+        }
+        Ok(Next::Ask(prompt))
+    }
+
+    /// Follows a command. Says what is asked for next.
+    fn obey(&mut self, command: Command, prompt: Prompt) -> anyhow::Result<Prompt> {
+        match command {
+            Command::Images => write!(self.out, "{}", self.transcript.images(&self.said))?,
+            Command::Once(question) => return Ok(if self.ask(&question, false)? { Prompt::Picture } else { prompt }),
+            Command::Undo => match self.transcript.exchanges.pop() {
+                Some(exchange) => {
+                    self.talker.undo();
+                    writeln!(self.err, "Forgot: {}", exchange.question())?;
+                }
+                None => self.complain("There is nothing to undo.")?,
+            },
+            Command::Reset => {
+                self.talker.reset();
+                self.transcript.exchanges.clear();
+                self.said.clear();
+                self.parts.clear();
+                writeln!(self.err, "Forgot everything.")?;
+                return Ok(Prompt::Picture);
+            }
+            Command::Save(path) => match self.transcript.save(&path, self.talker.card()) {
+                Ok(()) => writeln!(self.err, "Saved as {}.", path.display())?,
+                Err(sentence) => self.complain(&sentence)?,
+            },
+            Command::Help => {
+                for (name, what) in COMMANDS {
+                    writeln!(self.err, "{name:<15} {what}")?;
+                }
+                writeln!(self.err, "An empty line goes from img> to txt> and back.")?;
+                writeln!(self.err, "A picture amid a question: What is in @cat.png, and what in @\"my dog.png\"?")?;
+                writeln!(self.err, "Ctrl-C stops an answer, or clears the line.")?;
+            }
+            Command::Quit => {}
+        }
+        self.out.flush()?;
+        Ok(prompt)
+    }
+
+    /// Reads a picture, to go before the next question.
+    fn add(&mut self, path: &Path) -> io::Result<()> {
+        match read_shown(path) {
+            Ok((said, part)) => {
+                if self.watched
+                    && let Said::Image { width, height, .. } = said
+                {
+                    writeln!(self.err, "     {width} x {height} pixels")?;
+                }
+                self.said.push(said);
+                self.parts.push(part);
+                Ok(())
+            }
+            Err(sentence) => self.complain(&sentence),
+        }
+    }
+
+    /// Sends a question, with the pictures that wait, and writes the answer. Says whether there was one; if not, the
+    /// pictures go on waiting.
+    fn ask(&mut self, question: &str, remember: bool) -> anyhow::Result<bool> {
+        let waiting = self.said.len();
+        let complete = self.take_in(question)?;
+        let told = if complete { self.answer(remember)? } else { None };
+        if let Some(reply) = told.as_ref().filter(|_| remember) {
+            let said = std::mem::take(&mut self.said);
+            self.transcript.exchanges.push(Exchange { said, answer: reply.text.clone(), stop: reply.stop });
+            self.parts.clear();
+        } else {
+            self.said.truncate(waiting);
+            self.parts.truncate(waiting);
+        }
+        Ok(told.is_some())
+    }
+
+    /// Puts a question behind the pictures that wait. Says whether all of it is there.
+    fn take_in(&mut self, question: &str) -> io::Result<bool> {
+        let pieces = entry::pieces(question);
+        if !pieces.iter().any(|piece| matches!(piece, Piece::Words(_))) {
+            self.complain("There is no question. Write what you want to know of the picture, too.")?;
+            return Ok(false);
+        }
+        for piece in pieces {
+            let (said, part) = match piece {
+                Piece::Words(text) => (Said::Text { text: text.clone() }, Part::Text(text)),
+                Piece::Picture(path) => match read_shown(&path) {
+                    Ok(shown) => shown,
+                    Err(sentence) => {
+                        self.complain(&sentence)?;
+                        return Ok(false);
+                    }
+                },
+            };
+            self.said.push(said);
+            self.parts.push(part);
+        }
+        Ok(true)
+    }
+
+    /// Has the model answer what was put together, and writes the answer as it comes.
+    fn answer(&mut self, remember: bool) -> anyhow::Result<Option<Reply>> {
+        let Self { talker, tasks, parts, out, max_tokens, .. } = self;
+        let turn = Say { parts, max_tokens: *max_tokens, ignore_end: false };
+        let mut written = Ok(());
+        let told = tasks.run(|cancel| {
+            talker.say(turn, remember, cancel, &mut |piece| {
+                if written.is_ok() {
+                    written = out.write_all(plain_lines(piece).as_bytes()).and_then(|()| out.flush());
+                }
+                if written.is_err() {
+                    cancel.cancel();
+                }
+            })
+        });
+        written?;
+        match told {
+            Ok(Some(reply)) => {
+                writeln!(self.out)?;
+                self.out.flush()?;
+                self.explain(&reply)?;
+                Ok(Some(reply))
+            }
+            Ok(None) => {
+                writeln!(self.err, "Stopped before the answer began; nothing was sent.")?;
+                Ok(None)
+            }
+            Err(error) if error.only_this_request => {
+                self.complain(&format!("{error} /undo and /reset make room in a long conversation."))?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says why an answer is over, unless it came to its end.
+    fn explain(&mut self, reply: &Reply) -> io::Result<()> {
+        match reply.stop {
+            Stop::End if reply.text.is_empty() => writeln!(self.err, "(The model has no answer.)"),
+            Stop::End => Ok(()),
+            Stop::Cancelled => writeln!(self.err, "(Stopped.)"),
+            Stop::Length => writeln!(self.err, "(Cut at {} tokens; see --max-tokens.)", reply.token_ids.len()),
+            Stop::Repetition => writeln!(self.err, "(Stopped, for it went round in circles.)"),
+        }
+    }
+
+    /// Says what can't be done.
+    fn complain(&mut self, sentence: &str) -> io::Result<()> {
+        self.failed |= !self.watched;
+        writeln!(self.err, "{sentence}")
+    }
+}
+
+/// Reads a picture, for people and for the model.
+fn read_shown(path: &Path) -> Result<(Said, Part), String> {
+    let picture = read_picture(path).map_err(|error| error.to_string())?;
+    let (width, height) = picture.dimensions();
+    Ok((Said::Image { image: path.display().to_string(), width, height }, Part::Picture(picture)))
+}
+
+#[cfg(test)]
+mod tests;
