@@ -126,13 +126,14 @@ fn at_a_terminal_lines_are_edited_and_ctrl_c_clears_them() {
     let folder = tempfile::tempdir().expect("a folder");
     stills(folder.path());
     let Some(tmux) = Tmux::start(folder.path()) else { return };
-    tmux.wait("img> ", 1);
+    // One is in the greeting.
+    tmux.wait("img>", 2);
     tmux.press(&["scene-00000.p", "Tab"]);
     tmux.wait("scene-00000.png", 1);
     tmux.press(&["Enter"]);
     tmux.wait("1280 x 720 pixels", 1);
     tmux.press(&["Enter", "How many shapes do you see?", "Enter"]);
-    let screen = tmux.wait("img>", 3);
+    let screen = tmux.wait("img>", 4);
     let after = screen.split("txt> How many shapes do you see?\n").nth(1).expect("the question");
     assert!(after.starts_with(char::is_alphabetic), "no answer in:\n{screen}");
     // The history has the question, and a line that is given up is not sent.

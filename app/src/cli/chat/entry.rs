@@ -219,7 +219,6 @@ mod tests {
             ("/save ", "file behind /save"),
             ("/undo it", "alone"),
             ("/jump", "no command /jump"),
-            ("/", "no command /"),
         ] {
             let refused = command(line).expect("a command").expect_err(line);
             assert!(refused.contains(why), "{refused}");

@@ -349,7 +349,9 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
                 Ok(Some(reply))
             }
             Ok(None) => {
-                writeln!(self.err, "Stopped before the answer began; nothing was sent.")?;
+                // A terminal has shown the Ctrl-C where the answer would begin.
+                let line = if self.watched { "\n" } else { "" };
+                writeln!(self.err, "{line}(Stopped before the answer began; nothing was sent.)")?;
                 Ok(None)
             }
             Err(error) if error.only_this_request => {
