@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
 
@@ -68,4 +70,80 @@ fn in_a_pipe_what_could_not_be_done_is_in_the_exit_code() {
     assert_eq!(told.status.code(), Some(1));
     assert_eq!(text(&told.stdout).lines().count(), 1, "the conversation went on");
     assert!(text(&told.stderr).contains("/no/such/picture.png"), "{}", text(&told.stderr));
+}
+
+/// A terminal, and the program in it.
+#[cfg(unix)]
+struct Tmux(String);
+
+#[cfg(unix)]
+impl Tmux {
+    /// Nothing where tmux is not installed.
+    fn start(folder: &Path) -> Option<Self> {
+        let tmux = Self(format!("sightline-test-{}", std::process::id()));
+        let line = format!("'{PROGRAM}' chat --model demo; echo Left with $?; sleep 600");
+        let size = ["new-session", "-d", "-x", "120", "-y", "50", "-c"];
+        let started = tmux.command(&size).arg(folder).arg(line).status().ok()?;
+        started.success().then_some(tmux)
+    }
+
+    /// A command for a tmux of its own.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tmux");
+        command.args(["-L", &self.0, "-f", "/dev/null"]).args(arguments);
+        command
+    }
+
+    fn press(&self, keys: &[&str]) {
+        assert!(self.command(&["send-keys"]).args(keys).status().expect("tmux").success());
+    }
+
+    /// The screen, once it holds `text` so many times.
+    fn wait(&self, text: &str, times: usize) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.command(&["capture-pane", "-p"]).output().expect("tmux").stdout;
+            let screen = String::from_utf8(screen).expect("UTF-8");
+            if screen.matches(text).count() >= times {
+                return screen;
+            }
+            assert!(start.elapsed() < Duration::from_secs(120), "no {text:?}, {times} times, in:\n{screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).status();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_lines_are_edited_and_ctrl_c_clears_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    stills(folder.path());
+    let Some(tmux) = Tmux::start(folder.path()) else { return };
+    // One is in the greeting.
+    tmux.wait("img>", 2);
+    tmux.press(&["scene-00000.p", "Tab"]);
+    tmux.wait("scene-00000.png", 1);
+    tmux.press(&["Enter"]);
+    tmux.wait("1280 x 720 pixels", 1);
+    tmux.press(&["Enter", "How many shapes do you see?", "Enter"]);
+    let screen = tmux.wait("img>", 4);
+    let after = screen.split("txt> How many shapes do you see?\n").nth(1).expect("the question");
+    assert!(after.starts_with(char::is_alphabetic), "no answer in:\n{screen}");
+    // The history has the question, and a line that is given up is not sent.
+    tmux.press(&["Up"]);
+    tmux.wait("How many shapes do you see?", 2);
+    tmux.press(&["C-c"]);
+    tmux.wait("again to quit", 1);
+    tmux.press(&["/images", "Enter"]);
+    tmux.wait("turn 1", 1);
+    tmux.press(&["C-d"]);
+    let screen = tmux.wait("Left with 0", 1);
+    assert!(!screen.contains("turn 2"), "{screen}");
 }

@@ -223,13 +223,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         match command {
             Command::Images => write!(self.out, "{}", self.transcript.images(&self.said))?,
             Command::Once(question) => return Ok(if self.ask(&question, false)? { Prompt::Picture } else { prompt }),
-            Command::Undo => match self.transcript.exchanges.pop() {
-                Some(exchange) => {
-                    self.talker.undo();
-                    writeln!(self.err, "Forgot: {}", exchange.question())?;
-                }
-                None => self.complain("There is nothing to undo.")?,
-            },
+            Command::Undo => self.undo()?,
             Command::Reset => {
                 self.talker.reset();
                 self.transcript.exchanges.clear();
@@ -254,6 +248,20 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         }
         self.out.flush()?;
         Ok(prompt)
+    }
+
+    /// Takes back what was done last: the last picture that waits, or else the last question.
+    fn undo(&mut self) -> io::Result<()> {
+        let forgotten = if let Some(Said::Image { image, .. }) = self.said.pop() {
+            self.parts.pop();
+            image
+        } else if let Some(exchange) = self.transcript.exchanges.pop() {
+            self.talker.undo();
+            exchange.question()
+        } else {
+            return self.complain("There is nothing to undo.");
+        };
+        writeln!(self.err, "Forgot: {forgotten}")
     }
 
     /// Reads a picture, to go before the next question.
@@ -335,14 +343,20 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
                 writeln!(self.out)?;
                 self.out.flush()?;
                 self.explain(&reply)?;
+                if self.watched {
+                    writeln!(self.err)?;
+                }
                 Ok(Some(reply))
             }
             Ok(None) => {
-                writeln!(self.err, "Stopped before the answer began; nothing was sent.")?;
+                // A terminal has shown the Ctrl-C where the answer would begin.
+                let line = if self.watched { "\n" } else { "" };
+                writeln!(self.err, "{line}(Stopped before the answer began; nothing was sent.)")?;
                 Ok(None)
             }
             Err(error) if error.only_this_request => {
-                self.complain(&format!("{error} /undo and /reset make room in a long conversation."))?;
+                let room = if self.transcript.exchanges.is_empty() { "" } else { " /undo or /reset makes room." };
+                self.complain(&format!("{error}{room}"))?;
                 Ok(None)
             }
             Err(error) => Err(error.into()),

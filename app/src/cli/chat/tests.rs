@@ -140,6 +140,8 @@ fn what_is_undone_reset_or_asked_once_is_forgotten() {
     let want = ["One?", "One? | Two?", "One? | Three?", "One? | Three? | Four?", "One? | Three? | Five?", "Six?"];
     assert_eq!(answers, want);
     assert_eq!(said.err, "Forgot: Two?\nForgot everything.\nForgot everything.\nForgot: Six?\n");
+    let picture = talk(&["One?", &a, "/undo", "Two?", "/images"]);
+    assert_eq!(picture.out, "One?\nOne? | Two?\nThere are no pictures yet.\n");
     let nothing = talk(&["/undo"]);
     assert!(nothing.err.contains("nothing to undo") && nothing.failed, "{}", nothing.err);
 }

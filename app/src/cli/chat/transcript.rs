@@ -85,7 +85,7 @@ impl Transcript {
             for piece in said {
                 let _ = match piece {
                     Said::Image { image, .. } => writeln!(text, "img> {image}"),
-                    Said::Text { text: words } => writeln!(text, "txt> {words}"),
+                    Said::Text { text: words } => writeln!(text, "txt> {}", words.trim()),
                 };
             }
             let _ = writeln!(text, "{answer}\n");
