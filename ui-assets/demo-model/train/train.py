@@ -17,6 +17,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import codes
 import rows
@@ -139,7 +140,7 @@ class Pair:
         os.replace(self.mine + ".new", self.mine)
 
 
-def run(stage, minutes, threads, fresh, me):
+def run(stage, minutes, threads, fresh, me, start):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     os.makedirs(KEEP, exist_ok=True)
@@ -158,6 +159,8 @@ def run(stage, minutes, threads, fresh, me):
         for opt, state in zip(opts, kept["opts"]):
             opt.load_state_dict(state)
         spent, steps = kept["spent"], kept["steps"]
+    elif start:
+        model.load_state_dict({n: t.float() for n, t in load_file(f"{start}/model.safetensors").items()})
     elif stage == "joint":
         assemble(model, heads)
     size, turns = dict(text=(32, 6), vision=(32, 0), joint=(32, 8))[stage]
@@ -215,6 +218,7 @@ if __name__ == "__main__":
     a.add_argument("minutes", type=float)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--fresh", action="store_true", help="forget what was kept of this stage")
+    a.add_argument("--start", metavar="FOLDER", help="begin from a checkpoint's weights, such as .. , where nothing of this stage is kept")
     a.add_argument("--pair", choices=["a", "b"], help="this is one of two processes that train the stage together; the first one's state is the stage's")
     a = a.parse_args()
-    run(a.stage, a.minutes, a.threads, a.fresh, a.pair)
+    run(a.stage, a.minutes, a.threads, a.fresh, a.pair, a.start)
