@@ -23,6 +23,6 @@ class Clock:
     def share(self):
         return min(1.0, self.spent / self.minutes)
 
-    def scale(self, warm=200, floor=0.02):
+    def scale(self, warm=60, floor=0.02):
         """The learning rate's share: a short climb, then a cosine down to the floor at the end of the budget."""
         return min(1.0, (self.steps + 1) / warm) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * self.share)))

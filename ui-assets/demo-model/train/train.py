@@ -17,6 +17,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import codes
 import rows
@@ -139,30 +140,36 @@ class Pair:
         os.replace(self.mine + ".new", self.mine)
 
 
-def run(stage, minutes, threads, fresh, me):
+def run(stage, minutes, threads, fresh, me, start):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     os.makedirs(KEEP, exist_ok=True)
     model, heads = Model(rows.TK.get_vocab_size()), Heads()
     parts = dict(text=["model.text_model", "lm_head"], vision=["model.vision_model", "model.connector", "heads"], joint=[""])[stage]
     named = [(n, p) for n, p in [*model.named_parameters(), *(("heads." + n, p) for n, p in heads.named_parameters())] if any(n.startswith(p) for p in parts)]
-    rate = 0.4 if stage == "joint" else 1.0
-    opt = Both(named, 0.02 * rate, 2e-3 * rate)
+    # Together, the eyes learn slowly: they see well by then, and the words still change.
+    sides = [[(n, p) for n, p in named if n.startswith(("model.text_model", "lm_head")) == told] for told in (True, False)]
+    rates = (0.6, 0.25) if stage == "joint" else (1.0, 1.0)
+    opts = [Both(side, 0.02 * rate, 2e-3 * rate) for side, rate in zip(sides, rates) if side]
     path, spent, steps = f"{KEEP}/{stage}{'-b' if me == 'b' else ''}.pt", 0.0, 0
     pair = me and Pair(stage, me)
     if os.path.exists(path) and not fresh:
         kept = torch.load(path)
-        model.load_state_dict(kept["model"]), heads.load_state_dict(kept["heads"]), opt.load_state_dict(kept["opt"])
+        model.load_state_dict(kept["model"]), heads.load_state_dict(kept["heads"])
+        for opt, state in zip(opts, kept["opts"]):
+            opt.load_state_dict(state)
         spent, steps = kept["spent"], kept["steps"]
+    elif start:
+        model.load_state_dict({n: t.float() for n, t in load_file(f"{start}/model.safetensors").items()})
     elif stage == "joint":
         assemble(model, heads)
-    size, turns = dict(text=(32, 6), vision=(32, 0), joint=(32, 5))[stage]
+    size, turns = dict(text=(32, 6), vision=(32, 0), joint=(32, 8))[stage]
     batches = iter(torch.utils.data.DataLoader(Batches(stage, size, turns), batch_size=None, num_workers=1, prefetch_factor=6))
     clock = Clock(minutes, threads, f"{KEEP}/{stage}.minutes", spent, steps)
     saved, marks, seen = spent, {}, 0
 
     def save():
-        torch.save(dict(model=model.state_dict(), heads=heads.state_dict(), opt=opt.state_dict(), spent=clock.spent, steps=clock.steps), path + ".new")
+        torch.save(dict(model=model.state_dict(), heads=heads.state_dict(), opts=[o.state_dict() for o in opts], spent=clock.spent, steps=clock.steps), path + ".new")
         os.replace(path + ".new", path)
 
     asked = []
@@ -187,7 +194,8 @@ def run(stage, minutes, threads, fresh, me):
                     note["words"] = said.item()
                     loss = said + 0.15 * (1 - 0.7 * clock.share) * loss
         loss.backward()
-        opt.step(clock.scale())
+        for opt in opts:
+            opt.step(clock.scale())
         clock.tick()
         seen += size
         if pair and clock.steps % pair.EVERY == 0:
@@ -210,6 +218,7 @@ if __name__ == "__main__":
     a.add_argument("minutes", type=float)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--fresh", action="store_true", help="forget what was kept of this stage")
+    a.add_argument("--start", metavar="FOLDER", help="begin from a checkpoint's weights, such as .. , where nothing of this stage is kept")
     a.add_argument("--pair", choices=["a", "b"], help="this is one of two processes that train the stage together; the first one's state is the stage's")
     a = a.parse_args()
-    run(a.stage, a.minutes, a.threads, a.fresh, a.pair)
+    run(a.stage, a.minutes, a.threads, a.fresh, a.pair, a.start)
