@@ -14,8 +14,8 @@ const VOCABULARY: usize = 200_000;
 /// Words told.
 const MOST_COMMON: usize = 10;
 /// Words that say nothing about a scene.
-const LITTLE_WORDS: [&str; 40] = [
-    "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "into", "is", "it", "its",
+const LITTLE_WORDS: [&str; 39] = [
+    "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "into", "is", "it", "its",
     "of", "on", "or", "some", "that", "the", "their", "them", "there", "they", "this", "to", "was", "which", "while",
     "who", "with", "image", "shows", "his", "her", "he", "she",
 ];
@@ -93,7 +93,8 @@ impl Store {
 }
 
 fn count_words(words: &mut HashMap<String, u64>, text: &str) {
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    // A letter alone is no word that says anything.
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().nth(1).is_some()) {
         let word = word.to_lowercase();
         if LITTLE_WORDS.contains(&word.as_str()) {
             continue;
