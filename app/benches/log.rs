@@ -13,8 +13,8 @@ use sightline::log::export::{Export, Format};
 use sightline::log::{Entry, EntryLine, Figures, Filter, Log as _, Moment, Place, SessionStart, Store};
 
 const WORDS: [&str; 24] = [
-    "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white", "standing",
-    "sitting", "holding", "walking", "looking", "book", "laptop", "camera", "wall", "door", "light",
+    "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white",
+    "standing", "sitting", "holding", "walking", "looking", "book", "laptop", "camera", "wall", "door", "light",
 ];
 
 /// What is said about the figures that criterion does not measure.

@@ -67,7 +67,8 @@ fn what_is_watched_is_recorded_found_and_kept() {
     let entries: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let first = entries.last().unwrap();
     let id = first["id"].to_string();
-    assert_eq!((first["kind"].as_str(), first["model"].as_str()), (Some("caption"), Some("tiny-2b")));
+    assert_eq!(first["kind"], "caption");
+    assert!(first["model"].as_str().unwrap().ends_with("tiny-2b"));
     assert!(bench.out(&["log", "show", &id, "--log", "captions.db"]).contains("Tokens"));
     assert!(bench.out(&["log", "stats", "--log", "captions.db"]).contains(" in 1 sessions"));
     assert_eq!(bench.out(&["log", "path", "--log", "captions.db"]), "captions.db\n");

@@ -17,6 +17,7 @@ use crate::pipeline::Event;
 pub struct RecordArgs {
     /// Record captions, into this file or into your caption log (see `sightline log path`)
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[allow(clippy::option_option, reason = "not given, given alone, and given with a file are three things to clap")]
     pub log: Option<Option<PathBuf>>,
 
     /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay

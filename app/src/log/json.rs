@@ -152,7 +152,10 @@ impl EntryLine {
         self.session
     }
 
-    /// As the log has it, with its thumbnail. A sentence when something is not as it is written.
+    /// As the log has it, with its thumbnail.
+    ///
+    /// # Errors
+    /// Says what is wrong, when something is not as this writes it.
     pub fn into_entry(self) -> Result<(Entry, Option<Vec<u8>>), String> {
         let us = |ms: f64| (ms * 1000.0).round() as i64;
         let at = Moment::parse(&self.time).ok_or_else(|| format!("`{}` is no time", self.time))?;

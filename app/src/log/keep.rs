@@ -8,7 +8,7 @@ use rusqlite::{Connection, backup::Backup};
 
 use super::error::LogError;
 use super::record::Moment;
-use super::store::Store;
+use super::store::{Store, private_file};
 
 /// Entries or thumbnails removed at a time while the log is too large.
 const STEP: i64 = 200;
@@ -118,6 +118,7 @@ impl Store {
         if to.exists() {
             return Err(LogError::Request(format!("{} exists already. Name a new file.", to.display())));
         }
+        private_file(to).map_err(|error| LogError::of_file(to, &error))?;
         let copied = || -> rusqlite::Result<()> {
             let mut copy = Connection::open(to)?;
             Backup::new(self.connection(), &mut copy)?.run_to_completion(BACKUP_PAGES, BACKUP_PAUSE, None)

@@ -15,9 +15,9 @@ const VOCABULARY: usize = 200_000;
 const MOST_COMMON: usize = 10;
 /// Words that say nothing about a scene.
 const LITTLE_WORDS: [&str; 39] = [
-    "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "into", "is", "it", "its",
-    "of", "on", "or", "some", "that", "the", "their", "them", "there", "they", "this", "to", "was", "which", "while",
-    "who", "with", "image", "shows", "his", "her", "he", "she",
+    "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in", "into", "is", "it", "its", "of",
+    "on", "or", "some", "that", "the", "their", "them", "there", "they", "this", "to", "was", "which", "while", "who",
+    "with", "image", "shows", "his", "her", "he", "she",
 ];
 
 /// A log in figures.

@@ -279,7 +279,7 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Makes an empty file that only its owner reads. One that another program made in between is left as it is.
-fn private_file(path: &Path) -> std::io::Result<()> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

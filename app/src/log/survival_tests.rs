@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::fixture::{Scratch, captioned, card, entry, filled, frame};
 use super::recorder::Log as _;
 use super::scribe::Scribe;
-use super::{Filter, Keep, LogError, Recorder, Store, fixture};
+use super::{Filter, Keep, LogError, Recorder, SessionStart, Store, fixture};
 use crate::engine::EngineCard;
 use crate::pipeline::Event;
 
@@ -101,7 +101,7 @@ fn two_programs_record_into_one_log_at_once() {
             thread::spawn(move || {
                 // Both make the file, if need be.
                 let mut store = Store::open(&path).expect("opened");
-                let session = store.begin(&Default::default()).expect("begun");
+                let session = store.begin(&SessionStart::default()).expect("begun");
                 for number in 0..100 {
                     let text = format!("Program {program}, caption {number}");
                     let entry = entry(session, "2026-11-24T09:00:02.000+01:00", number, &text);
@@ -163,7 +163,7 @@ fn a_damaged_log_is_told_and_left_as_it_is() {
     match Store::open(&path) {
         Err(error) => assert!(matches!(error, LogError::Damaged(..)), "{error:?}"),
         Ok(mut store) => {
-            let session = store.begin(&Default::default());
+            let session = store.begin(&SessionStart::default());
             assert!(matches!(session, Err(LogError::Damaged(..))), "{session:?}");
         }
     }
@@ -238,10 +238,10 @@ fn a_locked_log_is_an_error_after_a_while() {
     let other = Connection::open(log.store.path()).expect("opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     log.store.connection().busy_timeout(Duration::from_millis(20)).expect("set");
-    assert!(matches!(log.store.begin(&Default::default()), Err(LogError::Locked(_))));
+    assert!(matches!(log.store.begin(&SessionStart::default()), Err(LogError::Locked(_))));
     assert_eq!(log.store.search(&Filter::default(), None, 10).expect("readers do not wait").len(), 6);
     other.execute_batch("ROLLBACK").expect("unlocked");
-    log.store.begin(&Default::default()).expect("free");
+    log.store.begin(&SessionStart::default()).expect("free");
 }
 
 #[test]
