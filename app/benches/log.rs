@@ -39,7 +39,10 @@ fn entry(number: i64, session: i64, dice: &mut Dice) -> Entry {
         text.push(' ');
         text.push_str(WORDS[dice.roll(WORDS.len() as u64) as usize]);
     }
-    text.push_str(&format!(" and sign {} in the image.", dice.roll(20_000)));
+    let sign = dice.roll(20_000);
+    text.push_str(" and sign ");
+    text.push_str(&sign.to_string());
+    text.push_str(" in the image.");
     Entry {
         session,
         frame: number * 30,

@@ -1,6 +1,8 @@
 //! The log's command line, run as a person runs it, and its exports read by other programs: Python's csv and json, and
 //! FFmpeg. A reader that this machine does not have is passed over.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

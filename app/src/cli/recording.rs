@@ -1,5 +1,6 @@
 //! Recording into the caption log from the command line: which log, and what is said of it while it is written.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl Recording {
         let Status { recorded, lost, trouble } = self.recorder.finish();
         let mut sentence = format!("Recorded {recorded} captions in {}.", self.path.display());
         if lost > 0 {
-            sentence.push_str(&format!(" Lost {lost}."));
+            // Writing to a text does not fail.
+            let _ = write!(sentence, " Lost {lost}.");
         }
         if let Some(trouble) = trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {
             sentence.push(' ');
@@ -112,7 +114,7 @@ mod tests {
         pipeline.set_engine("fake".to_owned(), EngineScript::default().open());
         pipeline.set_source(source.open());
         loop {
-            let event = pipeline.wait_event(Duration::from_secs(60)).expect("an event");
+            let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event");
             assert_eq!(recording.observe(Some(&event)), None);
             if matches!(event, Event::Done) {
                 break;

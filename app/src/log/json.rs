@@ -14,7 +14,7 @@ pub enum Line {
     /// A session. The entries that name its number follow it.
     Session(SessionLine),
     /// A caption or an answer.
-    Entry(EntryLine),
+    Entry(Box<EntryLine>),
 }
 
 /// A session.

@@ -101,7 +101,7 @@ impl Bench {
     }
 
     fn wait(&self, what: impl Fn(&Status) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !what(&self.recorder.status()) {
             assert!(Instant::now() < deadline, "{:?}", self.recorder.status());
             std::thread::sleep(Duration::from_millis(1));

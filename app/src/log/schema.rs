@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// "SLog", in the header of every file that is a log, so that no other program's database is taken for one.
+/// `SLog`, in the header of every file that is a log, so that no other program's database is taken for one.
 pub const APPLICATION_ID: i64 = 0x534C_6F67;
 
 /// The steps from an empty file to today's tables.

@@ -5,6 +5,7 @@
 //! it at once. With `synchronous = NORMAL`, a program that is killed loses nothing that it has committed; a machine that
 //! loses its power may lose the last commits, but never the file.
 
+use std::fmt::Write as _;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -296,7 +297,10 @@ fn percent_encoded(path: &Path) -> String {
                 encoded.push(char::from(*byte))
             }
             b'\\' if cfg!(windows) => encoded.push('/'),
-            byte => encoded.push_str(&format!("%{byte:02X}")),
+            byte => {
+                // Writing to a text does not fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
         }
     }
     encoded

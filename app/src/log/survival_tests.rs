@@ -1,7 +1,7 @@
 //! Tests that break things: processes that are killed, programs that write at once, files that are damaged, and clocks that
 //! are set back.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ fn records_until_it_is_killed() {
         while recorder.status().recorded < number {
             thread::yield_now();
         }
-        println!("written {number}");
+        writeln!(std::io::stdout(), "written {number}").expect("the parent reads");
     }
 }
 
@@ -249,7 +249,7 @@ fn pruning_takes_the_old_and_spares_what_is_bookmarked() {
     let mut log = filled();
     let now = super::Moment::now();
     let today = log.add(&super::Entry { at: now, ..entry(2, "2026-11-24T09:00:02.000+01:00", 0, "Just now") });
-    let month = Some(Duration::from_secs(30 * 86_400));
+    let month = Some(Duration::from_hours(30 * 24));
     // The fixture is of 2026; as old as that, whatever day it is.
     log.store.change(|c| c.execute("UPDATE entry SET at_ms = 0 WHERE id <> ?1", [today])).expect("aged");
     let spare = Keep { at_most_old: month, bookmarked: true, ..Keep::default() };

@@ -122,6 +122,6 @@ mod tests {
     #[test]
     fn ages_are_lengths_of_time() {
         assert_eq!(age("30d", &now()).expect("an age").as_secs() / 3600, 30 * 24);
-        assert_eq!(age("36h", &now()), Ok(Duration::from_secs(36 * 3600)));
+        assert_eq!(age("36h", &now()), Ok(Duration::from_hours(36)));
     }
 }

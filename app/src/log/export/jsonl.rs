@@ -33,6 +33,6 @@ impl<W: Write> Writer for Jsonl<'_, W> {
     }
 
     fn entry(&mut self, found: Found, thumbnail: Option<&[u8]>) -> io::Result<()> {
-        self.line(&Line::Entry(EntryLine::exported(found.entry, thumbnail)))
+        self.line(&Line::Entry(Box::new(EntryLine::exported(found.entry, thumbnail))))
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of whole exports. What others' parsers make of them is tested in tests/log_exports.rs.
+//! Tests of whole exports. What others' parsers make of them is tested in `tests/log_exports.rs`.
 
 use super::*;
 use crate::log::fixture::{Scratch, filled};
