@@ -294,7 +294,7 @@ fn percent_encoded(path: &Path) -> String {
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(*byte))
+                encoded.push(char::from(*byte));
             }
             b'\\' if cfg!(windows) => encoded.push('/'),
             byte => {
