@@ -7,5 +7,6 @@ pub mod capture;
 pub mod cli;
 pub mod engine;
 pub mod frame;
+pub mod log;
 pub mod pipeline;
 pub mod ui;

@@ -11,7 +11,9 @@ mod describe;
 mod interrupt;
 mod json;
 mod live;
+mod log;
 mod plain;
+mod recording;
 mod scene;
 mod watch;
 
@@ -50,6 +52,8 @@ enum Command {
     Cameras(cameras::CamerasArgs),
     /// Write stills of the demo scene and what is true of them
     Scene(scene::SceneArgs),
+    /// Find, export and keep what was recorded with `watch --log`
+    Log(log::LogArgs),
     /// Measure how long a caption takes on this machine, or how true a model is
     Bench(bench::BenchArgs),
 }
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
         Some(Command::Chat(args)) => chat::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
         Some(Command::Scene(args)) => scene::run(args),
+        Some(Command::Log(args)) => log::run(args),
         Some(Command::Bench(args)) => bench::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -18,6 +18,7 @@ use super::args::{ModelArgs, open_source, seconds};
 use super::interrupt;
 use super::json::CaptionLine;
 use super::plain::one_line;
+use super::recording::{RecordArgs, Recording};
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::{EngineCard, demo};
 use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
@@ -53,6 +54,9 @@ pub struct WatchArgs {
     pub json: bool,
 
     #[command(flatten)]
+    pub record: RecordArgs,
+
+    #[command(flatten)]
     pub model: ModelArgs,
 }
 
@@ -72,8 +76,9 @@ impl WatchArgs {
 /// Captions what the source shows until it ends, enough captions were made, or the user interrupts.
 ///
 /// # Errors
-/// When the pipeline can't be started, or standard output can't be written.
+/// When the log can't be opened, the pipeline can't be started, or standard output can't be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let recording = args.record.start(&args.model.prompt)?;
     let interrupted = interrupt::flag()?;
     let pipeline = Pipeline::start(args.settings(), Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(args.model.model.to_string(), args.model.open_engine());
@@ -85,7 +90,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         (false, false) => Shape::Lines,
     };
     let mut watcher = Watcher::new(shape, args.model.prompt.clone(), args.frames, stdout.lock(), io::stderr());
-    Ok(watcher.watch(&pipeline, &interrupted)?)
+    watcher.recording = recording;
+    let code = watcher.watch(&pipeline, &interrupted)?;
+    watcher.finish_recording()?;
+    Ok(code)
 }
 
 /// How captions are written.
@@ -118,6 +126,8 @@ struct Watcher<O, E> {
     lost: Option<String>,
     /// Why the last picture got no caption.
     refused: Option<String>,
+    /// With `--log`.
+    recording: Option<Recording>,
 }
 
 impl<O: Write, E: Write> Watcher<O, E> {
@@ -136,12 +146,15 @@ impl<O: Write, E: Write> Watcher<O, E> {
             in_line: false,
             lost: None,
             refused: None,
+            recording: None,
         }
     }
 
     fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
         while !interrupted.is_cancelled() {
-            if let Some(event) = pipeline.wait_event(LOOK_UP)
+            let event = pipeline.wait_event(LOOK_UP);
+            self.record(event.as_ref())?;
+            if let Some(event) = event
                 && let ControlFlow::Break(code) = self.tell(event)?
             {
                 return Ok(code);
@@ -215,6 +228,21 @@ impl<O: Write, E: Write> Watcher<O, E> {
             | Event::Unchanged { .. } => {}
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Records what happened, and says so once when recording fails and once when it works again.
+    fn record(&mut self, event: Option<&Event>) -> io::Result<()> {
+        match self.recording.as_mut().and_then(|recording| recording.observe(event)) {
+            Some(sentence) => self.say(&sentence),
+            None => Ok(()),
+        }
+    }
+
+    fn finish_recording(&mut self) -> io::Result<()> {
+        match self.recording.take() {
+            Some(recording) => self.say(&recording.finish()),
+            None => Ok(()),
+        }
     }
 
     fn code(&self) -> ExitCode {

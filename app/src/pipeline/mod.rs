@@ -20,7 +20,7 @@ mod shared;
 mod slot;
 #[cfg(test)]
 mod tests;
-mod thread;
+pub(crate) mod thread;
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,0 +1,168 @@
+//! How quick the caption log is with many captions in it: a million, or as many as `SIGHTLINE_BENCH_CAPTIONS` says.
+//!
+//! Prints the size of the file and the rates of import and export besides what criterion measures.
+
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use sightline::engine::EngineCard;
+use sightline::log::export::{Export, Format};
+use sightline::log::{Entry, EntryLine, Figures, Filter, Log as _, Moment, Place, SessionStart, Store};
+
+const WORDS: [&str; 24] = [
+    "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white",
+    "standing", "sitting", "holding", "walking", "looking", "book", "laptop", "camera", "wall", "door", "light",
+];
+
+/// What is said about the figures that criterion does not measure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Numbers that look random and are the same each time (a linear congruential generator, Knuth's constants).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// A caption as small models make them: a dozen words and some rare ones.
+fn entry(number: i64, session: i64, dice: &mut Dice) -> Entry {
+    let mut text = "A".to_owned();
+    for _ in 0..8 {
+        text.push(' ');
+        text.push_str(WORDS[dice.roll(WORDS.len() as u64) as usize]);
+    }
+    let sign = dice.roll(20_000);
+    text.push_str(" and sign ");
+    text.push_str(&sign.to_string());
+    text.push_str(" in the image.");
+    Entry {
+        session,
+        frame: number * 30,
+        at: Moment { ms: 1_790_000_000_000 + number * 1000, offset_s: 3600 },
+        since_ms: number * 1000,
+        duration_ms: 1000,
+        text,
+        figures: Figures {
+            age_ms: Some(900),
+            preprocess_us: 9_000,
+            vision_us: 300_000,
+            prefill_us: 200_000,
+            decode_us: 400_000,
+            prompt_tokens: 81,
+            tokens: 16,
+            stop: "end".to_owned(),
+            draft_offered: 16,
+            draft_accepted: 9,
+            dropped: Some(25),
+            skipped: Some(3),
+            mean_log_prob: None,
+        },
+        ..Entry::default()
+    }
+}
+
+fn start() -> SessionStart {
+    let card = EngineCard { model: "256m".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() };
+    SessionStart { source: "camera".to_owned(), card, instruction: "What?".to_owned(), began: Moment::default() }
+}
+
+/// Fills a log through an import, which is quicker than recording.
+fn fill(path: &Path, captions: i64) {
+    let mut small = Store::open(&path.with_extension("seed")).expect("a log");
+    let session = small.begin(&start()).expect("begun");
+    let mut dice = Dice(7);
+    small.add(&entry(0, session, &mut dice), None, None, 0).expect("added");
+    let mut lines = Vec::new();
+    Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false }
+        .write(&small, &mut lines)
+        .expect("exported");
+    let mut all = String::from_utf8(lines).expect("UTF-8");
+    for number in 1..captions {
+        let entry = Entry { id: number + 1, ..entry(number, session, &mut dice) };
+        let line = serde_json::to_string(&EntryLine::exported(entry, None)).expect("JSON");
+        all.push_str("{\"type\":\"entry\",");
+        all.push_str(&line[1..]);
+        all.push('\n');
+    }
+    let mut store = Store::open(path).expect("a log");
+    let began = Instant::now();
+    store.import(all.as_bytes()).expect("imported");
+    say(&format!("import: {:.0} rows a second", captions as f64 / began.elapsed().as_secs_f64()));
+}
+
+fn log(criterion: &mut Criterion) {
+    let captions = std::env::var("SIGHTLINE_BENCH_CAPTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("captions.db");
+    fill(&path, captions);
+    let mut store = Store::open(&path).expect("a log");
+    say(&format!("{captions} captions: {:.0} MB", store.bytes_in_use().expect("counted") as f64 / 1e6));
+
+    criterion.bench_function("log: open", |b| b.iter(|| Store::open(black_box(&path)).expect("opened")));
+
+    let mut dice = Dice(11);
+    let queries: Vec<String> = (0..200)
+        .map(|i| {
+            let word = |dice: &mut Dice| WORDS[dice.roll(WORDS.len() as u64) as usize];
+            match i % 5 {
+                0 => word(&mut dice).to_owned(),
+                1 => format!("{} {}", word(&mut dice), word(&mut dice)),
+                2 => format!("\"sign {}\"", dice.roll(20_000)),
+                3 => format!("{}*", &word(&mut dice)[..3]),
+                _ => format!("{} NOT {}", word(&mut dice), word(&mut dice)),
+            }
+        })
+        .collect();
+    let search = |words: &str| {
+        let filter = Filter { words: Some(words.to_owned()), ..Filter::default() };
+        store.search(&filter, None, 100).expect("searched")
+    };
+    let mut times: Vec<Duration> = queries
+        .iter()
+        .map(|words| {
+            let began = Instant::now();
+            black_box(search(words));
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    say(&format!("search: median {:?}, 95th percentile {:?}", times[times.len() / 2], times[times.len() * 95 / 100]));
+    let mut next = queries.iter().cycle();
+    criterion.bench_function("log: search", |b| {
+        b.iter(|| search(next.next().map_or("cat", String::as_str)));
+    });
+
+    let middle = store.entry(captions / 2).expect("read").map(|found| Place::from(&found));
+    criterion.bench_function("log: a page from the middle", |b| {
+        b.iter(|| store.search(&Filter::default(), black_box(middle), 100).expect("read"));
+    });
+
+    let began = Instant::now();
+    let export = Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false };
+    let count = export.write(&store, &mut std::io::BufWriter::new(std::io::sink())).expect("exported");
+    say(&format!("export to JSONL: {:.0} rows a second", count as f64 / began.elapsed().as_secs_f64()));
+
+    let session = store.begin(&start()).expect("begun");
+    let mut number = captions;
+    criterion.bench_function("log: insert", |b| {
+        b.iter_batched(
+            || {
+                number += 1;
+                entry(number, session, &mut dice)
+            },
+            |entry| store.add(&entry, None, None, 0).expect("added"),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(benches, log);
+criterion_main!(benches);

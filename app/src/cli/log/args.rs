@@ -1,0 +1,111 @@
+//! Arguments that several `log` commands have in common, and what they become.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::ZonedDateTime;
+
+use crate::log::{self, Filter, LogError, Sort};
+
+/// Which entries.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FilterArgs {
+    /// Captured since then: "2 hours ago", 2026-11-24 or 2026-11-24T15:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<i64>,
+
+    /// Captured before then
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<i64>,
+
+    /// Captured on this day: 2026-11-24, today or yesterday
+    #[arg(long, value_name = "DATE", value_parser = day, conflicts_with_all = ["since", "until"])]
+    pub on: Option<(i64, i64)>,
+
+    /// Of sources with this in their name
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+
+    /// Of models with this in their name
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// caption, answer, bookmark or note; may be given several times
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Sort>,
+
+    /// Of this session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<i64>,
+}
+
+impl FilterArgs {
+    /// The same for the log, with words to search for.
+    pub fn filter(&self, words: Option<String>) -> Filter {
+        Filter {
+            since_ms: self.since.or(self.on.map(|(from, _)| from)),
+            until_ms: self.until.or(self.on.map(|(_, to)| to)),
+            source: self.source.clone(),
+            model: self.model.clone(),
+            sorts: self.kinds.clone(),
+            session: self.session,
+            words,
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    log::moment(text, &ZonedDateTime::now())
+}
+
+fn day(text: &str) -> Result<(i64, i64), String> {
+    log::day(text, &ZonedDateTime::now())
+}
+
+/// Reads a number of bytes, such as `500MB`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "b" => 1e0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        _ => 0.0,
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number > 0.0 && factor > 0.0 => Ok((number * factor) as u64),
+        _ => Err("Write a size such as 500MB or 2GB.".to_owned()),
+    }
+}
+
+/// The file that is named, or the user's own log.
+///
+/// # Errors
+/// When none is named and the system knows no folder for it.
+pub fn log_path(named: Option<&PathBuf>) -> Result<PathBuf, LogError> {
+    named.cloned().or_else(log::default_path).ok_or_else(|| {
+        LogError::Request("The system knows no folder for your data. Name a file with --log FILE.".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(size("500MB"), Ok(500_000_000));
+        assert_eq!(size("1.5 gb"), Ok(1_500_000_000));
+        for text in ["", "500", "MB", "-1MB", "0GB", "1TBx"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_from_its_first_moment_to_the_next_days() {
+        let args = FilterArgs { on: Some((10, 20)), ..FilterArgs::default() };
+        let filter = args.filter(None);
+        assert_eq!((filter.since_ms, filter.until_ms), (Some(10), Some(20)));
+    }
+}

@@ -1,0 +1,77 @@
+//! `sightline log`: finding, showing, exporting and keeping what was recorded.
+
+mod args;
+mod keep;
+mod outward;
+mod show;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+pub use args::{log_path, size};
+
+use crate::log::Store;
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    #[command(subcommand)]
+    command: LogCommand,
+
+    /// The log's file [default: your caption log, see `sightline log path`]
+    #[arg(long, value_name = "FILE", global = true)]
+    log: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum LogCommand {
+    /// List entries, the newest first
+    List(show::ListArgs),
+    /// Search for words: "a phrase", begin*, NOT and OR work
+    Search(show::SearchArgs),
+    /// Show everything about an entry
+    Show(show::ShowArgs),
+    /// Count: captions an hour, the longest still scene, the most common words
+    Stats(show::StatsArgs),
+    /// Bookmark an entry, or write a note beside it
+    Mark(keep::MarkArgs),
+    /// Write entries to a file that other programs read
+    Export(outward::ExportArgs),
+    /// Read an exported JSONL file back into the log
+    Import(outward::ImportArgs),
+    /// Remove what is too old or too much
+    Prune(keep::PruneArgs),
+    /// Print where the log is
+    Path,
+    /// Copy the log to another file, also while it is written
+    Backup(keep::BackupArgs),
+    /// Look for damage
+    Check,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// When the log can't be used, or the output can't be written.
+pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
+    let path = log_path(args.log.as_ref())?;
+    let mut out = io::stdout().lock();
+    let open = || Store::open_existing(&path);
+    match &args.command {
+        LogCommand::List(args) => show::list(&open()?, args, &mut out)?,
+        LogCommand::Search(args) => show::search(&open()?, args, &mut out)?,
+        LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
+        LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
+        LogCommand::Mark(args) => keep::mark(&mut open()?, args)?,
+        LogCommand::Export(args) => outward::export(&open()?, args, &mut out, &mut io::stderr())?,
+        LogCommand::Import(args) => outward::import(&mut Store::open(&path)?, args, &mut io::stderr())?,
+        LogCommand::Prune(args) => keep::prune(&mut open()?, args, &mut io::stderr())?,
+        LogCommand::Path => writeln!(out, "{}", path.display())?,
+        LogCommand::Backup(args) => keep::backup(&open()?, args, &mut io::stderr())?,
+        LogCommand::Check => return keep::check(&open()?, &mut io::stderr()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

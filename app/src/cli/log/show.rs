@@ -1,0 +1,228 @@
+//! `log list`, `log search`, `log show` and `log stats`.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::args::FilterArgs;
+use crate::cli::plain::{lines, one_line};
+use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
+
+/// How many entries are listed unless told otherwise: a screenful.
+const PAGE: usize = 20;
+
+/// The arguments of `list`.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = PAGE)]
+    pub limit: usize,
+
+    /// Print one JSON object an entry, each on a line of its own
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `search`.
+#[derive(Args, Clone, Debug)]
+pub struct SearchArgs {
+    /// What to search for
+    #[arg(value_name = "WORDS", required = true, num_args = 1..)]
+    pub words: Vec<String>,
+
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// The arguments of `show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// The entry's number
+    #[arg(value_name = "ID")]
+    pub id: i64,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of `stats`.
+#[derive(Args, Clone, Debug)]
+pub struct StatsArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Lists entries.
+///
+/// # Errors
+/// When the log can't be read or `out` can't be written.
+pub fn list(store: &Store, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    print(store, &args.filter.filter(None), args, out)
+}
+
+/// Lists entries with certain words.
+///
+/// # Errors
+/// As [`list`].
+pub fn search(store: &Store, args: &SearchArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    print(store, &args.list.filter.filter(Some(args.words.join(" "))), &args.list, out)
+}
+
+fn print(store: &Store, filter: &Filter, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    for found in store.search(filter, None, args.limit)? {
+        if args.json {
+            serde_json::to_writer(&mut *out, &EntryLine::of(found))?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{}", in_a_line(&found))?;
+        }
+    }
+    Ok(())
+}
+
+fn in_a_line(found: &Found) -> String {
+    let entry = &found.entry;
+    let star = if entry.bookmarked { '*' } else { ' ' };
+    let time = entry.at.civil().strftime("%Y-%m-%d %H:%M:%S");
+    let words = match (&entry.question, &entry.note) {
+        (Some(question), _) => format!("{question} {}", entry.text),
+        (None, Some(note)) => format!("{} ({note})", entry.text),
+        (None, None) => entry.text.clone(),
+    };
+    format!("{:>7}{star} {time}  {:>8}  {}", entry.id, length(entry.duration_ms), one_line(&words))
+}
+
+/// A length of time for people: `1.5 s`, `2 min`, `3.5 h`.
+fn length(ms: i64) -> String {
+    let seconds = ms as f64 / 1000.0;
+    if seconds < 99.95 {
+        format!("{seconds:.1} s")
+    } else if seconds < 5970.0 {
+        format!("{:.0} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3600.0)
+    }
+}
+
+/// Shows an entry with everything that is known of it.
+///
+/// # Errors
+/// When there is none, the log can't be read or `out` can't be written.
+pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let found = store.entry(args.id)?.with_context(|| no_entry(args.id))?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &EntryLine::of(found))?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    let (entry, figures) = (&found.entry, &found.entry.figures);
+    if let Some(question) = &entry.question {
+        writeln!(out, "{}\n", lines(question))?;
+    }
+    writeln!(out, "{}\n", lines(&entry.text))?;
+    if let Some(note) = &entry.note {
+        writeln!(out, "Note        {}", lines(note))?;
+    }
+    if entry.bookmarked {
+        writeln!(out, "Bookmarked  yes")?;
+    }
+    writeln!(out, "Time        {}", entry.at.rfc3339())?;
+    if entry.kind == Kind::Caption {
+        writeln!(out, "Held        {}, said {} times", length(entry.duration_ms), entry.repeats + 1)?;
+    }
+    writeln!(out, "Source      {}, frame {}, session {}", one_line(&found.source), entry.frame, entry.session)?;
+    if let Some(session) = store.session(entry.session)? {
+        let card = session.start.card;
+        writeln!(out, "Model       {}, {}, {}", one_line(&card.model), card.device, card.precision)?;
+        writeln!(out, "Instruction {}", one_line(&session.start.instruction))?;
+    }
+    let ms = |us: i64| us as f64 / 1000.0;
+    writeln!(
+        out,
+        "Stages      preprocess {:.1} ms, vision {:.1} ms, prefill {:.1} ms, decode {:.1} ms",
+        ms(figures.preprocess_us),
+        ms(figures.vision_us),
+        ms(figures.prefill_us),
+        ms(figures.decode_us)
+    )?;
+    writeln!(
+        out,
+        "Tokens      {} of prompt, {} of reply ({}), draft {} of {}",
+        figures.prompt_tokens, figures.tokens, figures.stop, figures.draft_accepted, figures.draft_offered
+    )?;
+    if let Some(mean) = figures.mean_log_prob {
+        writeln!(out, "Confidence  mean log-probability {mean:.3}")?;
+    }
+    Ok(())
+}
+
+/// Counts.
+///
+/// # Errors
+/// When the log can't be read or `out` can't be written.
+pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let stats = store.stats(&args.filter.filter(None))?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &stats)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    let Stats { sessions, captions, answers, bookmarks, lost, hours, captions_an_hour, longest_still, .. } = stats;
+    writeln!(out, "{captions} captions and {answers} answers in {sessions} sessions, {bookmarks} bookmarked")?;
+    if let Some(rate) = captions_an_hour {
+        writeln!(out, "{hours:.2} hours, {rate:.0} captions an hour")?;
+    }
+    if let Some(id) = longest_still {
+        writeln!(out, "Longest still scene: {}, entry {id}", length(stats.longest_still_ms))?;
+    }
+    let words: Vec<_> = stats.words.iter().map(|(word, count)| format!("{word} ({count})")).collect();
+    if !words.is_empty() {
+        writeln!(out, "Most common words: {}", words.join(", "))?;
+    }
+    if lost > 0 {
+        writeln!(out, "{lost} entries were lost while recording: the disk was too slow or full.")?;
+    }
+    Ok(())
+}
+
+/// What is said of a number that no entry has.
+pub fn no_entry(id: i64) -> String {
+    format!("There is no entry {id}. See `sightline log list`.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Entry, Moment};
+
+    #[test]
+    fn an_entry_is_a_line_without_control_characters() {
+        let entry = Entry {
+            id: 12,
+            at: Moment::parse("2026-11-24T16:05:07.250+01:00").expect("a moment"),
+            duration_ms: 1500,
+            text: "A cup\n\u{1b}[2J".to_owned(),
+            note: Some("mine".to_owned()),
+            bookmarked: true,
+            ..Entry::default()
+        };
+        let line = in_a_line(&Found { entry, ..Found::default() });
+        assert_eq!(line, "     12* 2026-11-24 16:05:07     1.5 s  A cup  [2J (mine)");
+    }
+
+    #[test]
+    fn lengths_have_the_unit_that_fits() {
+        for (ms, text) in [(0, "0.0 s"), (99_900, "99.9 s"), (120_000, "2 min"), (12_600_000, "3.5 h")] {
+            assert_eq!(length(ms), text);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Recording into the caption log from the command line: which log, and what is said of it while it is written.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::ZonedDateTime;
+
+use super::log::{log_path, size};
+use crate::engine::EngineCard;
+use crate::log::{self, Keep, LogError, Recorder, Scribe, Status, Store};
+use crate::pipeline::Event;
+
+/// Whether and where captions are recorded.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RecordArgs {
+    /// Record captions, into this file or into your caption log (see `sightline log path`)
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[allow(clippy::option_option, reason = "not given, given alone, and given with a file are three things to clap")]
+    pub log: Option<Option<PathBuf>>,
+
+    /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "log")]
+    pub log_limit: Option<u64>,
+
+    /// Remove entries that are older than this, such as 30d; bookmarked ones stay
+    #[arg(long, value_name = "AGE", value_parser = age, requires = "log")]
+    pub log_keep: Option<Duration>,
+}
+
+/// Reads a length of time up to now.
+pub fn age(text: &str) -> Result<Duration, String> {
+    log::age(text, &ZonedDateTime::now())
+}
+
+impl RecordArgs {
+    /// Opens the log and begins to record, if that is wanted. Captions are made by this instruction.
+    ///
+    /// # Errors
+    /// When the log can't be opened.
+    pub fn start(&self, instruction: &str) -> Result<Option<Recording>, LogError> {
+        let Some(file) = &self.log else { return Ok(None) };
+        let path = log_path(file.as_ref())?;
+        let mut store = Store::open(&path)?;
+        store.set_keep(Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true });
+        // The main loop looks at the status several times a second.
+        let recorder = Recorder::start(Box::new(move || Ok(Box::new(store))), Arc::new(|| {}))?;
+        let scribe = Scribe::new(String::new(), EngineCard::default(), instruction.to_owned());
+        Ok(Some(Recording { path, recorder, scribe, trouble: None }))
+    }
+}
+
+/// A recording that runs.
+pub struct Recording {
+    path: PathBuf,
+    recorder: Recorder,
+    scribe: Scribe,
+    /// What was said last.
+    trouble: Option<String>,
+}
+
+impl Recording {
+    /// Records an event. Returns a sentence when there is news about the recording itself.
+    pub fn observe(&mut self, event: Option<&Event>) -> Option<String> {
+        if let Some(record) = event.and_then(|event| self.scribe.observe(event)) {
+            self.recorder.record(record);
+        }
+        let Status { trouble, lost, .. } = self.recorder.status();
+        if trouble == self.trouble {
+            return None;
+        }
+        self.trouble.clone_from(&trouble);
+        Some(match trouble {
+            Some(sentence) => format!("{sentence} Captioning goes on without recording."),
+            None => format!("Recording goes on; {lost} captions were lost."),
+        })
+    }
+
+    /// Writes what is queued and says what became of it.
+    pub fn finish(self) -> String {
+        let Status { recorded, lost, trouble } = self.recorder.finish();
+        let mut sentence = format!("Recorded {recorded} captions in {}.", self.path.display());
+        if lost > 0 {
+            // Writing to a text does not fail.
+            let _ = write!(sentence, " Lost {lost}.");
+        }
+        if let Some(trouble) = trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {
+            sentence.push(' ');
+            sentence.push_str(&trouble);
+        }
+        sentence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Filter;
+    use crate::pipeline::fake::{EngineScript, SourceScript, Step, caption_of};
+    use crate::pipeline::{Pipeline, Settings};
+
+    #[test]
+    fn a_watched_pipeline_is_recorded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/captions.db");
+        let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
+        let mut recording = args.start("What?").expect("opened").expect("wanted");
+        let settings = Settings { gate: None, ..Settings::default() };
+        let pipeline = Pipeline::start(settings, Arc::new(|| {})).expect("threads start");
+        let source = SourceScript::patient();
+        source.show(1).show(1).show(2).then(Step::Ended);
+        pipeline.set_engine("fake".to_owned(), EngineScript::default().open());
+        pipeline.set_source(source.open());
+        loop {
+            let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event");
+            assert_eq!(recording.observe(Some(&event)), None);
+            if matches!(event, Event::Done) {
+                break;
+            }
+        }
+        // Three captions, of which one said the same again.
+        assert_eq!(recording.finish(), format!("Recorded 3 captions in {}.", path.display()));
+        let store = Store::open_existing(&path).expect("opened");
+        let mut found = store.search(&Filter::default(), None, 9).expect("read");
+        found.sort_by_key(|found| found.entry.id);
+        let texts: Vec<_> = found.iter().map(|found| (found.entry.text.clone(), found.entry.repeats)).collect();
+        assert_eq!(texts, [(caption_of(1), 1), (caption_of(2), 0)]);
+        assert_eq!((found[0].source.as_str(), found[0].model.as_str()), ("Fake camera", "fake"));
+        assert!(store.thumbnail(found[0].entry.id).expect("read").is_some());
+        let session = store.session(found[0].entry.session).expect("read").expect("there");
+        assert!(session.ended_ms.is_some() && session.start.instruction == "What?");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_refused_before_anything_starts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "This is a diary, not a log.").expect("written");
+        for path in [file.clone(), file.join("below/captions.db")] {
+            let args = RecordArgs { log: Some(Some(path)), ..RecordArgs::default() };
+            assert!(args.start("What?").is_err());
+        }
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "This is a diary, not a log.");
+        assert!(RecordArgs::default().start("What?").expect("nothing to do").is_none());
+    }
+}

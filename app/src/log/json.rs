@@ -1,0 +1,198 @@
+//! Sessions and entries as lines of JSON: what `--json` prints, what is exported and what is imported. The keys are a
+//! contract, and those that `watch --json` has too mean the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::base64;
+use super::record::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
+use crate::engine::EngineCard;
+
+/// A line of an export.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Line {
+    /// A session. The entries that name its number follow it.
+    Session(SessionLine),
+    /// A caption or an answer.
+    Entry(Box<EntryLine>),
+}
+
+/// A session.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct SessionLine {
+    id: i64,
+    source: String,
+    model: String,
+    device: String,
+    precision: String,
+    prompt: String,
+    began: String,
+    ended_ms: Option<i64>,
+    lost: i64,
+}
+
+impl From<Session> for SessionLine {
+    fn from(session: Session) -> Self {
+        let Session { id, start: SessionStart { source, card, instruction, began }, ended_ms, lost } = session;
+        let EngineCard { model, device, precision } = card;
+        Self { id, source, model, device, precision, prompt: instruction, began: began.rfc3339(), ended_ms, lost }
+    }
+}
+
+impl SessionLine {
+    /// As the log has it. None when its time is none.
+    #[must_use]
+    pub fn into_session(self) -> Option<Session> {
+        let Self { id, source, model, device, precision, prompt, began, ended_ms, lost } = self;
+        let card = EngineCard { model, device, precision };
+        let start = SessionStart { source, card, instruction: prompt, began: Moment::parse(&began)? };
+        Some(Session { id, start, ended_ms, lost })
+    }
+}
+
+/// Milliseconds of each stage, to the microsecond.
+#[derive(Debug, Deserialize, Serialize)]
+struct Stages {
+    preprocess: f64,
+    vision: f64,
+    prefill: f64,
+    decode: f64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct DraftLine {
+    offered: i64,
+    accepted: i64,
+}
+
+/// A caption or an answer.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct EntryLine {
+    id: i64,
+    session: i64,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    frame: i64,
+    /// When the frame was captured, RFC 3339 with the offset of the place.
+    time: String,
+    /// The same from the session's start.
+    since_ms: i64,
+    duration_ms: i64,
+    text: String,
+    question: Option<String>,
+    note: Option<String>,
+    bookmarked: bool,
+    repeats: i64,
+    age_ms: Option<i64>,
+    ms: Stages,
+    prompt_tokens: i64,
+    tokens: i64,
+    stop: String,
+    draft: DraftLine,
+    dropped: Option<i64>,
+    skipped: Option<i64>,
+    mean_log_prob: Option<f64>,
+    /// A JPEG in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<String>,
+}
+
+impl EntryLine {
+    /// A line of an export, which names source and model in the session's line.
+    #[must_use]
+    pub fn exported(entry: Entry, thumbnail: Option<&[u8]>) -> Self {
+        let ms = |us: i64| us as f64 / 1000.0;
+        let Entry { figures, .. } = entry;
+        Self {
+            id: entry.id,
+            session: entry.session,
+            kind: entry.kind.to_string(),
+            source: None,
+            model: None,
+            frame: entry.frame,
+            time: entry.at.rfc3339(),
+            since_ms: entry.since_ms,
+            duration_ms: entry.duration_ms,
+            text: entry.text,
+            question: entry.question,
+            note: entry.note,
+            bookmarked: entry.bookmarked,
+            repeats: entry.repeats,
+            age_ms: figures.age_ms,
+            ms: Stages {
+                preprocess: ms(figures.preprocess_us),
+                vision: ms(figures.vision_us),
+                prefill: ms(figures.prefill_us),
+                decode: ms(figures.decode_us),
+            },
+            prompt_tokens: figures.prompt_tokens,
+            tokens: figures.tokens,
+            stop: figures.stop,
+            draft: DraftLine { offered: figures.draft_offered, accepted: figures.draft_accepted },
+            dropped: figures.dropped,
+            skipped: figures.skipped,
+            mean_log_prob: figures.mean_log_prob,
+            thumbnail: thumbnail.map(base64::encode),
+        }
+    }
+
+    /// A line that stands for itself.
+    #[must_use]
+    pub fn of(found: Found) -> Self {
+        let Found { entry, source, model } = found;
+        Self { source: Some(source), model: Some(model), ..Self::exported(entry, None) }
+    }
+
+    /// The number of the session that it belongs to.
+    #[must_use]
+    pub fn session(&self) -> i64 {
+        self.session
+    }
+
+    /// As the log has it, with its thumbnail.
+    ///
+    /// # Errors
+    /// Says what is wrong, when something is not as this writes it.
+    pub fn into_entry(self) -> Result<(Entry, Option<Vec<u8>>), String> {
+        let us = |ms: f64| (ms * 1000.0).round() as i64;
+        let at = Moment::parse(&self.time).ok_or_else(|| format!("`{}` is no time", self.time))?;
+        let kind: Kind = self.kind.parse()?;
+        let thumbnail = match &self.thumbnail {
+            Some(text) => Some(base64::decode(text).ok_or("the thumbnail is not base64")?),
+            None => None,
+        };
+        let entry = Entry {
+            id: self.id,
+            session: self.session,
+            kind,
+            frame: self.frame,
+            at,
+            since_ms: self.since_ms,
+            duration_ms: self.duration_ms,
+            text: self.text,
+            question: self.question,
+            note: self.note,
+            bookmarked: self.bookmarked,
+            repeats: self.repeats,
+            figures: Figures {
+                age_ms: self.age_ms,
+                preprocess_us: us(self.ms.preprocess),
+                vision_us: us(self.ms.vision),
+                prefill_us: us(self.ms.prefill),
+                decode_us: us(self.ms.decode),
+                prompt_tokens: self.prompt_tokens,
+                tokens: self.tokens,
+                stop: self.stop,
+                draft_offered: self.draft.offered,
+                draft_accepted: self.draft.accepted,
+                dropped: self.dropped,
+                skipped: self.skipped,
+                mean_log_prob: self.mean_log_prob,
+            },
+        };
+        Ok((entry, thumbnail))
+    }
+}
