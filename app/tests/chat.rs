@@ -132,7 +132,9 @@ fn at_a_terminal_lines_are_edited_and_ctrl_c_clears_them() {
     tmux.wait("scene-00000.png", 1);
     tmux.press(&["Enter"]);
     tmux.wait("1280 x 720 pixels", 1);
-    tmux.press(&["Enter", "How many shapes do you see?", "Enter"]);
+    tmux.press(&["Enter"]);
+    tmux.wait("txt>", 2);
+    tmux.press(&["How many shapes do you see?", "Enter"]);
     let screen = tmux.wait("img>", 4);
     let after = screen.split("txt> How many shapes do you see?\n").nth(1).expect("the question");
     assert!(after.starts_with(char::is_alphabetic), "no answer in:\n{screen}");
