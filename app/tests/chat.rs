@@ -107,7 +107,7 @@ impl Tmux {
             if screen.matches(text).count() >= times {
                 return screen;
             }
-            assert!(start.elapsed() < Duration::from_secs(120), "no {text:?}, {times} times, in:\n{screen}");
+            assert!(start.elapsed() < Duration::from_mins(2), "no {text:?}, {times} times, in:\n{screen}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
