@@ -41,8 +41,7 @@ pub(super) fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Mo
 /// The model of those who name none: the default one if it is on this machine, otherwise the built-in one.
 #[must_use]
 pub fn preferred() -> ModelSpec {
-    let default = DEFAULT_MODEL.parse().ok().filter(|model| !matches!(model, ModelSpec::Demo));
-    default.filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
+    DEFAULT_MODEL.parse().ok().filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
 }
 
 /// Whether this build can run a model so.
