@@ -188,7 +188,7 @@ def beside(objs, rng):
 
 
 KINDS = dict(count=count, color=color, shape=shape, where=where, exists=exists, largest=largest, beside=beside)
-WEIGHTS = dict(caption=2.0, count=0.8, color=1.2, shape=1.0, where=1.0, exists=1.3, largest=0.6, beside=1.0, off=0.6)
+WEIGHTS = dict(caption=2.0, count=0.8, color=1.4, shape=1.1, where=1.4, exists=1.2, largest=0.5, beside=1.6, off=0.5)
 
 
 def worn(q, rng):
@@ -200,10 +200,10 @@ def worn(q, rng):
     return q
 
 
-def turns(objs, rng, n, world=True):
-    """`n` pairs (kind, question, answer), the first always a caption. Of a picture of no such world nothing is known."""
+def turns(objs, rng, n, world=True, shares=None):
+    """`n` triples (kind, question, answer), the first always a caption. Of a picture of no such world nothing is known."""
     out = [("caption", rng.choice(PROMPTS) if rng.random() < 0.7 else PROMPTS[0], caption(objs))]
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    kinds, weights = list(WEIGHTS), list((shares or WEIGHTS).values())
     weights[0] = 0.3
     while len(out) < n:
         kind = rng.choices(kinds, weights)[0]
