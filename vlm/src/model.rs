@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{self, Tiling};
 use crate::kv_cache::KvCache;
+use crate::matrix::Precision;
 use crate::prompt::Prompter;
 use crate::text::Text;
 use crate::vision::Vision;
@@ -22,6 +23,8 @@ use crate::vision::Vision;
 pub struct LoadOptions {
     /// Threads to compute on; as many as there are cores when not said.
     pub threads: Option<NonZeroUsize>,
+    /// How the large matrices are held and multiplied.
+    pub precision: Precision,
 }
 
 /// A SmolVLM ready to run.
@@ -36,7 +39,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a checkpoint in f32 on the CPU, whatever format it is stored in.
+    /// Loads a checkpoint on the CPU, whatever format it is stored in.
     ///
     /// # Errors
     /// What is wrong with which file, or [`Error::Backend`] when memory or threads run out.
@@ -57,9 +60,9 @@ impl Model {
         Ok(Self {
             name: files.name().into(),
             prompter,
-            vision: Vision::load(&checkpoint, &config, &preprocessor, dtype, &device)?,
+            vision: Vision::load(&checkpoint, &config, &preprocessor, options.precision, dtype, &device)?,
             preprocessor,
-            text: Text::load(&checkpoint, &config, dtype, &device)?,
+            text: Text::load(&checkpoint, &config, options.precision, dtype, &device)?,
             pool,
         })
     }

@@ -2,27 +2,37 @@
 //!
 //! Tensor names and order of operations are those of `LlamaModel` in transformers. Knows no pictures, prompts or turns.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::cancel::Cancel;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::kernels::{attention, linear, rms_norm, rotary, silu_mul};
+use crate::kernels::{attention, rms_norm, rotary, silu_mul};
 use crate::kv_cache::KvCache;
+use crate::matrix::{Matrices, Precision};
 
 /// The decoder with its embeddings and its head.
 pub(crate) struct Text {
-    embed_tokens: Tensor,
+    embed_tokens: Embeddings,
     layers: Vec<Layer>,
     norm: Tensor,
-    lm_head: Tensor,
+    lm_head: Arc<Matrices>,
     eps: f64,
     shape: Shape,
     /// `1 / theta^(2i / head_dim)` for each of the `head_dim / 2` planes.
     inverse_frequencies: Vec<f32>,
     device: Device,
     dtype: DType,
+}
+
+/// A row of numbers for each token.
+enum Embeddings {
+    Table(Tensor),
+    /// The head's own matrix.
+    Head(Arc<Matrices>),
 }
 
 #[derive(Clone, Copy)]
@@ -35,14 +45,13 @@ struct Shape {
 
 struct Layer {
     input_layernorm: Tensor,
-    q_proj: Tensor,
-    k_proj: Tensor,
-    v_proj: Tensor,
-    o_proj: Tensor,
+    /// `q_proj`, `k_proj` and `v_proj`.
+    qkv: Matrices,
+    o_proj: Matrices,
     post_attention_layernorm: Tensor,
-    gate_proj: Tensor,
-    up_proj: Tensor,
-    down_proj: Tensor,
+    /// `gate_proj` and `up_proj`.
+    gate_up: Matrices,
+    down_proj: Matrices,
 }
 
 impl Text {
@@ -50,7 +59,13 @@ impl Text {
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`].
-    pub fn load(checkpoint: &Checkpoint, config: &Config, dtype: DType, device: &Device) -> Result<Self> {
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: &Config,
+        precision: Precision,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
         let t = &config.text;
         let model = "model.text_model";
         let shape = Shape {
@@ -59,19 +74,21 @@ impl Text {
             head_dim: t.head_dim(),
             context: t.max_position_embeddings,
         };
-        let embed_tokens =
-            checkpoint.tensor(&format!("{model}.embed_tokens.weight"), &[t.vocab_size, t.hidden_size])?;
-        let lm_head = if checkpoint.has("lm_head.weight") {
-            checkpoint.tensor("lm_head.weight", &[t.vocab_size, t.hidden_size])?
+        let table = format!("{model}.embed_tokens.weight");
+        let tied = !checkpoint.has("lm_head.weight");
+        let head = if tied { table.as_str() } else { "lm_head.weight" };
+        let lm_head = Arc::new(Matrices::load(checkpoint, &[(head, t.vocab_size)], t.hidden_size, precision)?);
+        let embed_tokens = if tied {
+            Embeddings::Head(Arc::clone(&lm_head))
         } else {
-            embed_tokens.clone()
+            Embeddings::Table(checkpoint.tensor(&table, &[t.vocab_size, t.hidden_size])?)
         };
         let half = shape.head_dim / 2;
         let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
         Ok(Self {
             embed_tokens,
             layers: (0..t.num_hidden_layers)
-                .map(|n| Layer::load(checkpoint, &format!("{model}.layers.{n}"), config))
+                .map(|n| Layer::load(checkpoint, &format!("{model}.layers.{n}"), config, precision))
                 .collect::<Result<Vec<_>>>()?,
             norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
             lm_head,
@@ -102,7 +119,10 @@ impl Text {
     /// # Errors
     /// [`Error::Backend`].
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        Ok(self.embed_tokens.index_select(&Tensor::new(ids, &self.device)?, 0)?)
+        match &self.embed_tokens {
+            Embeddings::Table(table) => Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?),
+            Embeddings::Head(head) => Ok(head.outputs(ids)?),
+        }
     }
 
     /// Evaluates `x` (`[t, width]`) after the tokens in `cache`, and appends its keys and values there. Returns the last
@@ -131,7 +151,8 @@ impl Text {
     /// [`Error::Backend`].
     pub fn logits(&self, hidden: &Tensor, rows: usize) -> Result<Tensor> {
         let last = hidden.narrow(0, hidden.dim(0)? - rows, rows)?.contiguous()?;
-        Ok(linear(&rms_norm(&last, &self.norm, self.eps)?, &self.lm_head, None)?.to_dtype(DType::F32)?)
+        let [logits] = self.lm_head.multiply(&rms_norm(&last, &self.norm, self.eps)?)?;
+        Ok(logits.to_dtype(DType::F32)?)
     }
 
     /// Cosines and sines for positions `first..first + t`, `[t, head_dim / 2]`; angles in f32, as transformers has them.
@@ -144,23 +165,24 @@ impl Text {
 }
 
 impl Layer {
-    fn load(checkpoint: &Checkpoint, name: &str, config: &Config) -> Result<Self> {
+    fn load(checkpoint: &Checkpoint, name: &str, config: &Config, precision: Precision) -> Result<Self> {
         let t = &config.text;
         let width = t.hidden_size;
         let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
-        let matrix =
-            |part: &str, outputs, inputs| checkpoint.tensor(&format!("{name}.{part}.weight"), &[outputs, inputs]);
+        let matrices = |parts: &[(&str, usize)], inputs| {
+            let names: Vec<_> = parts.iter().map(|(part, n)| (format!("{name}.{part}.weight"), *n)).collect();
+            let names: Vec<_> = names.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+            Matrices::load(checkpoint, &names, inputs, precision)
+        };
         let norm = |part: &str| checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
+        let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", keys), ("self_attn.v_proj", keys)];
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            q_proj: matrix("self_attn.q_proj", queries, width)?,
-            k_proj: matrix("self_attn.k_proj", keys, width)?,
-            v_proj: matrix("self_attn.v_proj", keys, width)?,
-            o_proj: matrix("self_attn.o_proj", width, queries)?,
+            qkv: matrices(&qkv, width)?,
+            o_proj: matrices(&[("self_attn.o_proj", width)], queries)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_proj: matrix("mlp.gate_proj", t.intermediate_size, width)?,
-            up_proj: matrix("mlp.up_proj", t.intermediate_size, width)?,
-            down_proj: matrix("mlp.down_proj", width, t.intermediate_size)?,
+            gate_up: matrices(&[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)], width)?,
+            down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size)?,
         })
     }
 
@@ -175,16 +197,16 @@ impl Layer {
     ) -> Result<Tensor> {
         let Shape { heads, kv_heads, head_dim, .. } = shape;
         let t = x.dim(0)?;
-        let y = rms_norm(x, &self.input_layernorm, eps)?;
-        let turned =
-            |weight: &Tensor, heads: usize| rotary(&linear(&y, weight, None)?.reshape((t, heads, head_dim))?, cos, sin);
-        let q = turned(&self.q_proj, heads)?.transpose(0, 1)?;
-        let k = turned(&self.k_proj, kv_heads)?.reshape((t, kv_heads * head_dim))?;
-        let (keys, values) = cache.append(number, &k, &linear(&y, &self.v_proj, None)?)?;
+        let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?)?;
+        let turned = |x: &Tensor, heads: usize| rotary(&x.reshape((t, heads, head_dim))?, cos, sin);
+        let q = turned(&q, heads)?.transpose(0, 1)?;
+        let k = turned(&k, kv_heads)?.reshape((t, kv_heads * head_dim))?;
+        let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
         let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
-        let x = (x + linear(&y, &self.o_proj, None)?)?;
-        let y = rms_norm(&x, &self.post_attention_layernorm, eps)?;
-        let y = silu_mul(&linear(&y, &self.gate_proj, None)?, &linear(&y, &self.up_proj, None)?)?;
-        Ok((&x + linear(&y, &self.down_proj, None)?)?)
+        let [y] = self.o_proj.multiply(&y)?;
+        let x = (x + y)?;
+        let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?)?;
+        let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?)?;
+        Ok((x + y)?)
     }
 }

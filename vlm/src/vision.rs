@@ -8,15 +8,16 @@ use image::RgbImage;
 use crate::cancel::Cancel;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
-use crate::error::{Error, Result};
-use crate::kernels::{attention, gelu_tanh, layer_norm, linear};
+use crate::error::Result;
+use crate::kernels::{attention, gelu_tanh, int8, layer_norm, linear};
+use crate::matrix::{Precision, quantised};
 
 /// Encoder and connector.
 pub(crate) struct Vision {
     normalise: [[f32; 256]; 3],
     patch_embedding: Linear,
     position_embedding: Tensor,
-    layers: Vec<Layer>,
+    layers: Layers,
     post_layernorm: Norm,
     /// The connector's only matrix, `[text width, vision width * scale_factor^2]`.
     projection: Tensor,
@@ -26,6 +27,11 @@ pub(crate) struct Vision {
     scale_factor: usize,
     device: Device,
     dtype: DType,
+}
+
+enum Layers {
+    Wide(Vec<Layer>),
+    Int8(Vec<int8::Layer>),
 }
 
 #[expect(clippy::struct_field_names, reason = "named as the checkpoint names its tensors")]
@@ -82,6 +88,7 @@ impl Vision {
         checkpoint: &Checkpoint,
         config: &Config,
         preprocessor: &PreprocessorConfig,
+        precision: Precision,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
@@ -97,9 +104,15 @@ impl Vision {
             bias: checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?,
         };
         let positions = format!("{embeddings}.position_embedding.weight");
-        let layers = (0..v.num_hidden_layers)
-            .map(|n| Layer::load(checkpoint, &format!("{model}.encoder.layers.{n}"), config))
-            .collect::<Result<Vec<_>>>()?;
+        let names = (0..v.num_hidden_layers).map(|n| format!("{model}.encoder.layers.{n}"));
+        let layers = match precision {
+            Precision::F32 => {
+                Layers::Wide(names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<Vec<_>>>()?)
+            }
+            Precision::Int8 => {
+                Layers::Int8(names.map(|name| quantised_layer(checkpoint, &name, config)).collect::<Result<Vec<_>>>()?)
+            }
+        };
         let projection = checkpoint.tensor(
             "model.connector.modality_projection.proj.weight",
             &[config.text.hidden_size, width * config.scale_factor.pow(2)],
@@ -130,11 +143,22 @@ impl Vision {
             Tensor::from_vec(self.patches(tile), (self.grid * self.grid, 3 * self.patch * self.patch), &self.device)?
                 .to_dtype(self.dtype)?;
         let mut x = (self.patch_embedding.forward(&patches)? + &self.position_embedding)?;
-        for layer in &self.layers {
-            if cancel.is_cancelled() {
-                return Err(Error::Cancelled);
+        match &self.layers {
+            Layers::Wide(layers) => {
+                for layer in layers {
+                    cancel.check()?;
+                    x = layer.forward(&x, self.heads)?;
+                }
             }
-            x = layer.forward(&x, self.heads)?;
+            Layers::Int8(layers) => {
+                let mut rows = x.flatten_all()?.to_vec1::<f32>()?;
+                let mut buffers = int8::Buffers::default();
+                for layer in layers {
+                    cancel.check()?;
+                    layer.forward(&mut rows, &mut buffers);
+                }
+                x = Tensor::from_vec(rows, x.shape(), &self.device)?;
+            }
         }
         let x = self.post_layernorm.forward(&x)?;
         Ok(linear(&self.pixel_shuffle(&x)?, &self.projection, None)?)
@@ -197,6 +221,38 @@ impl Layer {
         let y = gelu_tanh(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
         &x + self.fc2.forward(&y)?
     }
+}
+
+/// A layer as bytes.
+fn quantised_layer(checkpoint: &Checkpoint, name: &str, config: &Config) -> Result<int8::Layer> {
+    use int8::Planes::{One, Two};
+
+    let v = &config.vision;
+    let (width, wide) = (v.hidden_size, v.intermediate_size);
+    let vector = |name: String, len: usize| Ok(checkpoint.tensor(&name, &[len])?.to_vec1::<f32>()?);
+    let norm = |part: &str| -> Result<int8::Norm> {
+        Ok(int8::Norm {
+            weight: vector(format!("{name}.{part}.weight"), width)?,
+            bias: vector(format!("{name}.{part}.bias"), width)?,
+            eps: v.layer_norm_eps as f32,
+        })
+    };
+    let affine = |parts: &[&str], outputs: usize, inputs: usize, planes| -> Result<int8::Affine> {
+        let weights = parts.iter().map(|part| checkpoint.tensor(&format!("{name}.{part}.weight"), &[outputs, inputs]));
+        let bias =
+            parts.iter().map(|part| vector(format!("{name}.{part}.bias"), outputs)).collect::<Result<Vec<_>>>()?;
+        Ok(int8::Affine::new(quantised(weights, inputs, planes)?, &bias.concat()))
+    };
+    Ok(int8::Layer {
+        norm1: norm("layer_norm1")?,
+        queries_keys: affine(&["self_attn.q_proj", "self_attn.k_proj"], width, width, One)?,
+        values: affine(&["self_attn.v_proj"], width, width, Two)?,
+        out: affine(&["self_attn.out_proj"], width, width, Two)?,
+        norm2: norm("layer_norm2")?,
+        fc1: affine(&["mlp.fc1"], wide, width, One)?,
+        fc2: affine(&["mlp.fc2"], width, wide, One)?,
+        heads: v.num_attention_heads,
+    })
 }
 
 /// What each byte of each channel becomes.

@@ -30,11 +30,11 @@ pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, E
 /// # Errors
 /// As [`open`].
 pub(super) fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
-    check(options)?;
+    let precision = precision(options)?;
     let files = find(model)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
-    let loaded = Model::load(&files, LoadOptions { threads }).map_err(failed)?;
-    let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: "f32".into() };
+    let loaded = Model::load(&files, LoadOptions { threads, precision }).map_err(failed)?;
+    let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: name(precision).into() };
     Ok((Arc::new(loaded), card))
 }
 
@@ -44,8 +44,8 @@ pub fn preferred() -> ModelSpec {
     DEFAULT_MODEL.parse().ok().filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
 }
 
-/// Whether this build can run a model so.
-fn check(options: &EngineOptions) -> Result<(), EngineError> {
+/// The precision to load in, if this build can run a model as it is asked to.
+fn precision(options: &EngineOptions) -> Result<vlm::Precision, EngineError> {
     match options.device {
         DeviceChoice::Auto | DeviceChoice::Cpu => {}
         device @ (DeviceChoice::Cuda(_) | DeviceChoice::Metal) => {
@@ -55,10 +55,18 @@ fn check(options: &EngineOptions) -> Result<(), EngineError> {
         }
     }
     match options.precision {
-        Precision::Auto | Precision::F32 => Ok(()),
-        precision @ (Precision::Bf16 | Precision::Int8) => {
-            Err(refused(format!("This build computes in f32 only, not in {precision}: use --precision f32.")))
+        Precision::Auto | Precision::F32 => Ok(vlm::Precision::F32),
+        Precision::Int8 => Ok(vlm::Precision::Int8),
+        Precision::Bf16 => {
+            Err(refused("The processor computes in f32 or int8, not in bf16: use --precision f32 or int8.".to_owned()))
         }
+    }
+}
+
+fn name(precision: vlm::Precision) -> &'static str {
+    match precision {
+        vlm::Precision::F32 => "f32",
+        vlm::Precision::Int8 => "int8",
     }
 }
 
@@ -235,7 +243,7 @@ mod tests {
         assert!(message(&hub, &EngineOptions::default()).contains("hf download nobody/has-this-model"));
         let gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
         assert!(message(&tiny(), &gpu).contains("--device cpu"));
-        let small = EngineOptions { precision: Precision::Int8, ..EngineOptions::default() };
+        let small = EngineOptions { precision: Precision::Bf16, ..EngineOptions::default() };
         assert!(message(&tiny(), &small).contains("--precision f32"));
     }
 }

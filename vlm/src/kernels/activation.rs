@@ -72,7 +72,6 @@ impl SimdOp for Gelu<'_> {
         assert_eq!(self.x.len(), self.out.len());
         let f = isa.f32();
         let (input, out) = (self.x.as_ptr(), self.out.as_mut_ptr().cast::<f32>());
-        let (linear, cubic) = (f.splat(-TWICE_SQRT_2_OVER_PI), f.splat(-TWICE_SQRT_2_OVER_PI * CUBIC));
         vectors(
             self.x.len(),
             f.len(),
@@ -80,14 +79,21 @@ impl SimdOp for Gelu<'_> {
             |at, n| {
                 // SAFETY: `vectors` stays within the two slices, which are equally long.
                 unsafe {
-                    let x = load(isa, input.add(at), n);
-                    // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
-                    let minus_2u = f.mul(x, f.mul_add(f.mul(x, x), cubic, linear));
-                    store(isa, f.div(x, f.add(f.one(), exp(isa, minus_2u))), out.add(at), n);
+                    store(isa, gelu(isa, load(isa, input.add(at), n)), out.add(at), n);
                 }
             },
         );
     }
+}
+
+/// GELU of a vector.
+#[inline(always)]
+pub(super) fn gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
+    let f = isa.f32();
+    let (linear, cubic) = (f.splat(-TWICE_SQRT_2_OVER_PI), f.splat(-TWICE_SQRT_2_OVER_PI * CUBIC));
+    // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
+    let minus_2u = f.mul(x, f.mul_add(f.mul(x, x), cubic, linear));
+    f.div(x, f.add(f.one(), exp(isa, minus_2u)))
 }
 
 /// One piece of [`SiluMul`].

@@ -15,6 +15,7 @@ mod attention_few;
 #[cfg(test)]
 mod attention_tests;
 mod dots;
+pub(crate) mod int8;
 mod linear;
 mod norm;
 pub(crate) mod plain;
@@ -135,6 +136,16 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     match bias {
         Some(bias) => x.apply_op3_no_bwd(&weight, &bias.contiguous()?, &linear::Linear),
         None => x.apply_op2_no_bwd(&weight, &linear::Linear),
+    }
+}
+
+/// The vectors that f32 is computed in on this processor, in words.
+pub(crate) fn vectors() -> &'static str {
+    match simd::lanes() {
+        16 => "AVX-512",
+        8 => "AVX2",
+        4 if cfg!(target_arch = "aarch64") => "NEON",
+        _ => "plain",
     }
 }
 

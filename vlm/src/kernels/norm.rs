@@ -83,36 +83,53 @@ impl SimdOp for Rows<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let f = isa.f32();
         let width = self.weight.len();
         assert!(self.x.len() == self.out.len() && self.bias.is_none_or(|bias| bias.len() == width));
         let weight = self.weight.as_ptr();
         let bias = self.bias.map(<[f32]>::as_ptr);
         for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
-            let (x, out) = (x.as_ptr(), out.as_mut_ptr().cast::<f32>());
-            let mean = if bias.is_some() { sum(isa, x, width) / width as f32 } else { 0.0 };
-            let variance = sum_of_squares(isa, x, width, mean) / width as f32;
-            let scale = f.splat(1.0 / (variance + self.eps).sqrt());
-            let mean = f.splat(mean);
-            vectors(
-                width,
-                f.len(),
-                #[inline(always)]
-                |at, n| {
-                    // SAFETY: `vectors` stays within `width`, which every row, the weight and the bias have.
-                    unsafe {
-                        let centred = f.sub(load(isa, x.add(at), n), mean);
-                        let scaled = f.mul(f.mul(centred, scale), load(isa, weight.add(at), n));
-                        let y = match bias {
-                            Some(bias) => f.add(scaled, load(isa, bias.add(at), n)),
-                            None => scaled,
-                        };
-                        store(isa, y, out.add(at), n);
-                    }
-                },
-            );
+            // SAFETY: `x`, the weight, the bias and `out` are rows of `width` values.
+            unsafe { row(isa, x.as_ptr(), weight, bias, width, self.eps, out.as_mut_ptr().cast()) };
         }
     }
+}
+
+/// One row: LayerNorm when there is a bias, else RMSNorm.
+///
+/// # Safety
+/// `x`, `weight` and `bias` have `width` readable values, `out` as many writable ones.
+#[inline(always)]
+pub(super) unsafe fn row<I: Isa>(
+    isa: I,
+    x: *const f32,
+    weight: *const f32,
+    bias: Option<*const f32>,
+    width: usize,
+    eps: f32,
+    out: *mut f32,
+) {
+    let f = isa.f32();
+    let mean = if bias.is_some() { sum(isa, x, width) / width as f32 } else { 0.0 };
+    let variance = sum_of_squares(isa, x, width, mean) / width as f32;
+    let scale = f.splat(1.0 / (variance + eps).sqrt());
+    let mean = f.splat(mean);
+    vectors(
+        width,
+        f.len(),
+        #[inline(always)]
+        |at, n| {
+            // SAFETY: `vectors` stays within `width`, which the caller's rows have.
+            unsafe {
+                let centred = f.sub(load(isa, x.add(at), n), mean);
+                let scaled = f.mul(f.mul(centred, scale), load(isa, weight.add(at), n));
+                let y = match bias {
+                    Some(bias) => f.add(scaled, load(isa, bias.add(at), n)),
+                    None => scaled,
+                };
+                store(isa, y, out.add(at), n);
+            }
+        },
+    );
 }
 
 /// The sum of `x[..width]`, in as many running sums as there are lanes.

@@ -1,0 +1,228 @@
+//! A layer of the vision encoder in bytes: norms, products, attention and GELU of a block of rows while they are in cache.
+//!
+//! Three passes over the picture's rows, each cut into tasks: norm, queries, keys and values; packing keys and values, a
+//! head at a time; and for each block of rows its attention, projection and MLP. `v_proj` and `out_proj` have two planes:
+//! attention averages over tokens, which lessens every error but that of their weights.
+
+#![allow(unsafe_code, reason = "parallel tasks write disjoint rows through one pointer")]
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+use rten_simd::{Isa, SimdOp};
+
+use super::attention::{Head, Scratch as Attend};
+use super::packed::{Packed, padded};
+use super::rows::Rows;
+use crate::kernels::activation::gelu;
+use crate::kernels::norm;
+
+/// Rows of a task: several tiles, few enough that what is made of them stays in the second cache.
+const BLOCK: usize = 48;
+
+/// A matrix and a bias for each output.
+pub(crate) struct Affine {
+    weights: Packed,
+    bias: Vec<f32>,
+}
+
+impl Affine {
+    /// `bias` has as many values as the matrix has outputs.
+    pub(crate) fn new(weights: Packed, bias: &[f32]) -> Self {
+        assert_eq!(weights.outputs(), bias.len());
+        Self { weights, bias: padded(bias) }
+    }
+
+    fn outputs(&self) -> usize {
+        self.weights.outputs()
+    }
+}
+
+/// LayerNorm's parameters.
+pub(crate) struct Norm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) eps: f32,
+}
+
+impl Norm {
+    /// Normalises whole rows into `out`.
+    #[inline(always)]
+    fn rows<I: Isa>(&self, isa: I, x: &[f32], out: &mut [f32]) {
+        let width = self.weight.len();
+        for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            let (weight, bias) = (self.weight.as_ptr(), self.bias.as_ptr());
+            // SAFETY: all are `width` long.
+            unsafe { norm::row(isa, x.as_ptr(), weight, Some(bias), width, self.eps, out.as_mut_ptr()) };
+        }
+    }
+}
+
+/// The layer's weights.
+pub(crate) struct Layer {
+    pub(crate) norm1: Norm,
+    /// `q_proj` and `k_proj`, one over the other.
+    pub(crate) queries_keys: Affine,
+    pub(crate) values: Affine,
+    pub(crate) out: Affine,
+    pub(crate) norm2: Norm,
+    pub(crate) fc1: Affine,
+    pub(crate) fc2: Affine,
+    pub(crate) heads: usize,
+}
+
+/// What all layers share while a picture passes.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    queries_keys: Vec<f32>,
+    values: Vec<f32>,
+    heads: Vec<Head>,
+}
+
+/// What a thread needs for a block of rows.
+#[derive(Default)]
+struct Scratch {
+    rows: Rows,
+    block: Vec<f32>,
+    wide: Vec<f32>,
+    attend: Attend,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Layer {
+    /// Replaces `x`, rows of the layer's width, by the layer's result, on the current pool.
+    pub(crate) fn forward(&self, x: &mut [f32], buffers: &mut Buffers) {
+        let width = self.norm1.weight.len();
+        let count = x.len() / width;
+        let Buffers { queries_keys, values, heads } = buffers;
+        queries_keys.resize(count * 2 * width, 0.0);
+        values.resize(count * width, 0.0);
+        heads.resize_with(self.heads, Head::new);
+
+        x.par_chunks(BLOCK * width)
+            .zip(queries_keys.par_chunks_mut(BLOCK * 2 * width))
+            .zip(values.par_chunks_mut(BLOCK * width))
+            .for_each(|((x, queries_keys), values)| {
+                SCRATCH.with_borrow_mut(|scratch| Project { layer: self, x, queries_keys, values, scratch }.dispatch());
+            });
+        let head_width = width / self.heads;
+        heads.par_iter_mut().enumerate().for_each(|(number, head)| {
+            let at = number * head_width;
+            let (k, v) = (&queries_keys[width + at..], &values[at..]);
+            Pack { head, k, v, count, head_width, width }.dispatch();
+        });
+        x.par_chunks_mut(BLOCK * width).zip(queries_keys.par_chunks(BLOCK * 2 * width)).for_each(|(x, queries)| {
+            SCRATCH.with_borrow_mut(|scratch| Attended { layer: self, x, queries, heads, scratch }.dispatch());
+        });
+    }
+}
+
+/// Queries, keys and values of a block of rows.
+struct Project<'a> {
+    layer: &'a Layer,
+    x: &'a [f32],
+    queries_keys: &'a mut [f32],
+    values: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl SimdOp for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { layer, x, queries_keys, values, scratch } = self;
+        let Scratch { rows, block, .. } = scratch;
+        normed(isa, &layer.norm1, x, block, rows);
+        layer.queries_keys.weights.rows(isa, rows, Some(&layer.queries_keys.bias), false, queries_keys, same);
+        layer.values.weights.rows(isa, rows, Some(&layer.values.bias), false, values, same);
+    }
+}
+
+/// Keys and values of a head.
+struct Pack<'a> {
+    head: &'a mut Head,
+    k: &'a [f32],
+    v: &'a [f32],
+    count: usize,
+    head_width: usize,
+    width: usize,
+}
+
+impl SimdOp for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { head, k, v, count, head_width, width } = self;
+        head.set(isa, (k, 2 * width), (v, width), count, head_width);
+    }
+}
+
+/// All that follows for a block of rows.
+struct Attended<'a> {
+    layer: &'a Layer,
+    x: &'a mut [f32],
+    /// Rows of queries and keys.
+    queries: &'a [f32],
+    heads: &'a [Head],
+    scratch: &'a mut Scratch,
+}
+
+impl SimdOp for Attended<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { layer, x, queries, heads, scratch } = self;
+        let Scratch { rows, block, wide, attend } = scratch;
+        let width = layer.norm1.weight.len();
+        let count = x.len() / width;
+        let head_width = width / layer.heads;
+        let scale = 1.0 / (head_width as f32).sqrt();
+        block.resize(x.len(), 0.0);
+        for (number, head) in heads.iter().enumerate() {
+            let at = number * head_width;
+            head.attend(isa, (&queries[at..], 2 * width, count), scale, attend, &mut block[at..], width);
+        }
+        quantised(isa, block, width, rows);
+        layer.out.weights.rows(isa, rows, Some(&layer.out.bias), true, x, same);
+        normed(isa, &layer.norm2, x, block, rows);
+        wide.resize(count * layer.fc1.outputs(), 0.0);
+        layer.fc1.weights.rows(
+            isa,
+            rows,
+            Some(&layer.fc1.bias),
+            false,
+            wide,
+            #[inline(always)]
+            |x| gelu(isa, x),
+        );
+        quantised(isa, wide, layer.fc1.outputs(), rows);
+        layer.fc2.weights.rows(isa, rows, Some(&layer.fc2.bias), true, x, same);
+    }
+}
+
+#[inline(always)]
+fn same<V>(x: V) -> V {
+    x
+}
+
+/// The norm of the rows `x`, as bytes; `block` is for what lies between.
+#[inline(always)]
+fn normed<I: Isa>(isa: I, norm: &Norm, x: &[f32], block: &mut Vec<f32>, rows: &mut Rows) {
+    block.resize(x.len(), 0.0);
+    norm.rows(isa, x, block);
+    quantised(isa, block, norm.weight.len(), rows);
+}
+
+#[inline(always)]
+fn quantised<I: Isa>(isa: I, x: &[f32], width: usize, rows: &mut Rows) {
+    rows.reset(x.len() / width, width);
+    for (row, x) in x.chunks_exact(width).enumerate() {
+        rows.set(isa, row, x);
+    }
+}

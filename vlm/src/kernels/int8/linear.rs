@@ -1,0 +1,111 @@
+//! The product of a tensor's rows with a matrix of bytes.
+//!
+//! Few rows, such as a token's or a prompt's: the matrix is read once, each task some panels of it for all rows, which is
+//! all that the product costs.
+
+#![allow(unsafe_code, reason = "parallel tasks write disjoint outputs through one pointer")]
+
+use candle_core::{Device, Result, Storage, Tensor, bail};
+use rayon::prelude::*;
+use rten_simd::{Isa, SimdOp};
+
+use super::dot::{Dot, ROWS};
+use super::packed::Packed;
+use super::rows::Rows;
+use crate::kernels::simd::{Shared, store, values, written};
+
+/// Bytes of a matrix under which waking other threads costs more than it saves.
+const SERIAL_BYTES: usize = 64 * 1024;
+
+/// `x` (`[t, inputs]`, f32, on the CPU) times the matrix: `[t, outputs]`.
+///
+/// # Errors
+/// When the shapes or the tensor's kind don't fit.
+pub(crate) fn linear(x: &Tensor, weights: &Packed) -> Result<Tensor> {
+    let (t, inputs) = x.dims2()?;
+    if inputs != weights.inputs() {
+        bail!("int8 linear: x {:?} and a matrix of {} inputs do not fit", x.shape(), weights.inputs());
+    }
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("int8 linear: the rows are not on the CPU") };
+    let out = multiply(values(storage, layout)?, weights, t);
+    Tensor::from_vec(out, (t, weights.outputs()), &Device::Cpu)
+}
+
+fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
+    let rows = Quantise { x, width: weights.inputs() }.dispatch();
+    // SAFETY: the tasks cover all panels, and each writes its outputs of all rows.
+    unsafe {
+        written(t * weights.outputs(), |out| {
+            let out = Shared(out.as_mut_ptr().cast());
+            let panels = weights.panels();
+            let work = |first: usize, last: usize| Panels { rows: &rows, weights, first, last, out }.dispatch();
+            let threads = rayon::current_num_threads();
+            if weights.bytes() <= SERIAL_BYTES || threads == 1 {
+                work(0, panels);
+            } else {
+                // Two tasks a thread even out what else the machine does.
+                let share = panels.div_ceil(2 * threads);
+                (0..panels.div_ceil(share)).into_par_iter().for_each(|i| work(i * share, panels.min((i + 1) * share)));
+            }
+        })
+    }
+}
+
+/// Rows as bytes.
+struct Quantise<'a> {
+    x: &'a [f32],
+    width: usize,
+}
+
+impl SimdOp for Quantise<'_> {
+    type Output = Rows;
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) -> Rows {
+        let mut rows = Rows::default();
+        rows.reset(self.x.len() / self.width, self.width);
+        for (row, x) in self.x.chunks_exact(self.width).enumerate() {
+            rows.set(isa, row, x);
+        }
+        rows
+    }
+}
+
+/// Some panels of a product.
+struct Panels<'a> {
+    rows: &'a Rows,
+    weights: &'a Packed,
+    first: usize,
+    last: usize,
+    out: Shared,
+}
+
+impl SimdOp for Panels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let dot = Dot::best();
+        let (count, outputs) = (self.rows.count(), self.weights.outputs());
+        for panel in self.first..self.last {
+            for first in (0..count).step_by(ROWS) {
+                let tile = (first, ROWS.min(count - first));
+                self.weights.multiply(
+                    isa,
+                    dot,
+                    self.rows,
+                    tile,
+                    panel,
+                    None,
+                    #[inline(always)]
+                    |row, output, n, y| {
+                        // SAFETY: the row is one of `t`, and these outputs are this task's.
+                        unsafe { store(isa, y, self.out.at((first + row) * outputs + output), n) };
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Products in bytes, for processors whose fastest multiplications are of 8 bits.
+//!
+//! Weights become signed bytes with a scale for each output when they are loaded ([`packed`]); activations become unsigned
+//! bytes with a scale and a zero point for each row as they come ([`rows`]); the sums of their products are exact ([`dot`]), and what
+//! lies between products (norms, softmax, GELU, residuals) stays in f32. Knows nothing of checkpoints.
+
+mod attention;
+mod columns;
+mod dot;
+mod layer;
+mod linear;
+mod packed;
+mod rows;
+
+pub(crate) use layer::{Affine, Buffers, Layer, Norm};
+pub(crate) use linear::linear;
+pub(crate) use packed::{Packed, Planes};
+
+/// The instructions that the products run on, in words.
+pub(crate) fn instructions() -> &'static str {
+    dot::Dot::best().name()
+}

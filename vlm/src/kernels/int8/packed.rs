@@ -1,0 +1,252 @@
+//! Matrices of signed bytes in panels, a scale for each output, and the product of rows with them.
+//!
+//! A weight is `scale[output] * byte`, or `scale[output] * (byte + second / 254)` with [`Planes::Two`], for layers whose
+//! errors every token shares. So an output is
+//! `row_scale * scale * (sum of byte products - zero * sum of weights) + bias`, of which the sums are exact.
+
+#![allow(unsafe_code, reason = "vector loads and stores through pointers, in the innermost loops")]
+
+use rten_simd::Isa;
+use rten_simd::ops::{BitOps, FloatOps, NumOps, ToFloat};
+
+use super::dot::{Dot, GROUP, PANEL, ROWS, Sums};
+use super::rows::Rows;
+use crate::kernels::simd::{load, store};
+
+/// The largest magnitude of a weight's byte.
+const MOST: f32 = 127.0;
+/// Steps of the second plane in one of the first: its bytes reach half a step.
+const FINE: f32 = 254.0;
+
+/// Bytes of a weight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Planes {
+    /// One: an error of up to half a 127th of the output's largest weight.
+    One,
+    /// Two, at twice the work: half a 32,000th.
+    Two,
+}
+
+/// A matrix.
+pub(crate) struct Packed {
+    outputs: usize,
+    inputs: usize,
+    planes: Planes,
+    /// Panels of `depth * PANEL`; with two planes each has half as many outputs, first their first bytes, then their second.
+    panels: Vec<i8>,
+    /// A scale and a sum of weights, in steps, for each output, and zeros up to whole panels.
+    scale: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Packed {
+    /// An empty matrix, to be filled by [`Packed::set_output`] or [`Packed::set_columns`].
+    pub(super) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
+        let mut packed =
+            Self { outputs: 0, inputs: 0, planes, panels: Vec::new(), scale: Vec::new(), sums: Vec::new() };
+        packed.reset(outputs, inputs);
+        packed
+    }
+
+    /// Makes room for a matrix of another size, all zeros.
+    pub(super) fn reset(&mut self, outputs: usize, inputs: usize) {
+        (self.outputs, self.inputs) = (outputs, inputs);
+        let panels = outputs.div_ceil(self.width());
+        self.panels.clear();
+        self.panels.resize(panels * self.panel_len(), 0);
+        for per_output in [&mut self.scale, &mut self.sums] {
+            per_output.clear();
+            per_output.resize(panels * self.planes.width(), 0.0);
+        }
+    }
+
+    /// Quantises the rows of some matrices under one another: `[outputs, inputs]` each, as checkpoints store them.
+    pub(crate) fn quantise(matrices: &[&[f32]], inputs: usize, planes: Planes) -> Self {
+        let outputs = matrices.iter().map(|m| m.len() / inputs).sum();
+        let mut packed = Self::zeros(outputs, inputs, planes);
+        for (output, row) in matrices.iter().flat_map(|m| m.chunks_exact(inputs)).enumerate() {
+            packed.set_output(output, row);
+        }
+        packed
+    }
+
+    /// Rows that the product has.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Values of a row that it takes.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.panels.len() + size_of_val(&self.scale[..]) + size_of_val(&self.sums[..])
+    }
+
+    /// Outputs of a panel.
+    fn width(&self) -> usize {
+        self.planes.width()
+    }
+
+    fn panel_len(&self) -> usize {
+        self.inputs.next_multiple_of(GROUP) * PANEL
+    }
+
+    /// How many panels there are.
+    pub(super) fn panels(&self) -> usize {
+        self.scale.len() / self.width()
+    }
+
+    /// Sets an output's weights. One that is no number or infinite makes all of the output so.
+    pub(super) fn set_output(&mut self, output: usize, weights: &[f32]) {
+        let width = self.width();
+        let (panel, column) = (output / width, output % width);
+        let scale = weights.iter().fold(0f32, |most, w| most.max(w.abs())) / MOST;
+        let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let len = self.panel_len();
+        let bytes = &mut self.panels[panel * len..][..len];
+        let (mut sum, mut fine_sum) = (0i32, 0i32);
+        for (i, w) in weights.iter().enumerate() {
+            let steps = w * per;
+            let coarse = steps.round_ties_even().clamp(-MOST, MOST);
+            let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
+            bytes[at] = coarse as i8;
+            sum += i32::from(bytes[at]);
+            if self.planes == Planes::Two {
+                let at = at + width * GROUP;
+                bytes[at] = ((steps - coarse) * FINE).round_ties_even().clamp(-MOST, MOST) as i8;
+                fine_sum += i32::from(bytes[at]);
+            }
+        }
+        self.scale[output] = if weights.iter().all(|w| w.is_finite()) { scale } else { f32::NAN };
+        self.sums[output] = sum as f32 + fine_sum as f32 / FINE;
+    }
+
+    /// An output's weights as numbers, as they were rounded.
+    pub(crate) fn output(&self, output: usize) -> Vec<f32> {
+        let width = self.width();
+        let (panel, column) = (output / width, output % width);
+        let bytes = &self.panels[panel * self.panel_len()..];
+        let weight = |i: usize| {
+            let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
+            let fine = if self.planes == Planes::Two { f32::from(bytes[at + width * GROUP]) / FINE } else { 0.0 };
+            (f32::from(bytes[at]) + fine) * self.scale[output]
+        };
+        (0..self.inputs).map(weight).collect()
+    }
+
+    /// The parts of which columns are written by [`super::columns`]: panels, scales and sums.
+    pub(super) fn parts(&mut self) -> (&mut [i8], &mut [f32], &mut [f32]) {
+        (&mut self.panels, &mut self.scale, &mut self.sums)
+    }
+
+    /// Multiplies `rows` (first and how many, at most [`ROWS`]) with a panel. `put(row, output, lanes, values)` gets every vector of the
+    /// result: `row` counts from the first, and only the first `lanes` values are outputs.
+    ///
+    /// `bias` has a value for every output, and zeros up to whole panels.
+    #[inline(always)]
+    pub(super) fn multiply<I: Isa>(
+        &self,
+        isa: I,
+        dot: Dot,
+        a: &Rows,
+        (first, count): (usize, usize),
+        panel: usize,
+        bias: Option<&[f32]>,
+        mut put: impl FnMut(usize, usize, usize, I::F32),
+    ) {
+        let (f, int) = (isa.f32(), isa.i32());
+        let (width, lanes) = (self.width(), f.len());
+        let len = self.panel_len();
+        let mut sums: Sums = [[0; PANEL]; ROWS];
+        dot.tile(count, &a.bytes[first * a.stride..], a.stride, &self.panels[panel * len..][..len], &mut sums);
+        let columns = panel * width..(panel + 1) * width;
+        let (scale, weights) = (&self.scale[columns.clone()], &self.sums[columns.clone()]);
+        let bias = bias.map(|bias| bias[columns.clone()].as_ptr());
+        let fine = f.splat(1.0 / FINE);
+        for (row, sums) in sums.iter().enumerate().take(count) {
+            let row_scale = f.splat(a.scale[first + row]);
+            let zero = f.splat(a.zero[first + row]);
+            for at in (0..width).step_by(lanes) {
+                let output = columns.start + at;
+                if output >= self.outputs {
+                    break;
+                }
+                // SAFETY: panels are whole, and lanes divide their outputs.
+                let y = unsafe {
+                    let mut steps = int.to_float(int.load_ptr(sums.as_ptr().add(at)));
+                    if self.planes == Planes::Two {
+                        let second = int.to_float(int.load_ptr(sums.as_ptr().add(width + at)));
+                        steps = f.mul_add(second, fine, steps);
+                    }
+                    let steps = f.mul_sub_from(zero, f.load_ptr(weights.as_ptr().add(at)), steps);
+                    let scale = f.mul(row_scale, f.load_ptr(scale.as_ptr().add(at)));
+                    match bias {
+                        Some(bias) => f.mul_add(steps, scale, f.load_ptr(bias.add(at))),
+                        None => f.mul(steps, scale),
+                    }
+                };
+                put(row, output, lanes.min(self.outputs - output), y);
+            }
+        }
+    }
+
+    /// Like [`Packed::multiply`] over all panels and rows; `map` is applied to each vector, and `out` gets rows of
+    /// [`Packed::outputs`] values. With `add` they are added to what is there.
+    #[inline(always)]
+    pub(super) fn rows<I: Isa>(
+        &self,
+        isa: I,
+        a: &Rows,
+        bias: Option<&[f32]>,
+        add: bool,
+        out: &mut [f32],
+        map: impl Fn(I::F32) -> I::F32,
+    ) {
+        let (dot, f) = (Dot::best(), isa.f32());
+        let (count, outputs) = (a.count(), self.outputs);
+        assert!(out.len() == count * outputs && a.stride == self.inputs.next_multiple_of(GROUP));
+        let to = out.as_mut_ptr();
+        for panel in 0..self.panels() {
+            for first in (0..count).step_by(ROWS) {
+                let tile = (first, ROWS.min(count - first));
+                self.multiply(
+                    isa,
+                    dot,
+                    a,
+                    tile,
+                    panel,
+                    bias,
+                    #[inline(always)]
+                    |row, output, n, y| {
+                        // SAFETY: the row is one of `count` and the outputs lie within it.
+                        unsafe {
+                            let to = to.add((first + row) * outputs + output);
+                            let y = map(y);
+                            store(isa, if add { f.add(y, load(isa, to, n)) } else { y }, to, n);
+                        }
+                    },
+                );
+            }
+        }
+    }
+}
+
+impl Planes {
+    /// Outputs of a panel.
+    fn width(self) -> usize {
+        match self {
+            Self::One => PANEL,
+            Self::Two => PANEL / 2,
+        }
+    }
+}
+
+/// A bias with zeros up to whole panels of either kind.
+pub(super) fn padded(bias: &[f32]) -> Vec<f32> {
+    let mut bias = bias.to_vec();
+    bias.resize(bias.len().next_multiple_of(PANEL), 0.0);
+    bias
+}

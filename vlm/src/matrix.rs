@@ -1,0 +1,100 @@
+//! Weight matrices in the precision a model is loaded in: what a layer multiplies with, and need not ask how.
+
+use candle_core::{Device, Tensor};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::kernels::{self, int8};
+
+/// How the large matrices are held and multiplied. All else is f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// In f32, as the reference computes.
+    #[default]
+    F32,
+    /// Weights as bytes with a scale for each output, activations as bytes with a scale and a zero point for each row. On the CPU only.
+    Int8,
+}
+
+impl Precision {
+    /// What its products run on, on this processor, in words.
+    #[must_use]
+    pub fn instructions(self) -> &'static str {
+        match self {
+            Self::F32 => kernels::vectors(),
+            Self::Int8 => int8::instructions(),
+        }
+    }
+}
+
+/// Some matrices of the same inputs, `[outputs, inputs]` each.
+pub(crate) enum Matrices {
+    Wide(Vec<Tensor>),
+    /// All in one, and the outputs of each.
+    Int8(int8::Packed, Vec<usize>),
+}
+
+impl Matrices {
+    /// Loads the tensors, each named with its outputs.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn load(
+        checkpoint: &Checkpoint,
+        tensors: &[(&str, usize)],
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        let wide = tensors.iter().map(|(name, outputs)| checkpoint.tensor(name, &[*outputs, inputs]));
+        match precision {
+            Precision::F32 => Ok(Self::Wide(wide.collect::<Result<Vec<_>>>()?)),
+            Precision::Int8 => {
+                let packed = quantised(wide, inputs, int8::Planes::One)?;
+                Ok(Self::Int8(packed, tensors.iter().map(|(_, outputs)| *outputs).collect()))
+            }
+        }
+    }
+
+    /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
+    pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Wide(all) => all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
+            Self::Int8(packed, _) => {
+                let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
+                Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
+            }
+        }
+    }
+
+    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each.
+    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor) -> candle_core::Result<[Tensor; N]> {
+        let products = match self {
+            Self::Wide(all) => {
+                all.iter().map(|weight| kernels::linear(x, weight, None)).collect::<candle_core::Result<Vec<_>>>()?
+            }
+            Self::Int8(packed, outputs) => {
+                let product = int8::linear(x, packed)?;
+                let mut first = 0;
+                let mut part = |outputs: &usize| {
+                    first += outputs;
+                    product.narrow(1, first - outputs, *outputs)
+                };
+                outputs.iter().map(&mut part).collect::<candle_core::Result<Vec<_>>>()?
+            }
+        };
+        products.try_into().map_err(|all: Vec<_>| candle_core::Error::Msg(format!("{} products, not {N}", all.len())))
+    }
+}
+
+/// Matrices of the same inputs as bytes, under one another.
+///
+/// # Errors
+/// The tensors' own.
+pub(crate) fn quantised(
+    wide: impl Iterator<Item = Result<Tensor>>,
+    inputs: usize,
+    planes: int8::Planes,
+) -> Result<int8::Packed> {
+    let wide = wide.map(|weight| Ok(weight?.flatten_all()?.to_vec1::<f32>()?)).collect::<Result<Vec<_>>>()?;
+    Ok(int8::Packed::quantise(&wide.iter().map(Vec::as_slice).collect::<Vec<_>>(), inputs, planes))
+}
