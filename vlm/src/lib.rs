@@ -39,6 +39,7 @@ mod kv_cache;
 mod matrix;
 mod model;
 mod prompt;
+pub mod quality;
 mod reply;
 mod sampling;
 mod session;

@@ -29,7 +29,7 @@ pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, E
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
+pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
     let precision = precision(options)?;
     let files = find(model)?;
     let threads = options.threads.and_then(NonZeroUsize::new);

@@ -1,5 +1,6 @@
 //! `sightline bench`: what can be measured of a model on this machine. One file a measure.
 
+mod quality;
 mod stages;
 mod truth;
 
@@ -24,6 +25,8 @@ pub struct BenchArgs {
 enum Measure {
     /// Count how many captions and answers about scenes of a known truth are true
     Truth(truth::TruthArgs),
+    /// Compare what a model says next in fewer bits with what it says in f32
+    Quality(quality::QualityArgs),
 }
 
 /// Measures and prints.
@@ -34,6 +37,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     match &args.measure {
         None => stages::run(&args.stages),
         Some(Measure::Truth(args)) => truth::run(args),
+        Some(Measure::Quality(args)) => quality::run(args),
     }
 }
 

@@ -1,18 +1,20 @@
 //! The product of a tensor's rows with a matrix of bytes.
 //!
 //! Few rows, such as a token's or a prompt's: the matrix is read once, each task some panels of it for all rows, which is
-//! all that the product costs.
+//! all that the product costs. So a row may as well be two: its bytes, and what they missed. A decoder's activations need
+//! that: a few of them are many times larger than all others, and leave those few steps of a byte.
 
 #![allow(unsafe_code, reason = "parallel tasks write disjoint outputs through one pointer")]
 
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
+use rten_simd::ops::NumOps;
 use rten_simd::{Isa, SimdOp};
 
 use super::dot::{Dot, ROWS};
 use super::packed::Packed;
 use super::rows::Rows;
-use crate::kernels::simd::{Shared, store, values, written};
+use crate::kernels::simd::{Shared, load, store, values, written};
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
 const SERIAL_BYTES: usize = 64 * 1024;
@@ -53,7 +55,7 @@ fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
     }
 }
 
-/// Rows as bytes.
+/// Rows as bytes, two rows for each.
 struct Quantise<'a> {
     x: &'a [f32],
     width: usize,
@@ -65,9 +67,10 @@ impl SimdOp for Quantise<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) -> Rows {
         let mut rows = Rows::default();
-        rows.reset(self.x.len() / self.width, self.width);
+        rows.reset(2 * self.x.len() / self.width, self.width);
+        let mut missed = vec![0f32; self.width];
         for (row, x) in self.x.chunks_exact(self.width).enumerate() {
-            rows.set(isa, row, x);
+            rows.set_twice(isa, 2 * row, x, &mut missed);
         }
         rows
     }
@@ -87,7 +90,7 @@ impl SimdOp for Panels<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let dot = Dot::best();
+        let (dot, f) = (Dot::best(), isa.f32());
         let (count, outputs) = (self.rows.count(), self.weights.outputs());
         for panel in self.first..self.last {
             for first in (0..count).step_by(ROWS) {
@@ -101,8 +104,13 @@ impl SimdOp for Panels<'_> {
                     None,
                     #[inline(always)]
                     |row, output, n, y| {
-                        // SAFETY: the row is one of `t`, and these outputs are this task's.
-                        unsafe { store(isa, y, self.out.at((first + row) * outputs + output), n) };
+                        let twin = first + row;
+                        // SAFETY: the row is one of `t`, these outputs are this task's, and the first twin comes first.
+                        unsafe {
+                            let to = self.out.at(twin / 2 * outputs + output);
+                            let y = if twin.is_multiple_of(2) { y } else { f.add(load(isa, to, n), y) };
+                            store(isa, y, to, n);
+                        }
                     },
                 );
             }
