@@ -100,6 +100,14 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Weights`] when it is absent or of another shape, [`Error::Read`] when it can't be mapped.
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
+        Ok(self.stored(name, dims)?.to_dtype(self.dtype)?)
+    }
+
+    /// Like [`Checkpoint::tensor`], in the format in which it is stored.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stored(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
         let Some(place) = self.tensors.get(name) else {
             return Err(Error::Weights { why: format!("there is no tensor `{name}`") });
         };
@@ -114,7 +122,7 @@ impl Checkpoint {
         let (begin, end) = place.info.data_offsets;
         let bytes = read(&shard.data, shard.start + begin, Some(end - begin))
             .map_err(|source| Error::Read { path: shard.path.clone(), source })?;
-        Ok(Tensor::from_raw_buffer(bytes.as_ref(), stored, dims, &self.device)?.to_dtype(self.dtype)?)
+        Ok(Tensor::from_raw_buffer(bytes.as_ref(), stored, dims, &self.device)?)
     }
 }
 

@@ -45,6 +45,7 @@ mod sampling;
 mod session;
 mod text;
 mod vision;
+mod weights;
 mod writer;
 
 #[cfg(test)]

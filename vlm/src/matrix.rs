@@ -1,10 +1,12 @@
 //! Weight matrices in the precision a model is loaded in: what a layer multiplies with, and need not ask how.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
-use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::kernels::{self, int8};
+use crate::weights::Weights;
 
 /// How the large matrices are held and multiplied. All else is f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,25 +33,28 @@ impl Precision {
 pub(crate) enum Matrices {
     Wide(Vec<Tensor>),
     /// All in one, and the outputs of each.
-    Int8(int8::Packed, Vec<usize>),
+    Int8(Arc<int8::Packed>, Vec<usize>),
 }
 
 impl Matrices {
-    /// Loads the tensors, each named with its outputs.
+    /// Loads the tensors, each named with its outputs. In int8 they have `planes`.
     ///
     /// # Errors
-    /// As [`Checkpoint::tensor`].
+    /// As [`Checkpoint::tensor`](crate::checkpoint::Checkpoint::tensor).
     pub(crate) fn load(
-        checkpoint: &Checkpoint,
+        weights: &Weights<'_>,
         tensors: &[(&str, usize)],
         inputs: usize,
         precision: Precision,
+        planes: int8::Planes,
     ) -> Result<Self> {
-        let wide = tensors.iter().map(|(name, outputs)| checkpoint.tensor(name, &[*outputs, inputs]));
         match precision {
-            Precision::F32 => Ok(Self::Wide(wide.collect::<Result<Vec<_>>>()?)),
+            Precision::F32 => {
+                let wide = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
+                Ok(Self::Wide(tensors.iter().map(wide).collect::<Result<Vec<_>>>()?))
+            }
             Precision::Int8 => {
-                let packed = quantised(wide, inputs, int8::Planes::One)?;
+                let packed = weights.packed(tensors, inputs, planes)?;
                 Ok(Self::Int8(packed, tensors.iter().map(|(_, outputs)| *outputs).collect()))
             }
         }
@@ -84,17 +89,4 @@ impl Matrices {
         };
         products.try_into().map_err(|all: Vec<_>| candle_core::Error::Msg(format!("{} products, not {N}", all.len())))
     }
-}
-
-/// Matrices of the same inputs as bytes, under one another.
-///
-/// # Errors
-/// The tensors' own.
-pub(crate) fn quantised(
-    wide: impl Iterator<Item = Result<Tensor>>,
-    inputs: usize,
-    planes: int8::Planes,
-) -> Result<int8::Packed> {
-    let wide = wide.map(|weight| Ok(weight?.flatten_all()?.to_vec1::<f32>()?)).collect::<Result<Vec<_>>>()?;
-    Ok(int8::Packed::quantise(&wide.iter().map(Vec::as_slice).collect::<Vec<_>>(), inputs, planes))
 }

@@ -3,6 +3,7 @@
 //! Immutable once loaded; sessions share it. Knows no view and no conversation.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -17,14 +18,17 @@ use crate::matrix::Precision;
 use crate::prompt::Prompter;
 use crate::text::Text;
 use crate::vision::Vision;
+use crate::weights::Weights;
 
 /// How to load a model.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// Threads to compute on; as many as there are cores when not said.
     pub threads: Option<NonZeroUsize>,
     /// How the large matrices are held and multiplied.
     pub precision: Precision,
+    /// The folder in which weights in bytes are kept for the next time, if they are to be kept.
+    pub keep_in: Option<PathBuf>,
 }
 
 /// A SmolVLM ready to run.
@@ -57,14 +61,15 @@ impl Model {
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        Ok(Self {
-            name: files.name().into(),
-            prompter,
-            vision: Vision::load(&checkpoint, &config, &preprocessor, options.precision, dtype, &device)?,
-            preprocessor,
-            text: Text::load(&checkpoint, &config, options.precision, dtype, &device)?,
-            pool,
-        })
+        let weights = Weights::new(&checkpoint, files, options.keep_in.as_deref());
+        let precision = options.precision;
+        // On the pool, because weights that become bytes do so on all of its threads.
+        let (vision, text) = pool.install(|| -> Result<_> {
+            let vision = Vision::load(&weights, &config, &preprocessor, precision, dtype, &device)?;
+            Ok((vision, Text::load(&weights, &config, precision, dtype, &device)?))
+        })?;
+        weights.keep();
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, pool })
     }
 
     /// The checkpoint's name: its folder's or its repository's.

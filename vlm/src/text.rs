@@ -7,12 +7,13 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use crate::cancel::Cancel;
-use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::kernels::int8::Planes;
 use crate::kernels::{attention, rms_norm, rotary, silu_mul};
 use crate::kv_cache::KvCache;
 use crate::matrix::{Matrices, Precision};
+use crate::weights::Weights;
 
 /// The decoder with its embeddings and its head.
 pub(crate) struct Text {
@@ -60,7 +61,7 @@ impl Text {
     /// # Errors
     /// As [`Checkpoint::tensor`].
     pub fn load(
-        checkpoint: &Checkpoint,
+        weights: &Weights<'_>,
         config: &Config,
         precision: Precision,
         dtype: DType,
@@ -75,20 +76,21 @@ impl Text {
             context: t.max_position_embeddings,
         };
         let table = format!("{model}.embed_tokens.weight");
+        let checkpoint = weights.checkpoint;
         let tied = !checkpoint.has("lm_head.weight");
         let head = if tied { table.as_str() } else { "lm_head.weight" };
-        let lm_head = Arc::new(Matrices::load(checkpoint, &[(head, t.vocab_size)], t.hidden_size, precision)?);
+        let lm_head = Arc::new(Matrices::load(weights, &[(head, t.vocab_size)], t.hidden_size, precision, Planes::One)?);
         let embed_tokens = if tied {
             Embeddings::Head(Arc::clone(&lm_head))
         } else {
-            Embeddings::Table(checkpoint.tensor(&table, &[t.vocab_size, t.hidden_size])?)
+            Embeddings::Table(checkpoint.stored(&table, &[t.vocab_size, t.hidden_size])?)
         };
         let half = shape.head_dim / 2;
         let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
         Ok(Self {
             embed_tokens,
             layers: (0..t.num_hidden_layers)
-                .map(|n| Layer::load(checkpoint, &format!("{model}.layers.{n}"), config, precision))
+                .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config, precision))
                 .collect::<Result<Vec<_>>>()?,
             norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
             lm_head,
@@ -120,7 +122,7 @@ impl Text {
     /// [`Error::Backend`].
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         match &self.embed_tokens {
-            Embeddings::Table(table) => Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?),
+            Embeddings::Table(table) => Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?.to_dtype(self.dtype)?),
             Embeddings::Head(head) => Ok(head.outputs(ids)?),
         }
     }
@@ -165,24 +167,25 @@ impl Text {
 }
 
 impl Layer {
-    fn load(checkpoint: &Checkpoint, name: &str, config: &Config, precision: Precision) -> Result<Self> {
+    fn load(weights: &Weights<'_>, name: &str, config: &Config, precision: Precision) -> Result<Self> {
         let t = &config.text;
         let width = t.hidden_size;
         let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
-        let matrices = |parts: &[(&str, usize)], inputs| {
+        let matrices = |parts: &[(&str, usize)], inputs, planes| {
             let names: Vec<_> = parts.iter().map(|(part, n)| (format!("{name}.{part}.weight"), *n)).collect();
             let names: Vec<_> = names.iter().map(|(name, n)| (name.as_str(), *n)).collect();
-            Matrices::load(checkpoint, &names, inputs, precision)
+            Matrices::load(weights, &names, inputs, precision, planes)
         };
-        let norm = |part: &str| checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
+        let norm = |part: &str| weights.checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
         let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", keys), ("self_attn.v_proj", keys)];
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            qkv: matrices(&qkv, width)?,
-            o_proj: matrices(&[("self_attn.o_proj", width)], queries)?,
+            // Finer than the rest: scores decide what is read at all, and these matrices are small.
+            qkv: matrices(&qkv, width, Planes::Two)?,
+            o_proj: matrices(&[("self_attn.o_proj", width)], queries, Planes::One)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_up: matrices(&[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)], width)?,
-            down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size)?,
+            gate_up: matrices(&[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)], width, Planes::One)?,
+            down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size, Planes::One)?,
         })
     }
 

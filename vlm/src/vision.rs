@@ -10,7 +10,8 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
 use crate::error::Result;
 use crate::kernels::{attention, gelu_tanh, int8, layer_norm, linear};
-use crate::matrix::{Precision, quantised};
+use crate::matrix::Precision;
+use crate::weights::Weights;
 
 /// Encoder and connector.
 pub(crate) struct Vision {
@@ -85,13 +86,14 @@ impl Vision {
     /// # Errors
     /// As [`Checkpoint::tensor`].
     pub fn load(
-        checkpoint: &Checkpoint,
+        weights: &Weights<'_>,
         config: &Config,
         preprocessor: &PreprocessorConfig,
         precision: Precision,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
+        let checkpoint = weights.checkpoint;
         let v = &config.vision;
         let (width, patch, grid) = (v.hidden_size, v.patch_size, v.grid());
         let model = "model.vision_model";
@@ -110,7 +112,7 @@ impl Vision {
                 Layers::Wide(names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<Vec<_>>>()?)
             }
             Precision::Int8 => {
-                Layers::Int8(names.map(|name| quantised_layer(checkpoint, &name, config)).collect::<Result<Vec<_>>>()?)
+                Layers::Int8(names.map(|name| quantised_layer(weights, &name, config)).collect::<Result<Vec<_>>>()?)
             }
         };
         let projection = checkpoint.tensor(
@@ -224,12 +226,12 @@ impl Layer {
 }
 
 /// A layer as bytes.
-fn quantised_layer(checkpoint: &Checkpoint, name: &str, config: &Config) -> Result<int8::Layer> {
+fn quantised_layer(weights: &Weights<'_>, name: &str, config: &Config) -> Result<int8::Layer> {
     use int8::Planes::{One, Two};
 
     let v = &config.vision;
     let (width, wide) = (v.hidden_size, v.intermediate_size);
-    let vector = |name: String, len: usize| Ok(checkpoint.tensor(&name, &[len])?.to_vec1::<f32>()?);
+    let vector = |name: String, len: usize| Ok(weights.checkpoint.tensor(&name, &[len])?.to_vec1::<f32>()?);
     let norm = |part: &str| -> Result<int8::Norm> {
         Ok(int8::Norm {
             weight: vector(format!("{name}.{part}.weight"), width)?,
@@ -238,10 +240,11 @@ fn quantised_layer(checkpoint: &Checkpoint, name: &str, config: &Config) -> Resu
         })
     };
     let affine = |parts: &[&str], outputs: usize, inputs: usize, planes| -> Result<int8::Affine> {
-        let weights = parts.iter().map(|part| checkpoint.tensor(&format!("{name}.{part}.weight"), &[outputs, inputs]));
+        let names: Vec<_> = parts.iter().map(|part| format!("{name}.{part}.weight")).collect();
+        let tensors: Vec<_> = names.iter().map(|name| (name.as_str(), outputs)).collect();
         let bias =
             parts.iter().map(|part| vector(format!("{name}.{part}.bias"), outputs)).collect::<Result<Vec<_>>>()?;
-        Ok(int8::Affine::new(quantised(weights, inputs, planes)?, &bias.concat()))
+        Ok(int8::Affine::new(weights.packed(&tensors, inputs, planes)?, &bias.concat()))
     };
     Ok(int8::Layer {
         norm1: norm("layer_norm1")?,

@@ -2,6 +2,7 @@
 //! errors into what the worker must know of them.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -33,7 +34,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let precision = precision(options)?;
     let files = find(model)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
-    let loaded = Model::load(&files, LoadOptions { threads, precision }).map_err(failed)?;
+    let loaded = Model::load(&files, LoadOptions { threads, precision, keep_in: kept_weights() }).map_err(failed)?;
     let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: name(precision).into() };
     Ok((Arc::new(loaded), card))
 }
@@ -61,6 +62,11 @@ fn precision(options: &EngineOptions) -> Result<vlm::Precision, EngineError> {
             Err(refused("The processor computes in f32 or int8, not in bf16: use --precision f32 or int8.".to_owned()))
         }
     }
+}
+
+/// Where weights in bytes are kept: a folder that the system may empty.
+fn kept_weights() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "sightline")?.cache_dir().join("int8"))
 }
 
 fn name(precision: vlm::Precision) -> &'static str {

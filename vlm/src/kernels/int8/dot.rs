@@ -61,13 +61,13 @@ impl Dot {
         self.name
     }
 
-    /// `rows` rows of `a`, `stride` apart, times a panel; the sums of other rows are left as they were.
+    /// `rows` rows of `a`, `stride` apart, times a panel, whose bytes are signed numbers; the sums of other rows are left as they were.
     #[inline(always)]
-    pub(super) fn tile(self, rows: usize, a: &[u8], stride: usize, panel: &[i8], out: &mut Sums) {
+    pub(super) fn tile(self, rows: usize, a: &[u8], stride: usize, panel: &[u8], out: &mut Sums) {
         let inputs = panel.len() / PANEL;
         assert!((1..=ROWS).contains(&rows) && inputs.is_multiple_of(GROUP) && a.len() >= (rows - 1) * stride + inputs);
         // SAFETY: as asserted; the instruction set was detected when the tile was chosen.
-        unsafe { (self.tile)(rows, a.as_ptr(), stride, panel.as_ptr(), inputs / GROUP, out) }
+        unsafe { (self.tile)(rows, a.as_ptr(), stride, panel.as_ptr().cast(), inputs / GROUP, out) }
     }
 }
 
@@ -220,10 +220,10 @@ mod tests {
 
     #[test]
     fn a_tile_is_the_sum_of_products() {
-        let mut panel = vec![0i8; 2 * GROUP * PANEL];
+        let mut panel = vec![0u8; 2 * GROUP * PANEL];
         // Output 3 has the weights 1, 2, 3, 4 and -5, 6, -7, -128.
         for (input, weight) in [1i8, 2, 3, 4, -5, 6, -7, -128].into_iter().enumerate() {
-            panel[input / GROUP * GROUP * PANEL + 3 * GROUP + input % GROUP] = weight;
+            panel[input / GROUP * GROUP * PANEL + 3 * GROUP + input % GROUP] = weight.cast_unsigned();
         }
         let mut out = [[7; PANEL]; ROWS];
         for dot in Dot::all() {
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn all_instruction_sets_agree_exactly() {
         for groups in [1, 2, 5, 16, 192, 768] {
-            let panel: Vec<i8> = bytes(groups * GROUP * PANEL, 3).into_iter().map(|x| x.cast_signed()).collect();
+            let panel = bytes(groups * GROUP * PANEL, 3);
             let stride = groups * GROUP + 3;
             let a = bytes(ROWS * stride, groups as u32);
             for rows in 1..=ROWS {

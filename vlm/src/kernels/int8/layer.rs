@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "parallel tasks write disjoint rows through one pointer")]
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
@@ -22,13 +23,13 @@ const BLOCK: usize = 48;
 
 /// A matrix and a bias for each output.
 pub(crate) struct Affine {
-    weights: Packed,
+    weights: Arc<Packed>,
     bias: Vec<f32>,
 }
 
 impl Affine {
     /// `bias` has as many values as the matrix has outputs.
-    pub(crate) fn new(weights: Packed, bias: &[f32]) -> Self {
+    pub(crate) fn new(weights: Arc<Packed>, bias: &[f32]) -> Self {
         assert_eq!(weights.outputs(), bias.len());
         Self { weights, bias: padded(bias) }
     }

@@ -14,7 +14,7 @@ mod rows;
 
 pub(crate) use layer::{Affine, Buffers, Layer, Norm};
 pub(crate) use linear::linear;
-pub(crate) use packed::{Packed, Planes};
+pub(crate) use packed::{Bytes, Packed, Planes};
 
 /// The instructions that the products run on, in words.
 pub(crate) fn instructions() -> &'static str {

@@ -6,6 +6,11 @@
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers, in the innermost loops")]
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use rayon::prelude::*;
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, FloatOps, NumOps, ToFloat};
 
@@ -27,13 +32,29 @@ pub(crate) enum Planes {
     Two,
 }
 
+/// Signed bytes, made here or mapped from a file.
+pub(crate) enum Bytes {
+    Made(Vec<u8>),
+    Mapped(Arc<Mmap>, Range<usize>),
+}
+
+impl Bytes {
+    #[inline(always)]
+    fn all(&self) -> &[u8] {
+        match self {
+            Self::Made(bytes) => bytes,
+            Self::Mapped(map, range) => &map[range.clone()],
+        }
+    }
+}
+
 /// A matrix.
 pub(crate) struct Packed {
     outputs: usize,
     inputs: usize,
     planes: Planes,
     /// Panels of `depth * PANEL`; with two planes each has half as many outputs, first their first bytes, then their second.
-    panels: Vec<i8>,
+    panels: Bytes,
     /// A scale and a sum of weights, in steps, for each output, and zeros up to whole panels.
     scale: Vec<f32>,
     sums: Vec<f32>,
@@ -43,7 +64,7 @@ impl Packed {
     /// An empty matrix, to be filled by [`Packed::set_output`] or [`Packed::set_columns`].
     pub(super) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
         let mut packed =
-            Self { outputs: 0, inputs: 0, planes, panels: Vec::new(), scale: Vec::new(), sums: Vec::new() };
+            Self { outputs: 0, inputs: 0, planes, panels: Bytes::Made(Vec::new()), scale: Vec::new(), sums: Vec::new() };
         packed.reset(outputs, inputs);
         packed
     }
@@ -52,8 +73,14 @@ impl Packed {
     pub(super) fn reset(&mut self, outputs: usize, inputs: usize) {
         (self.outputs, self.inputs) = (outputs, inputs);
         let panels = outputs.div_ceil(self.width());
-        self.panels.clear();
-        self.panels.resize(panels * self.panel_len(), 0);
+        let len = panels * self.panel_len();
+        match &mut self.panels {
+            Bytes::Made(bytes) => {
+                bytes.clear();
+                bytes.resize(len, 0);
+            }
+            Bytes::Mapped(..) => self.panels = Bytes::Made(vec![0; len]),
+        }
         for per_output in [&mut self.scale, &mut self.sums] {
             per_output.clear();
             per_output.resize(panels * self.planes.width(), 0.0);
@@ -62,12 +89,53 @@ impl Packed {
 
     /// Quantises the rows of some matrices under one another: `[outputs, inputs]` each, as checkpoints store them.
     pub(crate) fn quantise(matrices: &[&[f32]], inputs: usize, planes: Planes) -> Self {
-        let outputs = matrices.iter().map(|m| m.len() / inputs).sum();
-        let mut packed = Self::zeros(outputs, inputs, planes);
-        for (output, row) in matrices.iter().flat_map(|m| m.chunks_exact(inputs)).enumerate() {
-            packed.set_output(output, row);
-        }
+        let rows: Vec<&[f32]> = matrices.iter().flat_map(|m| m.chunks_exact(inputs)).collect();
+        let mut packed = Self::zeros(rows.len(), inputs, planes);
+        let (width, len) = (packed.width(), packed.panel_len());
+        let (panels, scale, sums) = packed.parts();
+        panels
+            .par_chunks_mut(len)
+            .zip(scale.par_chunks_mut(width))
+            .zip(sums.par_chunks_mut(width))
+            .zip(rows.par_chunks(width))
+            .for_each(|(((panel, scale), sums), rows)| {
+                for (column, row) in rows.iter().enumerate() {
+                    (scale[column], sums[column]) = fill(panel, column, planes, row);
+                }
+            });
         packed
+    }
+
+    /// The matrix of these parts, as [`Packed::panel_bytes`] and the others gave them, if they fit each other.
+    pub(crate) fn from_parts(
+        outputs: usize,
+        inputs: usize,
+        planes: Planes,
+        panels: Bytes,
+        scale: Vec<f32>,
+        sums: Vec<f32>,
+    ) -> Option<Self> {
+        let packed = Self { outputs, inputs, planes, panels, scale, sums };
+        let panels = outputs.div_ceil(packed.width());
+        let fits = packed.scale.len() == panels * packed.width()
+            && packed.sums.len() == packed.scale.len()
+            && packed.panel_bytes().len() == panels * packed.panel_len();
+        fits.then_some(packed)
+    }
+
+    /// The weights, panel by panel.
+    pub(crate) fn panel_bytes(&self) -> &[u8] {
+        self.panels.all()
+    }
+
+    /// The outputs' scales, up to whole panels.
+    pub(crate) fn scale(&self) -> &[f32] {
+        &self.scale
+    }
+
+    /// The sums of the outputs' weights in steps, up to whole panels.
+    pub(crate) fn sums(&self) -> &[f32] {
+        &self.sums
     }
 
     /// Rows that the product has.
@@ -82,7 +150,7 @@ impl Packed {
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        self.panels.len() + size_of_val(&self.scale[..]) + size_of_val(&self.sums[..])
+        self.panel_bytes().len() + size_of_val(&self.scale[..]) + size_of_val(&self.sums[..])
     }
 
     /// Outputs of a panel.
@@ -101,45 +169,32 @@ impl Packed {
 
     /// Sets an output's weights. One that is no number or infinite makes all of the output so.
     pub(super) fn set_output(&mut self, output: usize, weights: &[f32]) {
-        let width = self.width();
-        let (panel, column) = (output / width, output % width);
-        let scale = weights.iter().fold(0f32, |most, w| most.max(w.abs())) / MOST;
-        let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        let len = self.panel_len();
-        let bytes = &mut self.panels[panel * len..][..len];
-        let (mut sum, mut fine_sum) = (0i32, 0i32);
-        for (i, w) in weights.iter().enumerate() {
-            let steps = w * per;
-            let coarse = steps.round_ties_even().clamp(-MOST, MOST);
-            let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
-            bytes[at] = coarse as i8;
-            sum += i32::from(bytes[at]);
-            if self.planes == Planes::Two {
-                let at = at + width * GROUP;
-                bytes[at] = ((steps - coarse) * FINE).round_ties_even().clamp(-MOST, MOST) as i8;
-                fine_sum += i32::from(bytes[at]);
-            }
-        }
-        self.scale[output] = if weights.iter().all(|w| w.is_finite()) { scale } else { f32::NAN };
-        self.sums[output] = sum as f32 + fine_sum as f32 / FINE;
+        let (width, len, planes) = (self.width(), self.panel_len(), self.planes);
+        let (panels, scale, sums) = self.parts();
+        let panel = &mut panels[output / width * len..][..len];
+        (scale[output], sums[output]) = fill(panel, output % width, planes, weights);
     }
 
     /// An output's weights as numbers, as they were rounded.
     pub(crate) fn output(&self, output: usize) -> Vec<f32> {
         let width = self.width();
         let (panel, column) = (output / width, output % width);
-        let bytes = &self.panels[panel * self.panel_len()..];
+        let bytes = &self.panel_bytes()[panel * self.panel_len()..];
         let weight = |i: usize| {
             let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
-            let fine = if self.planes == Planes::Two { f32::from(bytes[at + width * GROUP]) / FINE } else { 0.0 };
-            (f32::from(bytes[at]) + fine) * self.scale[output]
+            let fine = if self.planes == Planes::Two { f32::from(bytes[at + width * GROUP].cast_signed()) / FINE } else { 0.0 };
+            (f32::from(bytes[at].cast_signed()) + fine) * self.scale[output]
         };
         (0..self.inputs).map(weight).collect()
     }
 
-    /// The parts of which columns are written by [`super::columns`]: panels, scales and sums.
-    pub(super) fn parts(&mut self) -> (&mut [i8], &mut [f32], &mut [f32]) {
-        (&mut self.panels, &mut self.scale, &mut self.sums)
+    /// Panels, scales and sums, to be written. A mapped matrix is never written to, and gives no panels.
+    pub(super) fn parts(&mut self) -> (&mut [u8], &mut [f32], &mut [f32]) {
+        let panels = match &mut self.panels {
+            Bytes::Made(bytes) => &mut bytes[..],
+            Bytes::Mapped(..) => &mut [],
+        };
+        (panels, &mut self.scale, &mut self.sums)
     }
 
     /// Multiplies `rows` (first and how many, at most [`ROWS`]) with a panel. `put(row, output, lanes, values)` gets every vector of the
@@ -161,7 +216,7 @@ impl Packed {
         let (width, lanes) = (self.width(), f.len());
         let len = self.panel_len();
         let mut sums: Sums = [[0; PANEL]; ROWS];
-        dot.tile(count, &a.bytes[first * a.stride..], a.stride, &self.panels[panel * len..][..len], &mut sums);
+        dot.tile(count, &a.bytes[first * a.stride..], a.stride, &self.panel_bytes()[panel * len..][..len], &mut sums);
         let columns = panel * width..(panel + 1) * width;
         let (scale, weights) = (&self.scale[columns.clone()], &self.sums[columns.clone()]);
         let bias = bias.map(|bias| bias[columns.clone()].as_ptr());
@@ -232,6 +287,29 @@ impl Packed {
             }
         }
     }
+}
+
+/// Puts an output's weights into its column of a panel. Returns their scale and their sum in steps.
+fn fill(panel: &mut [u8], column: usize, planes: Planes, weights: &[f32]) -> (f32, f32) {
+    let most = weights.iter().fold(0f32, |most, w| most.max(w.abs()));
+    let scale = most / MOST;
+    let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    let (mut sum, mut fine_sum) = (0i32, 0i32);
+    for (i, w) in weights.iter().enumerate() {
+        let steps = w * per;
+        let coarse = steps.round_ties_even().clamp(-MOST, MOST);
+        let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
+        let byte = coarse as i8;
+        panel[at] = byte.cast_unsigned();
+        sum += i32::from(byte);
+        if planes == Planes::Two {
+            let byte = ((steps - coarse) * FINE).round_ties_even().clamp(-MOST, MOST) as i8;
+            panel[at + planes.width() * GROUP] = byte.cast_unsigned();
+            fine_sum += i32::from(byte);
+        }
+    }
+    let scale = if weights.iter().all(|w| w.is_finite()) { scale } else { f32::NAN };
+    (scale, sum as f32 + fine_sum as f32 / FINE)
 }
 
 impl Planes {
