@@ -36,7 +36,8 @@ pub(crate) fn linear(x: &Tensor, weights: &Packed) -> Result<Tensor> {
 }
 
 fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
-    let rows = Quantise { x, width: weights.inputs() }.dispatch();
+    let mut rows = Rows::default();
+    rows.set_twice(x, weights.inputs());
     // SAFETY: the tasks cover all panels, and each writes its outputs of all rows.
     unsafe {
         written(t * weights.outputs(), |out| {
@@ -52,27 +53,6 @@ fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
                 (0..panels.div_ceil(share)).into_par_iter().for_each(|i| work(i * share, panels.min((i + 1) * share)));
             }
         })
-    }
-}
-
-/// Rows as bytes, two rows for each.
-struct Quantise<'a> {
-    x: &'a [f32],
-    width: usize,
-}
-
-impl SimdOp for Quantise<'_> {
-    type Output = Rows;
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) -> Rows {
-        let mut rows = Rows::default();
-        rows.reset(2 * self.x.len() / self.width, self.width);
-        let mut missed = vec![0f32; self.width];
-        for (row, x) in self.x.chunks_exact(self.width).enumerate() {
-            rows.set_twice(isa, 2 * row, x, &mut missed);
-        }
-        rows
     }
 }
 

@@ -6,11 +6,12 @@
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
+use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
-use rten_simd::{Isa, Simd};
+use rten_simd::{Isa, Simd, SimdOp};
 
 use super::dot::GROUP;
-use crate::kernels::simd::{load, vectors};
+use crate::kernels::simd::{SERIAL_VALUES, load, vectors};
 
 /// The largest byte.
 pub(super) const MOST: f32 = 255.0;
@@ -45,36 +46,67 @@ impl Rows {
     #[inline(always)]
     pub(super) fn set<I: Isa>(&mut self, isa: I, row: usize, x: &[f32]) {
         let bytes = &mut self.bytes[row * self.stride..][..self.stride];
-        assert!(x.len() <= bytes.len());
-        let (scale, zero) = range(isa, x);
-        (self.scale[row], self.zero[row]) = (scale, zero);
-        let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        let f = isa.f32();
-        let (input, at_bytes) = (x.as_ptr(), bytes.as_mut_ptr());
-        let (per, zeros) = (f.splat(per), f.splat(zero));
-        vectors(
-            x.len(),
-            f.len(),
-            #[inline(always)]
-            |at, n| {
-                // SAFETY: `vectors` stays within `x`, and `bytes` is as long.
-                unsafe { store_bytes(isa, f.mul_add(load(isa, input.add(at), n), per, zeros), at_bytes.add(at), n) };
-            },
-        );
-        bytes[x.len()..].fill(0);
+        (self.scale[row], self.zero[row]) = fill(isa, bytes, x);
     }
 
-    /// Sets a row and, in the next one, what its bytes missed: together they are as good as 16 bits.
-    #[inline(always)]
-    pub(super) fn set_twice<I: Isa>(&mut self, isa: I, row: usize, x: &[f32], missed: &mut [f32]) {
-        self.set(isa, row, x);
-        let (scale, zero) = (self.scale[row], self.zero[row]);
-        let bytes = &self.bytes[row * self.stride..][..x.len()];
-        for ((missed, x), byte) in missed.iter_mut().zip(x).zip(bytes) {
-            *missed = x - scale * (f32::from(*byte) - zero);
+    /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
+    pub(super) fn set_twice(&mut self, x: &[f32], width: usize) {
+        self.reset(2 * x.len() / width, width);
+        if x.len() <= SERIAL_VALUES / 4 {
+            // Waking other threads would cost more.
+            let rows = self.bytes.chunks_mut(2 * self.stride).zip(self.scale.chunks_mut(2)).zip(self.zero.chunks_mut(2));
+            rows.zip(x.chunks(width)).for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
+        } else {
+            let (bytes, scale) = (self.bytes.par_chunks_mut(2 * self.stride), self.scale.par_chunks_mut(2));
+            let rows = bytes.zip(scale).zip(self.zero.par_chunks_mut(2)).zip(x.par_chunks(width));
+            rows.for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
         }
-        self.set(isa, row + 1, &missed[..x.len()]);
     }
+}
+
+/// A row and what its bytes missed.
+struct Twins<'a> {
+    bytes: &'a mut [u8],
+    scale: &'a mut [f32],
+    zero: &'a mut [f32],
+    x: &'a [f32],
+}
+
+impl SimdOp for Twins<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { bytes, scale, zero, x } = self;
+        let (first, second) = bytes.split_at_mut(bytes.len() / 2);
+        (scale[0], zero[0]) = fill(isa, first, x);
+        let (step, zeros) = (scale[0], zero[0]);
+        let missed = |(x, byte): (&f32, &u8)| x - step * (f32::from(*byte) - zeros);
+        let missed: Vec<f32> = x.iter().zip(&*first).map(missed).collect();
+        (scale[1], zero[1]) = fill(isa, second, &missed);
+    }
+}
+
+/// Writes a row's bytes. Returns its scale and zero point.
+#[inline(always)]
+fn fill<I: Isa>(isa: I, bytes: &mut [u8], x: &[f32]) -> (f32, f32) {
+    assert!(x.len() <= bytes.len());
+    let (scale, zero) = range(isa, x);
+    let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    let f = isa.f32();
+    let (input, out) = (x.as_ptr(), bytes.as_mut_ptr());
+    let (per, zeros) = (f.splat(per), f.splat(zero));
+    vectors(
+        x.len(),
+        f.len(),
+        #[inline(always)]
+        |at, n| {
+            // SAFETY: `vectors` stays within `x`, and `bytes` is as long.
+            unsafe { store_bytes(isa, f.mul_add(load(isa, input.add(at), n), per, zeros), out.add(at), n) };
+        },
+    );
+    bytes[x.len()..].fill(0);
+    (scale, zero)
 }
 
 /// The scale and zero point of some values.
@@ -119,8 +151,12 @@ pub(super) unsafe fn store_bytes<I: Isa>(isa: I, x: I::F32, at: *mut u8, n: usiz
     // SAFETY: no vector has more than 16 lanes; the caller says where to write.
     unsafe {
         isa.i32().store_ptr(int, lanes.as_mut_ptr());
-        for (i, x) in lanes.into_iter().enumerate().take(n) {
-            at.add(i).write(x as u8);
+        // All lanes at once are one instruction where there are 16.
+        let bytes = lanes.map(|x| x as u8);
+        if n == LANES {
+            at.cast::<[u8; LANES]>().write_unaligned(bytes);
+        } else {
+            at.copy_from_nonoverlapping(bytes.as_ptr(), n);
         }
     }
 }
