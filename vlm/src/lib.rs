@@ -55,6 +55,8 @@ mod fixtures;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod int8_tests;
+#[cfg(test)]
 mod session_tests;
 
 pub use cancel::Cancel;

@@ -79,7 +79,8 @@ impl Text {
         let checkpoint = weights.checkpoint;
         let tied = !checkpoint.has("lm_head.weight");
         let head = if tied { table.as_str() } else { "lm_head.weight" };
-        let lm_head = Arc::new(Matrices::load(weights, &[(head, t.vocab_size)], t.hidden_size, precision, Planes::One)?);
+        let lm_head =
+            Arc::new(Matrices::load(weights, &[(head, t.vocab_size)], t.hidden_size, precision, Planes::One)?);
         let embed_tokens = if tied {
             Embeddings::Head(Arc::clone(&lm_head))
         } else {
@@ -122,7 +123,9 @@ impl Text {
     /// [`Error::Backend`].
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         match &self.embed_tokens {
-            Embeddings::Table(table) => Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?.to_dtype(self.dtype)?),
+            Embeddings::Table(table) => {
+                Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?.to_dtype(self.dtype)?)
+            }
             Embeddings::Head(head) => Ok(head.outputs(ids)?),
         }
     }
@@ -184,7 +187,11 @@ impl Layer {
             qkv: matrices(&qkv, width, Planes::Two)?,
             o_proj: matrices(&[("self_attn.o_proj", width)], queries, Planes::One)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_up: matrices(&[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)], width, Planes::One)?,
+            gate_up: matrices(
+                &[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)],
+                width,
+                Planes::One,
+            )?,
             down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size, Planes::One)?,
         })
     }

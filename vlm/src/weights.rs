@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::checkpoint::Checkpoint;
@@ -76,7 +76,9 @@ impl<'a> Weights<'a> {
 
     /// Keeps what was made, once all is loaded. What stands in the way is only reported: the model runs without.
     pub(crate) fn keep(self) {
-        let (Some(path), made) = (self.path, self.made.into_inner().unwrap_or_else(PoisonError::into_inner)) else { return };
+        let (Some(path), made) = (self.path, self.made.into_inner().unwrap_or_else(PoisonError::into_inner)) else {
+            return;
+        };
         if made.is_empty() {
             return;
         }

@@ -11,6 +11,8 @@ mod layer;
 mod linear;
 mod packed;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use layer::{Affine, Buffers, Layer, Norm};
 pub(crate) use linear::linear;

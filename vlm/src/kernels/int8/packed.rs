@@ -63,8 +63,14 @@ pub(crate) struct Packed {
 impl Packed {
     /// An empty matrix, to be filled by [`Packed::set_output`] or [`Packed::set_columns`].
     pub(super) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
-        let mut packed =
-            Self { outputs: 0, inputs: 0, planes, panels: Bytes::Made(Vec::new()), scale: Vec::new(), sums: Vec::new() };
+        let mut packed = Self {
+            outputs: 0,
+            inputs: 0,
+            planes,
+            panels: Bytes::Made(Vec::new()),
+            scale: Vec::new(),
+            sums: Vec::new(),
+        };
         packed.reset(outputs, inputs);
         packed
     }
@@ -182,7 +188,11 @@ impl Packed {
         let bytes = &self.panel_bytes()[panel * self.panel_len()..];
         let weight = |i: usize| {
             let at = i / GROUP * GROUP * PANEL + column * GROUP + i % GROUP;
-            let fine = if self.planes == Planes::Two { f32::from(bytes[at + width * GROUP].cast_signed()) / FINE } else { 0.0 };
+            let fine = if self.planes == Planes::Two {
+                f32::from(bytes[at + width * GROUP].cast_signed()) / FINE
+            } else {
+                0.0
+            };
             (f32::from(bytes[at].cast_signed()) + fine) * self.scale[output]
         };
         (0..self.inputs).map(weight).collect()

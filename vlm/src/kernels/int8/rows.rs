@@ -54,8 +54,10 @@ impl Rows {
         self.reset(2 * x.len() / width, width);
         if x.len() <= SERIAL_VALUES / 4 {
             // Waking other threads would cost more.
-            let rows = self.bytes.chunks_mut(2 * self.stride).zip(self.scale.chunks_mut(2)).zip(self.zero.chunks_mut(2));
-            rows.zip(x.chunks(width)).for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
+            let rows =
+                self.bytes.chunks_mut(2 * self.stride).zip(self.scale.chunks_mut(2)).zip(self.zero.chunks_mut(2));
+            rows.zip(x.chunks(width))
+                .for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
         } else {
             let (bytes, scale) = (self.bytes.par_chunks_mut(2 * self.stride), self.scale.par_chunks_mut(2));
             let rows = bytes.zip(scale).zip(self.zero.par_chunks_mut(2)).zip(x.par_chunks(width));

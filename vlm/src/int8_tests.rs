@@ -1,0 +1,81 @@
+//! A whole model in bytes: the session's law holds in it, it stays near f32, and its kept weights are used only when whole.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cancel::Cancel;
+use crate::fixtures;
+use crate::image::Tiling;
+use crate::matrix::Precision;
+use crate::model::{LoadOptions, Model};
+use crate::quality;
+use crate::session::{Ask, Session};
+
+const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
+
+fn int8(keep_in: Option<&Path>) -> LoadOptions {
+    LoadOptions { precision: Precision::Int8, keep_in: keep_in.map(Into::into), ..LoadOptions::default() }
+}
+
+fn tokens(model: &Arc<Model>, times: usize) -> Vec<Vec<u32>> {
+    let mut session = Session::new(Arc::clone(model)).unwrap();
+    session.look(&[&fixtures::picture("coffee")], Tiling::One, &Cancel::default()).unwrap();
+    (0..times).map(|_| session.caption(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap().token_ids).collect()
+}
+
+#[test]
+fn a_draft_never_changes_a_token() {
+    for files in [fixtures::tiny("idefics3"), fixtures::tiny_2b()] {
+        let model = Arc::new(Model::load(&files, int8(None)).unwrap());
+        let replies = tokens(&model, 3);
+        assert_eq!(replies[0].len(), 24);
+        assert_eq!((&replies[1], &replies[2]), (&replies[0], &replies[0]));
+    }
+}
+
+#[test]
+fn int8_stays_near_f32() {
+    for files in [fixtures::tiny("smolvlm"), fixtures::tiny_2b()] {
+        let exact = fixtures::load(&files);
+        let other = Model::load(&files, int8(None)).unwrap();
+        let picture = fixtures::picture("coffee");
+        let same = quality::compare(&exact, &exact, &picture, "What is this?", 12, &Cancel::default()).unwrap();
+        assert!(same.features == 0.0 && same.divergence.abs() < 1e-9 && same.agreed == 12 && same.same_reply);
+        let near = quality::compare(&exact, &other, &picture, "What is this?", 12, &Cancel::default()).unwrap();
+        assert!(near.features > 0.0 && near.features < 0.03, "{near:?}");
+        assert!(near.divergence > 0.0 && near.divergence < 0.01, "{near:?}");
+    }
+}
+
+#[test]
+fn kept_weights_are_the_ones_that_were_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = fixtures::tiny_2b();
+    let load = || Arc::new(Model::load(&files, int8(Some(folder.path()))).unwrap());
+    let made = tokens(&load(), 1);
+    let kept = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let [file] = &kept()[..] else { panic!("one file, not {:?}", kept()) };
+    let (whole, written) = (fs::read(file).unwrap(), fs::metadata(file).unwrap().modified().unwrap());
+    assert_eq!(tokens(&load(), 1), made);
+    assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), written, "what is whole is not written again");
+
+    // A changed byte, a file that was cut short, and one that is none: each is made again.
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for bad in [&changed[..], &whole[..whole.len() / 2], b"not weights", b""] {
+        fs::write(file, bad).unwrap();
+        assert_eq!(tokens(&load(), 1), made);
+        assert!(fs::read(file).unwrap() == whole, "{} bytes were not mended", bad.len());
+    }
+    assert_eq!(kept().len(), 1, "nothing unfinished stays");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_done_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a file");
+    fs::write(&file, "").unwrap();
+    let model = Arc::new(Model::load(&fixtures::tiny_2b(), int8(Some(&file))).unwrap());
+    assert_eq!(tokens(&model, 1)[0].len(), 24);
+}
