@@ -38,6 +38,7 @@ pub struct Model {
     pub(crate) preprocessor: PreprocessorConfig,
     vision: Vision,
     text: Text,
+    precision: Precision,
     /// The only threads that compute: every pass runs inside this pool, so that `threads` holds for all of it.
     pool: rayon::ThreadPool,
 }
@@ -69,7 +70,7 @@ impl Model {
             Ok((vision, Text::load(&weights, &config, precision, dtype, &device)?))
         })?;
         weights.keep();
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, pool })
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, precision, pool })
     }
 
     /// The checkpoint's name: its folder's or its repository's.
@@ -89,6 +90,12 @@ impl Model {
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
         let context = self.context();
         if tokens > context { Err(Error::TooLong { tokens, context }) } else { Ok(()) }
+    }
+
+    /// How the large matrices are held and multiplied.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Threads that compute.

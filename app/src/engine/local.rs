@@ -100,6 +100,12 @@ impl LocalEngine {
         self.session.model().threads()
     }
 
+    /// The vectors that the products run on, in words.
+    #[must_use]
+    pub fn instructions(&self) -> &'static str {
+        self.session.model().precision().instructions()
+    }
+
     /// Evaluates whole turns once, to stand before every view from now on.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use super::{Spread, ms};
 use crate::capture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::engine::local::{self, LocalEngine};
+use crate::engine::spec::{EngineOptions, ModelSpec, Precision};
 use crate::engine::{Engine, Request};
 
 /// The question that a caption is compared with.
@@ -39,6 +40,10 @@ pub struct StageArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,
 
+    /// Measure this precision, too, round by round in turn with the other
+    #[arg(long, value_name = "PRECISION")]
+    pub compare: Option<Precision>,
+
     #[command(flatten)]
     pub model: ModelArgs,
 }
@@ -49,6 +54,8 @@ struct Report {
     model: String,
     device: String,
     precision: String,
+    /// The vectors that the products run on.
+    instructions: &'static str,
     threads: usize,
     rounds: usize,
     prompt_tokens: usize,
@@ -93,23 +100,54 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         Some(path) => read_picture(path)?,
         None => drawn(),
     };
-    let start = Instant::now();
-    let mut engine = local::open(&args.model.model, &args.model.engine_options())?;
-    let load = start.elapsed();
     let rounds = args.rounds.max(1);
-    let mut measured = Vec::with_capacity(rounds);
+    let options = args.model.engine_options();
+    let compared = args.compare.map(|precision| EngineOptions { precision, ..options.clone() });
+    let mut subjects = Vec::new();
+    for options in std::iter::once(options).chain(compared) {
+        subjects.push(Subject::load(&args.model.model, &options)?);
+    }
     for number in 0..=rounds {
-        let round =
-            measure(&mut engine, &picture, &args.model.prompt).context("The model failed while it was measured")?;
-        // The first fills caches and is not counted.
-        if number > 0 {
-            measured.push(round);
+        for subject in &mut subjects {
+            let round = measure(&mut subject.engine, &picture, &args.model.prompt)
+                .context("The model failed while it was measured")?;
+            // The first fills caches and is not counted.
+            if number > 0 {
+                subject.rounds.push(round);
+            }
         }
     }
-    let report = report(&engine, load, &measured);
-    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
-    for_people(&report)?;
+    let reports: Vec<_> = subjects.iter().map(Subject::report).collect();
+    let line = match &reports[..] {
+        [one] => serde_json::to_string(one)?,
+        several => serde_json::to_string(several)?,
+    };
+    writeln!(io::stdout(), "{line}")?;
+    reports.iter().try_for_each(for_people)?;
+    if let [one, other] = &reports[..] {
+        let ratio = one.ms.total.median / other.ms.total.median;
+        writeln!(io::stderr(), "caption in {} / caption in {}: {ratio:.2}", one.precision, other.precision)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is measured.
+struct Subject {
+    engine: LocalEngine,
+    load: Duration,
+    rounds: Vec<Round>,
+}
+
+impl Subject {
+    fn load(model: &ModelSpec, options: &EngineOptions) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let engine = local::open(model, options)?;
+        Ok(Self { engine, load: start.elapsed(), rounds: Vec::new() })
+    }
+
+    fn report(&self) -> Report {
+        report(&self.engine, self.load, &self.rounds)
+    }
 }
 
 fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow::Result<Round> {
@@ -146,6 +184,7 @@ fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
         model: card.model,
         device: card.device,
         precision: card.precision,
+        instructions: engine.instructions(),
         threads: engine.threads(),
         rounds: rounds.len(),
         prompt_tokens: last.map_or(0, |r| r.cold.prompt_ids.len()),
@@ -174,10 +213,11 @@ fn for_people(report: &Report) -> io::Result<()> {
     let mut err = io::stderr().lock();
     writeln!(
         err,
-        "{} on {} in {}, {} threads: {} prompt tokens, {} tokens, medians of {} rounds",
+        "{} on {} in {} ({}), {} threads: {} prompt tokens, {} tokens, medians of {} rounds",
         report.model,
         report.device,
         report.precision,
+        report.instructions,
         report.threads,
         report.prompt_tokens,
         report.tokens,
@@ -217,7 +257,6 @@ fn peak_memory_mib() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::spec::{EngineOptions, ModelSpec};
 
     #[test]
     fn a_round_measures_what_it_says() {
