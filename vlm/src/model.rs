@@ -49,6 +49,7 @@ impl Model {
     /// # Errors
     /// What is wrong with which file, or [`Error::Backend`] when memory or threads run out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
+        let LoadOptions { threads, precision, keep_in } = options;
         let (dtype, device) = (DType::F32, Device::Cpu);
         let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
         let preprocessor = "preprocessor_config.json";
@@ -58,12 +59,11 @@ impl Model {
         let prompter = Prompter::load(files, image_id, vocabulary, config.tokens_per_tile())?;
         let checkpoint = Checkpoint::open(files, dtype, &device)?;
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.map_or(0, NonZeroUsize::get))
+            .num_threads(threads.map_or(0, NonZeroUsize::get))
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        let weights = Weights::new(&checkpoint, files, options.keep_in.as_deref());
-        let precision = options.precision;
+        let weights = Weights::new(&checkpoint, files, keep_in.as_deref());
         // On the pool, because weights that become bytes do so on all of its threads.
         let (vision, text) = pool.install(|| -> Result<_> {
             let vision = Vision::load(&weights, &config, &preprocessor, precision, dtype, &device)?;

@@ -164,7 +164,9 @@ fn write(path: &Path, made: &[(String, Arc<Packed>)]) -> std::result::Result<(),
     // The format puts tensors of wider numbers first, and those of one kind by their names.
     views.sort_by(|(a, x), (b, y)| y.dtype().cmp(&x.dtype()).then(a.cmp(b)));
     let mut digest = Xxh3::new();
-    views.iter().for_each(|(_, view)| digest.update(view.data()));
+    for (_, view) in &views {
+        digest.update(view.data());
+    }
     let metadata = HashMap::from([(DIGEST.to_owned(), format!("{:032x}", digest.digest128()))]);
     let folder = path.parent().ok_or("it has no folder")?;
     fs::create_dir_all(folder)?;

@@ -99,7 +99,7 @@ struct Report {
 /// When a picture or the model can't be used, or standard output can't be written.
 pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
     let options = args.model.engine_options();
-    let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options.clone() })?;
+    let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options })?;
     let (other, card) = local::load(&args.model.model, &options)?;
     let pictures = pictures(&args.images)?;
     let cancel = Cancel::default();

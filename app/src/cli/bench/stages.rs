@@ -102,7 +102,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     };
     let rounds = args.rounds.max(1);
     let options = args.model.engine_options();
-    let compared = args.compare.map(|precision| EngineOptions { precision, ..options.clone() });
+    let compared = args.compare.map(|precision| EngineOptions { precision, ..options });
     let mut subjects = Vec::new();
     for options in std::iter::once(options).chain(compared) {
         subjects.push(Subject::load(&args.model.model, &options)?);

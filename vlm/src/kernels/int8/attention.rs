@@ -10,7 +10,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd};
 
 use super::columns::set_columns;
-use super::dot::{Dot, ROWS};
+use super::dot::ROWS;
 use super::packed::{Packed, Planes};
 use super::rows::{MOST, Rows, store_bytes};
 use crate::kernels::simd::{exp, load, store, vectors};
@@ -56,7 +56,6 @@ impl Head {
         out: &mut [f32],
         out_stride: usize,
     ) {
-        let dot = Dot::best();
         let (width, keys) = (self.keys.inputs(), self.keys.outputs());
         assert!(out.len() >= (count - 1) * out_stride + width);
         let Scratch { queries, shares, scores } = scratch;
@@ -73,7 +72,6 @@ impl Head {
             for panel in 0..self.keys.panels() {
                 self.keys.multiply(
                     isa,
-                    dot,
                     queries,
                     (first, rows),
                     panel,
@@ -92,7 +90,6 @@ impl Head {
             for panel in 0..self.values.panels() {
                 self.values.multiply(
                     isa,
-                    dot,
                     shares,
                     (0, rows),
                     panel,

@@ -92,7 +92,12 @@ unsafe fn plain(rows: usize, a: *const u8, stride: usize, panel: *const i8, grou
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256i, __m512i, _mm_loadu_si128, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16,
+        _mm256_cvtepu8_epi16, _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_permute4x64_epi64, _mm256_setzero_si256,
+        _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_storeu_si512,
+    };
 
     use super::{GROUP, PANEL, Sums};
 
@@ -152,8 +157,8 @@ mod x86 {
         for group in 0..groups {
             // SAFETY: the panel has `groups` groups of four vectors, each row `groups` of four bytes.
             unsafe {
-                let panel = panel.add(group * GROUP * PANEL).cast::<__m512i>();
-                let weights: [__m512i; 4] = std::array::from_fn(|v| _mm512_loadu_si512(panel.add(v)));
+                let panel = panel.add(group * GROUP * PANEL);
+                let weights: [__m512i; 4] = std::array::from_fn(|v| _mm512_loadu_si512(panel.add(64 * v).cast()));
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let inputs = _mm512_set1_epi32(four(a.add(row * stride + group * GROUP)));
                     for (sum, weights) in sums.iter_mut().zip(weights) {
@@ -178,9 +183,9 @@ mod x86 {
             for group in 0..groups {
                 // SAFETY: the panel has `groups` groups of `PANEL` times four bytes, each row `groups` of four.
                 unsafe {
-                    let panel = panel.add(group * GROUP * PANEL + eight * 8 * GROUP).cast::<__m128i>();
+                    let panel = panel.add(group * GROUP * PANEL + eight * 8 * GROUP);
                     let weights: [__m256i; 2] =
-                        std::array::from_fn(|v| _mm256_cvtepi8_epi16(_mm_loadu_si128(panel.add(v))));
+                        std::array::from_fn(|v| _mm256_cvtepi8_epi16(_mm_loadu_si128(panel.add(16 * v).cast())));
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let inputs = _mm_set1_epi32(four(a.add(row * stride + group * GROUP)));
                         let inputs = _mm256_cvtepu8_epi16(inputs);

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use rten_simd::ops::NumOps;
 use rten_simd::{Isa, SimdOp};
 
-use super::dot::{Dot, ROWS};
+use super::dot::ROWS;
 use super::packed::Packed;
 use super::rows::Rows;
 use crate::kernels::simd::{Shared, load, store, values, written};
@@ -70,14 +70,13 @@ impl SimdOp for Panels<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let (dot, f) = (Dot::best(), isa.f32());
+        let f = isa.f32();
         let (count, outputs) = (self.rows.count(), self.weights.outputs());
         for panel in self.first..self.last {
             for first in (0..count).step_by(ROWS) {
                 let tile = (first, ROWS.min(count - first));
                 self.weights.multiply(
                     isa,
-                    dot,
                     self.rows,
                     tile,
                     panel,

@@ -215,7 +215,6 @@ impl Packed {
     pub(super) fn multiply<I: Isa>(
         &self,
         isa: I,
-        dot: Dot,
         a: &Rows,
         (first, count): (usize, usize),
         panel: usize,
@@ -226,7 +225,13 @@ impl Packed {
         let (width, lanes) = (self.width(), f.len());
         let len = self.panel_len();
         let mut sums: Sums = [[0; PANEL]; ROWS];
-        dot.tile(count, &a.bytes[first * a.stride..], a.stride, &self.panel_bytes()[panel * len..][..len], &mut sums);
+        Dot::best().tile(
+            count,
+            &a.bytes[first * a.stride..],
+            a.stride,
+            &self.panel_bytes()[panel * len..][..len],
+            &mut sums,
+        );
         let columns = panel * width..(panel + 1) * width;
         let (scale, weights) = (&self.scale[columns.clone()], &self.sums[columns.clone()]);
         let bias = bias.map(|bias| bias[columns.clone()].as_ptr());
@@ -270,7 +275,7 @@ impl Packed {
         out: &mut [f32],
         map: impl Fn(I::F32) -> I::F32,
     ) {
-        let (dot, f) = (Dot::best(), isa.f32());
+        let f = isa.f32();
         let (count, outputs) = (a.count(), self.outputs);
         assert!(out.len() == count * outputs && a.stride == self.inputs.next_multiple_of(GROUP));
         let to = out.as_mut_ptr();
@@ -279,7 +284,6 @@ impl Packed {
                 let tile = (first, ROWS.min(count - first));
                 self.multiply(
                     isa,
-                    dot,
                     a,
                     tile,
                     panel,
