@@ -9,16 +9,18 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd};
 
-use super::columns::set_columns;
 use super::dot::ROWS;
 use super::packed::{Packed, Planes};
 use super::rows::{MOST, Rows, store_bytes};
+use super::tokens::{set_columns, set_key};
 use crate::kernels::simd::{exp, load, store, vectors};
 
 /// Keys and values of one head.
 pub(super) struct Head {
     keys: Packed,
     values: Packed,
+    /// A key's bytes before they are packed.
+    bytes: Vec<u8>,
 }
 
 /// What a thread needs to attend.
@@ -31,7 +33,7 @@ pub(super) struct Scratch {
 
 impl Head {
     pub(super) fn new() -> Self {
-        Self { keys: Packed::zeros(0, 0, Planes::One), values: Packed::zeros(0, 0, Planes::One) }
+        Self { keys: Packed::zeros(0, 0, Planes::One), values: Packed::zeros(0, 0, Planes::One), bytes: Vec::new() }
     }
 
     /// Takes the keys and values of `count` tokens: rows of `width` values, each with the distance from one to the next.
@@ -39,7 +41,7 @@ impl Head {
     pub(super) fn set<I: Isa>(&mut self, isa: I, k: (&[f32], usize), v: (&[f32], usize), count: usize, width: usize) {
         self.keys.reset(count, width);
         for (token, k) in k.0.chunks(k.1).take(count).enumerate() {
-            self.keys.set_output(token, &k[..width]);
+            set_key(isa, &mut self.keys, token, &k[..width], &mut self.bytes);
         }
         self.values.reset(width, count);
         set_columns(isa, &mut self.values, v.0, count, width, v.1);

@@ -5,7 +5,6 @@
 //! lies between products (norms, softmax, GELU, residuals) stays in f32. Knows nothing of checkpoints.
 
 mod attention;
-mod columns;
 mod dot;
 mod layer;
 mod linear;
@@ -13,6 +12,7 @@ mod packed;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub(crate) use layer::{Affine, Buffers, Layer, Norm};
 pub(crate) use linear::linear;

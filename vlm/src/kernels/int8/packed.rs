@@ -61,7 +61,7 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// An empty matrix, to be filled by [`Packed::set_output`] or [`Packed::set_columns`].
+    /// A matrix of zeros, to be filled through [`Packed::parts`].
     pub(super) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
         let mut packed = Self {
             outputs: 0,
@@ -171,14 +171,6 @@ impl Packed {
     /// How many panels there are.
     pub(super) fn panels(&self) -> usize {
         self.scale.len() / self.width()
-    }
-
-    /// Sets an output's weights. One that is no number or infinite makes all of the output so.
-    pub(super) fn set_output(&mut self, output: usize, weights: &[f32]) {
-        let (width, len, planes) = (self.width(), self.panel_len(), self.planes);
-        let (panels, scale, sums) = self.parts();
-        let panel = &mut panels[output / width * len..][..len];
-        (scale[output], sums[output]) = fill(panel, output % width, planes, weights);
     }
 
     /// An output's weights as numbers, as they were rounded.

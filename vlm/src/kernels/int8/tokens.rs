@@ -1,4 +1,5 @@
-//! The values of attention as a matrix of which the tokens are the inputs: quantised by columns while they are packed.
+//! Keys and values of attention as matrices, quantised while they are packed: of the keys' the tokens are the outputs, of
+//! the values' the inputs. What [`Packed::quantise`] does for weights once, this does for every picture.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
@@ -7,9 +8,56 @@ use rten_simd::{Isa, Simd};
 
 use super::dot::{GROUP, PANEL};
 use super::packed::Packed;
-use crate::kernels::simd::load;
+use super::rows::store_bytes;
+use crate::kernels::simd::{load, vectors};
 
 const MOST: f32 = 127.0;
+/// What is added to a signed byte to make an unsigned one.
+const MIDDLE: u8 = 128;
+
+/// Sets output `token` of `packed` (one plane) to the weights `key`.
+///
+/// A key with a value that is no number or infinite has the scale NaN.
+#[inline(always)]
+pub(super) fn set_key<I: Isa>(isa: I, packed: &mut Packed, token: usize, key: &[f32], bytes: &mut Vec<u8>) {
+    let f = isa.f32();
+    let depth = packed.inputs().next_multiple_of(GROUP);
+    assert!(key.len() == packed.inputs() && token < packed.outputs());
+    let input = key.as_ptr();
+    let (mut most, mut finite) = (f.zero(), f.zero());
+    vectors(
+        key.len(),
+        f.len(),
+        #[inline(always)]
+        |at, n| {
+            // SAFETY: `vectors` stays within the key.
+            let x = unsafe { load(isa, input.add(at), n) };
+            most = f.max(most, f.abs(x));
+            finite = f.mul_add(x, f.zero(), finite);
+        },
+    );
+    let scale = most.to_array().into_iter().fold(0.0, f32::max) / MOST;
+    let per = if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
+    bytes.clear();
+    bytes.resize(depth, MIDDLE);
+    let (out, per, middle) = (bytes.as_mut_ptr(), f.splat(per), f.splat(f32::from(MIDDLE)));
+    vectors(
+        key.len(),
+        f.len(),
+        #[inline(always)]
+        // SAFETY: `vectors` stays within the key, and there is a byte for each of its values.
+        |at, n| unsafe { store_bytes(isa, f.mul_add(load(isa, input.add(at), n), per, middle), out.add(at), n) },
+    );
+    let (panels, scales, sums) = packed.parts();
+    let panel = &mut panels[token / PANEL * depth * PANEL..][..depth * PANEL];
+    let column = token % PANEL * GROUP;
+    for (four, group) in bytes.as_chunks::<GROUP>().0.iter().zip(panel.chunks_exact_mut(GROUP * PANEL)) {
+        group[column..column + GROUP].copy_from_slice(&four.map(|byte| byte.wrapping_sub(MIDDLE)));
+    }
+    let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
+    sums[token] = sum as f32 - (depth * usize::from(MIDDLE)) as f32;
+    scales[token] = scale + f.sum(finite);
+}
 
 /// Fills `packed` (one plane, as many outputs as `width`, as many inputs as `rows`) from `rows` rows of `width` values,
 /// `stride` apart: output `c` has the weights `x[0 * stride + c]`, `x[1 * stride + c]`, and so on.
