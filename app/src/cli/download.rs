@@ -54,7 +54,7 @@ impl Bar {
     }
 
     fn show(&mut self, progress: &Progress) {
-        self.pace.record(Instant::now(), progress.done);
+        self.pace.record(Instant::now(), progress);
         let part = (progress.done * FULL).checked_div(progress.total).unwrap_or_default();
         self.bar.set_position(part);
         self.bar.set_message(format!("{} · {}", self.pace.words(progress), progress.file));

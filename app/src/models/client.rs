@@ -21,6 +21,8 @@ use crate::waiter::Waiter;
 
 const PUBLIC: &str = "https://huggingface.co";
 const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
+/// The file that stands for all of them while they are not listed yet.
+const FIRST: &str = "config.json";
 /// The branch that models are taken from.
 const REVISION: &str = "main";
 /// How long a hub may take to accept a connection.
@@ -128,7 +130,7 @@ impl HubClient {
             404 => Fault::Missing { endpoint, id, file: file.map(str::to_owned) },
             429 => Fault::Busy { endpoint, retry_after },
             500..=599 => {
-                let file = file.unwrap_or("the list of files").to_owned();
+                let file = file.unwrap_or(FIRST).to_owned();
                 Fault::Unreachable { endpoint, id, file, why: format!("HTTP {status}") }
             }
             _ => Fault::Odd { endpoint, why: format!("HTTP {status}") },
@@ -146,7 +148,7 @@ impl HubClient {
             HFError::RateLimited { retry_after, .. } => refused(StatusCode::TOO_MANY_REQUESTS, retry_after),
             HFError::Http { context } => refused(context.status, None),
             error @ (HFError::Request { .. } | HFError::Xet { .. }) => {
-                self.unreachable(id, file.unwrap_or("the list of files"), &error)
+                self.unreachable(id, file.unwrap_or(FIRST), &error)
             }
             error => Fault::Odd { endpoint: self.endpoint.clone(), why: error.to_string() },
         }

@@ -76,7 +76,8 @@ impl<'a> Downloader<'a> {
     /// # Errors
     /// As a [`Fault`] says. What came by then is kept, and gone on with the next time.
     pub fn download(&self, id: &str, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
-        let mut progress = Progress { file: "config.json".to_owned(), done: 0, total: 0, doing: Doing::Asking };
+        let mut progress =
+            Progress { file: "config.json".to_owned(), done: 0, total: 0, fetched: 0, doing: Doing::Asking };
         on_progress(&progress);
         let listing = self.patiently(|| self.hub.listing(id, self.cancel))?;
         if !is_plain(&listing.commit) {
@@ -221,6 +222,7 @@ impl Run<'_> {
                     return Err(too_long(file));
                 }
                 out.write_all(bytes).map_err(disk)?;
+                self.progress.fetched += bytes.len() as u64;
                 self.progress.done = before + done;
                 self.tell(Doing::Fetching);
                 Ok(())

@@ -161,7 +161,7 @@ impl fmt::Display for Fault {
             Self::Unreachable { endpoint, id, file, why } => write!(
                 f,
                 "{endpoint} can't be reached ({why}), so {file} of {id} was not downloaded. Check the network and try again; or \
-                 put {file} and the other files of {endpoint}/{id} in a folder by hand and use --model FOLDER."
+                 put {file} and the other files of {endpoint}/{id}/tree/main in a folder by hand and use --model FOLDER."
             ),
             Self::Cut { file, tries, done, size } => write!(
                 f,

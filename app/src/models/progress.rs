@@ -15,6 +15,8 @@ pub struct Progress {
     pub done: u64,
     /// How long all of it is, in bytes.
     pub total: u64,
+    /// What came over the network this time, in bytes: the speed follows from it.
+    pub fetched: u64,
     /// What is being done.
     pub doing: Doing,
 }
@@ -41,12 +43,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// So much is here at this instant.
-    pub fn record(&mut self, now: Instant, done: u64) {
+    /// A download is so far at this instant.
+    pub fn record(&mut self, now: Instant, progress: &Progress) {
         while self.seen.len() > 1 && self.seen.front().is_some_and(|(at, _)| now.duration_since(*at) > MEMORY) {
             self.seen.pop_front();
         }
-        self.seen.push_back((now, done));
+        self.seen.push_back((now, progress.fetched));
     }
 
     /// Bytes a second; `None` until there is something to compare.
@@ -57,7 +59,7 @@ impl Pace {
         (time >= 0.2).then(|| last.saturating_sub(*first) as f64 / time)
     }
 
-    /// How it goes, such as `120 of 513 MB · 4.2 MB/s · 2 min left`.
+    /// How it goes, such as `120 MB of 513 MB · 4.2 MB/s · 2 min left`.
     #[must_use]
     pub fn words(&self, progress: &Progress) -> String {
         let Progress { done, total, doing, .. } = progress;
@@ -115,17 +117,23 @@ mod tests {
     #[test]
     fn the_time_left_follows_from_the_last_seconds() {
         let (mut pace, start) = (Pace::default(), Instant::now());
-        let progress = |done| Progress { file: "model".to_owned(), done, total: 100_000_000, doing: Doing::Fetching };
-        pace.record(start, 0);
-        assert_eq!(pace.words(&progress(0)), "0 bytes of 100 MB");
-        pace.record(start + Duration::from_secs(20), 20_000_000);
-        pace.record(start + Duration::from_secs(24), 60_000_000);
-        assert_eq!(pace.words(&progress(60_000_000)), "60 MB of 100 MB · 10 MB/s · 4 s left");
-        pace.record(start + Duration::from_secs(26), 80_000_000);
-        assert_eq!(pace.words(&progress(80_000_000)), "80 MB of 100 MB · 10 MB/s · 2 s left");
+        // Half of it was here before.
+        let progress = |fetched| Progress {
+            file: "model".to_owned(),
+            done: 100_000_000 + fetched,
+            total: 200_000_000,
+            fetched,
+            doing: Doing::Fetching,
+        };
+
+        pace.record(start + Duration::from_secs(20), &progress(20_000_000));
+        pace.record(start + Duration::from_secs(24), &progress(60_000_000));
+        assert_eq!(pace.words(&progress(60_000_000)), "160 MB of 200 MB · 10 MB/s · 4 s left");
+        pace.record(start + Duration::from_secs(26), &progress(80_000_000));
+        assert_eq!(pace.words(&progress(80_000_000)), "180 MB of 200 MB · 10 MB/s · 2 s left");
         assert_eq!(
             pace.words(&Progress { doing: Doing::Checking, ..progress(80_000_000) }),
-            "80 MB of 100 MB · checking…"
+            "180 MB of 200 MB · checking…"
         );
     }
 }

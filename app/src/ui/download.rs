@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use egui::{Align, Frame, Label, Layout, Margin, Panel, ProgressBar, Ui};
+use egui::{Align, Frame, Label, Layout, Margin, Panel, ProgressBar, Ui, Vec2, vec2};
 use vlm::Cancel;
 
 use super::{theme, wording};
 use crate::models::{Pace, Progress};
 
-/// The width of the bar, in points.
-const BAR: f32 = 160.0;
+/// The size of the bar, in points.
+const BAR: Vec2 = vec2(160.0, 6.0);
 
 /// See the module. Dropping it stops the download.
 pub struct Download {
@@ -56,7 +56,7 @@ impl Download {
     /// Takes in how far it is.
     pub fn catch_up(&mut self, now: Instant) {
         if let Some(progress) = self.link.take() {
-            self.pace.record(now, progress.done);
+            self.pace.record(now, &progress);
             self.shown = Some(progress);
         }
     }
@@ -71,11 +71,14 @@ impl Download {
 
     fn strip(&self, ui: &mut Ui) -> bool {
         let model = wording::last_part(&self.model);
+        let colours = theme::palette(ui.visuals());
         let row = Layout::right_to_left(Align::Center);
         ui.with_layout(row, |ui| {
             let stop = ui.button("Cancel").on_hover_text("Stop the download; it goes on from there the next time");
             if let Some(Progress { done, total: total @ 1.., .. }) = &self.shown {
-                ui.add(ProgressBar::new(*done as f32 / *total as f32).desired_width(BAR));
+                ui.visuals_mut().extreme_bg_color = colours.lifted;
+                let bar = ProgressBar::new(*done as f32 / *total as f32).fill(colours.accent);
+                ui.add(bar.desired_width(BAR.x).desired_height(BAR.y));
             }
             let words = match &self.shown {
                 Some(progress) => format!("Downloading {model}: {}", self.pace.words(progress)),

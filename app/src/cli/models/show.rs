@@ -103,7 +103,7 @@ impl Shown {
         }
         if let Some(parameters) = self.parameters {
             let how = if self.is_counted { "counted" } else { "computed" };
-            line("parameters", &format!("{} million ({how})", parameters / 1_000_000));
+            line("parameters", &format!("{:.1} million ({how})", parameters as f64 / 1e6));
         }
         if let (Some(download), false) = (self.download_bytes, self.is_counted) {
             line("download", &format!("about {}, twice that if published in 32 bits (computed)", bytes(download)));

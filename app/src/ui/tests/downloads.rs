@@ -31,8 +31,8 @@ impl Doors for Far {
     }
 
     fn fetch(&self, _: &str, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
-        let file = "model.safetensors".to_owned();
-        on_progress(&Progress { file, done: 250_000_000, total: 1_000_000_000, doing: Doing::Fetching });
+        let (file, done) = ("model.safetensors".to_owned(), 250_000_000);
+        on_progress(&Progress { file, done, total: 1_000_000_000, fetched: done, doing: Doing::Fetching });
         loop {
             if cancel.is_cancelled() {
                 self.stopped.fetch_add(1, Ordering::SeqCst);
