@@ -278,6 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn a_video_is_one_turn_and_leaves_the_view_alone() {
+        let (fixtures, folder) =
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny"), tempfile::tempdir().unwrap());
+        let sides = std::fs::read_dir(fixtures.join("smolvlm")).unwrap().map(|entry| entry.unwrap().path());
+        for path in sides.chain([fixtures.join("model.safetensors")]) {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let mut engine = open(&ModelSpec::Folder(folder.path().into()), &EngineOptions::default()).unwrap();
+        assert_eq!(engine.video_sampling(), Some(VideoSampling { fps: 1.0, max_frames: 64 }));
+        let cancel = Cancel::default();
+        engine.look(&RgbImage::new(8, 8), &cancel).unwrap();
+        let before = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
+        let (footage, frames) =
+            (Footage { frames: 50, fps: 25.0 }, vec![(0, RgbImage::new(9, 7)), (49, RgbImage::new(9, 7))]);
+        let told = engine.describe_video(footage, frames, &request("What happens?"), &cancel, &mut |_| {}).unwrap();
+        assert!(told.prompt_ids.len() > before.prompt_ids.len() && told.token_ids.len() == 8);
+        let after = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
+        assert_eq!(after.token_ids, before.token_ids);
+        assert_eq!(open(&tiny(), &EngineOptions::default()).unwrap().video_sampling(), None);
+    }
+
+    #[test]
     fn what_is_not_to_be_had_says_what_to_do() {
         let nowhere = ModelSpec::Folder(PathBuf::from("/no/such/folder"));
         assert!(message(&nowhere, &EngineOptions::default()).contains("/no/such/folder is missing"));
