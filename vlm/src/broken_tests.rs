@@ -167,8 +167,10 @@ fn an_index_that_lies_is_found_out() {
 fn two_tensors_of_one_name_are_refused() {
     let e = load_sharded(|shards, _| {
         let twice = shards.iter().flatten().find(|(name, ..)| name == NORM).unwrap().clone();
-        shards.iter_mut().for_each(|shard| shard.retain(|(name, ..)| name != NORM));
-        shards.iter_mut().for_each(|shard| shard.push(twice.clone()));
+        for shard in shards {
+            shard.retain(|(name, ..)| name != NORM);
+            shard.push(twice.clone());
+        }
     });
     assert!(matches!(&e, Error::Damaged { why, .. } if why.contains(NORM) && why.contains("two files")), "{e}");
     // In one file: the same name twice in its header.

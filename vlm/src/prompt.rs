@@ -238,7 +238,7 @@ fn check_template(files: &ModelFiles) -> Result<()> {
             read => read?,
         };
         let damaged = |why: String| Error::Damaged { path: files.path(name), why };
-        let text = if name.ends_with(".jinja") {
+        let text = if name == "chat_template.jinja" {
             String::from_utf8_lossy(&text).into_owned()
         } else {
             let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;

@@ -3,6 +3,7 @@
 //! Every file goes to `blobs/ETAG.incomplete`, is checked against its length and, for large files, its SHA-256 (which is their
 //! etag), and only then gets its name. The revision's links and `refs/main` come last. Knows the hub by its trait only.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -37,7 +38,7 @@ const TRIES: u32 = 5;
 /// The first wait after a cut connection; it doubles with every one that follows without a byte in between.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest that a hub is waited for at its own wish. More is for the user to decide.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How often waits look at the user's wish to stop.
 const LOOK_UP: Duration = Duration::from_millis(50);
 /// How often progress is told.
@@ -275,8 +276,8 @@ impl Run<'_> {
                 length => hash.update(&piece[..length]),
             }
         }
-        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((found != file.etag.to_ascii_lowercase()).then(|| "its checksum is another".to_owned()))
+        Ok((hexadecimal(&hash.finalize()) != file.etag.to_ascii_lowercase())
+            .then(|| "its checksum is another".to_owned()))
     }
 
     /// Says how it goes: at once when something else is being done, and seldom otherwise.
@@ -288,6 +289,15 @@ impl Run<'_> {
             (self.on_progress)(&self.progress);
         }
     }
+}
+
+/// As hashes are written.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn too_long(file: &RemoteFile) -> Fault {

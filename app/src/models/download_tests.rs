@@ -112,7 +112,7 @@ fn a_busy_hub_is_waited_for_as_it_wishes_but_not_for_ever() {
     let (place, hub) = (Place::new(), FakeHub::tiny().will([Mishap::Busy(soon), Mishap::Busy(None)]));
     let told = place.download(&hub).expect("downloaded");
     assert!(told.iter().any(|progress| progress.doing == Doing::Waiting));
-    let (place, hub) = (Place::new(), FakeHub::tiny().will([Mishap::Busy(Some(Duration::from_secs(3600)))]));
+    let (place, hub) = (Place::new(), FakeHub::tiny().will([Mishap::Busy(Some(Duration::from_hours(1)))]));
     let fault = place.download(&hub).expect_err("too long").to_string();
     assert!(fault.contains("in 3600 s"), "{fault}");
 }

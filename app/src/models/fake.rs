@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use vlm::Cancel;
 
+use super::download::hexadecimal;
 use super::hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
 
 pub const ID: &str = "someone/tiny";
@@ -76,7 +77,7 @@ impl Hub for FakeHub {
 
     fn describe(&self, _: &str, _: &str, file: &str, _: &Cancel) -> Result<RemoteFile, Fault> {
         let content = self.content(file)?;
-        let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hexadecimal(&Sha256::digest(content));
         // Git's hashes are shorter. Here no two files have the same.
         let plain = if file.ends_with(".safetensors") { hash } else { format!("{:.40}", file.to_owned() + &hash) };
         let etag = self.etag.clone().unwrap_or_else(|| plain.replace(['.', '_'], "-"));

@@ -166,7 +166,7 @@ fn serve(state: &State, mut stream: TcpStream) -> std::io::Result<()> {
     if matches!(fault, Some(Fault::Endless)) {
         write!(stream, "HTTP/1.1 200 Yes\r\nConnection: close\r\n\r\n")?;
         loop {
-            stream.write_all(&[0; 1 << 16])?;
+            stream.write_all(&[0; 1 << 12])?;
         }
     }
     if asked.path.starts_with("/api/models/") {
@@ -183,17 +183,13 @@ fn serve(state: &State, mut stream: TcpStream) -> std::io::Result<()> {
         hash
     });
     let (is_large, elsewhere) = (name.ends_with(".safetensors"), *state.elsewhere.lock().expect("no panic"));
-    match elsewhere.filter(|_| is_large) {
-        Some(elsewhere) => {
-            let linked = format!("X-Linked-Size: {}\r\nX-Linked-ETag: \"{hash}\"\r\n", content.len());
-            let place = format!("Location: http://{elsewhere}/store/{name}\r\nX-Repo-Commit: {COMMIT}\r\n");
-            answer(&mut stream, &asked, 302, &format!("{linked}{place}"), b"", None)
-        }
-        None => {
-            let headers = format!("ETag: \"{:.40}\"\r\nX-Repo-Commit: {COMMIT}\r\n", hash);
-            answer(&mut stream, &asked, 200, &headers, content, fault.as_ref())
-        }
+    if let Some(elsewhere) = elsewhere.filter(|_| is_large) {
+        let linked = format!("X-Linked-Size: {}\r\nX-Linked-ETag: \"{hash}\"\r\n", content.len());
+        let place = format!("Location: http://{elsewhere}/store/{name}\r\nX-Repo-Commit: {COMMIT}\r\n");
+        return answer(&mut stream, &asked, 302, &format!("{linked}{place}"), b"", None);
     }
+    let headers = format!("ETag: \"{hash:.40}\"\r\nX-Repo-Commit: {COMMIT}\r\n");
+    answer(&mut stream, &asked, 200, &headers, content, fault.as_ref())
 }
 
 fn answer(

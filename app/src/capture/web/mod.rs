@@ -25,7 +25,7 @@ const MOST_REDIRECTS: usize = 5;
 /// How long a host may take to accept a connection, and to say something.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long all of it may take.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no picture. Displays as a sentence for people.
@@ -159,13 +159,12 @@ impl Fetcher {
         let port = url.port_or_known_default().ok_or(Why::NoAddress)?;
         // An address of version 6 stands in brackets there.
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let found = match bare.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => {
-                let looked_up = tokio::task::spawn_blocking(move || (bare.as_str(), port).to_socket_addrs());
-                let found = looked_up.await.map_err(|error| Why::Unreachable(error.to_string()))?;
-                found.map_err(|_| Why::Unreachable("no such host".to_owned()))?.collect()
-            }
+        let found = if let Ok(address) = bare.parse::<IpAddr>() {
+            vec![SocketAddr::new(address, port)]
+        } else {
+            let looked_up = tokio::task::spawn_blocking(move || (bare.as_str(), port).to_socket_addrs());
+            let found = looked_up.await.map_err(|error| Why::Unreachable(error.to_string()))?;
+            found.map_err(|_| Why::Unreachable("no such host".to_owned()))?.collect()
         };
         match found.iter().find(|found| !(self.allows)(found.ip())) {
             Some(hidden) => {

@@ -34,10 +34,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     };
     match segments {
         // The networks of version 4 as seen through a translator or a relay.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
-        [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] | [0, 0, 0, 0, 0, 0xffff, high, low] => {
+            embedded(high, low)
+        }
         // Protocols (Teredo among them), documentation.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Only these are given out to anybody.
         [first, ..] => (0x2000..=0x3fff).contains(&first),
     }
