@@ -8,5 +8,7 @@ pub mod cli;
 pub mod engine;
 pub mod frame;
 pub mod log;
+pub mod models;
 pub mod pipeline;
 pub mod ui;
+mod waiter;

@@ -79,9 +79,11 @@ struct Tmux(String);
 #[cfg(unix)]
 impl Tmux {
     /// Nothing where tmux is not installed.
-    fn start(folder: &Path) -> Option<Self> {
-        let tmux = Self(format!("sightline-test-{}", std::process::id()));
-        let line = format!("'{PROGRAM}' chat --model demo; echo Left with $?; sleep 600");
+    fn start(name: &str, folder: &Path) -> Option<Self> {
+        let tmux = Self(format!("sightline-test-{}-{name}", std::process::id()));
+        // Its number goes to a file, and what it left the terminal in to the screen.
+        let program = format!("sh -c 'echo $$ > pid; exec \"$0\" chat --model demo' '{PROGRAM}'");
+        let line = format!("{program}; echo Left with $?; stty -a | grep -o ' icanon'; sleep 600");
         let size = ["new-session", "-d", "-x", "120", "-y", "50", "-c"];
         let started = tmux.command(&size).arg(folder).arg(line).status().ok()?;
         started.success().then_some(tmux)
@@ -125,7 +127,7 @@ impl Drop for Tmux {
 fn at_a_terminal_lines_are_edited_and_ctrl_c_clears_them() {
     let folder = tempfile::tempdir().expect("a folder");
     stills(folder.path());
-    let Some(tmux) = Tmux::start(folder.path()) else { return };
+    let Some(tmux) = Tmux::start("edit", folder.path()) else { return };
     // One is in the greeting.
     tmux.wait("img>", 2);
     tmux.press(&["scene-00000.p", "Tab"]);
@@ -148,4 +150,45 @@ fn at_a_terminal_lines_are_edited_and_ctrl_c_clears_them() {
     tmux.press(&["C-d"]);
     let screen = tmux.wait("Left with 0", 1);
     assert!(!screen.contains("turn 2"), "{screen}");
+}
+
+#[cfg(unix)]
+#[test]
+fn lines_that_come_all_at_once_are_all_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    stills(folder.path());
+    let Some(tmux) = Tmux::start("ahead", folder.path()) else { return };
+    tmux.wait("img>", 2);
+    let question = "How many shapes do you see?";
+    tmux.press(&[
+        "scene-00000.png",
+        "Enter",
+        question,
+        "Enter",
+        "What is it?",
+        "Enter",
+        "/images",
+        "Enter",
+        question,
+        "Enter",
+    ]);
+    tmux.wait("turn 1", 1);
+    let screen = tmux.wait(question, 2);
+    tmux.press(&["/save", "Space", "talk.json", "Enter"]);
+    tmux.wait("Saved as", 1);
+    let talk: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("talk.json")).expect("saved")).expect("JSON");
+    assert_eq!(talk["exchanges"].as_array().expect("an array").len(), 3, "{screen}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_polite_kill_leaves_the_terminal_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(tmux) = Tmux::start("kill", folder.path()) else { return };
+    tmux.wait("img>", 2);
+    let pid = std::fs::read_to_string(folder.path().join("pid")).expect("its number");
+    assert!(Command::new("kill").arg(pid.trim()).status().expect("kill").success());
+    tmux.wait("Left with 143", 1);
+    tmux.wait(" icanon", 1);
 }

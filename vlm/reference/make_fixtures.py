@@ -14,15 +14,16 @@ from safetensors.numpy import load_file, save_file
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "fixtures"
-# name: shape, layout, pictures, split?
+# name: shape, layout, pictures, how they are shown: "one" tile each, "split", or as the frames of a "video"
 CASES = {
-    "idefics3-coffee": ("tiny", "idefics3", ["coffee"], False),
-    "idefics3-text": ("tiny", "idefics3", ["text"], False),
-    "smolvlm-coffee": ("tiny", "smolvlm", ["coffee"], False),
-    "smolvlm-two": ("tiny", "smolvlm", ["coffee", "text"], False),
-    "idefics3-split": ("tiny", "idefics3", ["coffee"], True),
-    "2b-coffee": ("tiny-2b", "idefics3", ["coffee"], False),
-    "2b-split": ("tiny-2b", "idefics3", ["text"], True),
+    "idefics3-coffee": ("tiny", "idefics3", ["coffee"], "one"),
+    "idefics3-text": ("tiny", "idefics3", ["text"], "one"),
+    "smolvlm-coffee": ("tiny", "smolvlm", ["coffee"], "one"),
+    "smolvlm-two": ("tiny", "smolvlm", ["coffee", "text"], "one"),
+    "smolvlm-video": ("tiny", "smolvlm", ["coffee", "dim", "coffee"], "video"),
+    "idefics3-split": ("tiny", "idefics3", ["coffee"], "split"),
+    "2b-coffee": ("tiny-2b", "idefics3", ["coffee"], "one"),
+    "2b-split": ("tiny-2b", "idefics3", ["text"], "split"),
 }
 
 
@@ -36,6 +37,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
     Image.open(Path(sys.argv[1]) / "coffee.png").convert("RGB").resize((150, 100)).save(pictures / "coffee.png")
     Image.open(Path(sys.argv[1]) / "text.png").convert("L").crop((0, 0, 90, 170)).save(pictures / "text.png")
+    Image.open(pictures / "coffee.png").point(lambda value: value // 2).save(pictures / "dim.png")
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         for shape, layout in {(c[0], c[1]) for c in CASES.values()}:
@@ -48,14 +50,14 @@ def main():
             for side in (scratch / f"{shape}-{layout}").glob("*.json"):
                 shutil.copyfile(side, sides / side.name)
             shutil.copyfile(scratch / "bf16/model.safetensors", target / "model.safetensors")
-        for name, (shape, layout, shown, split) in CASES.items():
+        for name, (shape, layout, shown, how) in CASES.items():
             golden = OUT / "golden" / f"{name}.safetensors"
             images = [x for p in shown for x in ("--image", pictures / f"{p}.png")]
-            run("golden.py", scratch / f"{shape}-{layout}", golden, *images, *["--split"] * split)
+            run("golden.py", scratch / f"{shape}-{layout}", golden, *images, *[f"--{how}"] * (how != "one"))
             values = load_file(golden)
             # Eight bits say all there is to say about pixels, and the last row all that decoding sees of a long prompt.
             values["pixels"] = ((values.pop("pixel_values") * 0.5 + 0.5) * 255).round().astype("uint8")
-            if split:
+            if how != "one":
                 values["logits"] = values["logits"][-1:].copy()
             save_file(values, golden, metadata={"made_by": f"make_fixtures.py {name}, transformers 5.23"})
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -82,7 +84,8 @@ fn weights_that_do_not_fit_the_configuration_are_named() {
     let e = load_changed("config.json", "/text_config/num_hidden_layers", json!(4));
     assert!(matches!(&e, Error::Weights { why } if why.contains("layers.3")), "{e}");
     let e = load_changed("config.json", "/text_config/vocab_size", json!(2048));
-    assert!(matches!(&e, Error::Weights { why } if why.contains("embed_tokens")), "{e}");
+    // The embeddings or the head, whichever is loaded first.
+    assert!(matches!(&e, Error::Weights { why } if why.contains("[1024, 96]") && why.contains("2048")), "{e}");
 }
 
 #[test]
@@ -106,4 +109,129 @@ fn another_architecture_and_another_tokenizer_are_refused() {
     assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("tokenizer.json")), "{e}");
     let e = load_changed("preprocessor_config.json", "/max_image_size/longest_edge", json!(64));
     assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("preprocessor_config.json")), "{e}");
+}
+
+/// The small checkpoint with its weights in two shards, after `damage` was done to the tensors of both and to the index.
+fn load_sharded(damage: impl FnOnce(&mut [Vec<Named>; 2], &mut Value)) -> Error {
+    load_damaged(|folder| {
+        let whole = fs::read(folder.join("model.safetensors")).unwrap();
+        fs::remove_file(folder.join("model.safetensors")).unwrap();
+        let tensors = SafeTensors::deserialize(&whole).unwrap();
+        let mut shards = [Vec::new(), Vec::new()];
+        let mut map = serde_json::Map::new();
+        for (number, name) in tensors.names().into_iter().enumerate() {
+            let view = tensors.tensor(name).unwrap();
+            let named = (name.to_owned(), view.dtype(), view.shape().to_vec(), view.data().to_vec());
+            shards[number % 2].push(named);
+            map.insert(name.to_owned(), shard(number % 2).into());
+        }
+        let mut index = json!({ "weight_map": map });
+        damage(&mut shards, &mut index);
+        for (number, tensors) in shards.iter().enumerate() {
+            let views = tensors.iter().map(|(name, dtype, shape, data)| {
+                (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+            });
+            fs::write(folder.join(shard(number)), safetensors::serialize(views, None).unwrap()).unwrap();
+        }
+        fs::write(folder.join("model.safetensors.index.json"), index.to_string()).unwrap();
+    })
+}
+
+type Named = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn shard(number: usize) -> String {
+    format!("model-0000{}-of-00002.safetensors", number + 1)
+}
+
+const NORM: &str = "model.text_model.norm.weight";
+
+#[test]
+fn an_index_that_lies_is_found_out() {
+    // The shard that it names for a tensor has it not, and nor has the other.
+    let e = load_sharded(|shards, _| shards.iter_mut().for_each(|shard| shard.retain(|(name, ..)| name != NORM)));
+    assert!(matches!(&e, Error::Weights { why } if why.contains(NORM)), "{e}");
+    // A shard that is not there.
+    let e = load_sharded(|_, index| index["weight_map"][NORM] = "model-00003-of-00002.safetensors".into());
+    assert!(matches!(&e, Error::Missing { path } if path.ends_with("model-00003-of-00002.safetensors")), "{e}");
+    // A file that is none of the folder's.
+    for name in ["../model.safetensors", "/etc/passwd", "..", "sub/model.safetensors"] {
+        let e = load_sharded(|_, index| index["weight_map"][NORM] = name.into());
+        assert!(matches!(&e, Error::Damaged { why, .. } if why.contains(name)), "{name}: {e}");
+    }
+    for index in [json!({}), json!({"weight_map": []}), json!({"weight_map": {"a": 5}})] {
+        let e = load_sharded(|_, old| *old = index);
+        assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("model.safetensors.index.json")), "{e}");
+    }
+}
+
+#[test]
+fn two_tensors_of_one_name_are_refused() {
+    let e = load_sharded(|shards, _| {
+        let twice = shards.iter().flatten().find(|(name, ..)| name == NORM).unwrap().clone();
+        for shard in shards {
+            shard.retain(|(name, ..)| name != NORM);
+            shard.push(twice.clone());
+        }
+    });
+    assert!(matches!(&e, Error::Damaged { why, .. } if why.contains(NORM) && why.contains("two files")), "{e}");
+    // In one file: the same name twice in its header.
+    let e = load_damaged(|folder| {
+        let path = folder.join("model.safetensors");
+        let whole = fs::read(&path).unwrap();
+        let length = usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();
+        let header = String::from_utf8(whole[8..8 + length].to_vec()).unwrap();
+        let other = "model.vision_model.post_layernorm.weight";
+        assert!(header.contains(NORM) && header.contains(other));
+        let header = header.replace(other, NORM);
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &whole[8 + length..]].concat();
+        fs::write(&path, bytes).unwrap();
+    });
+    assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("model.safetensors")), "{e}");
+}
+
+#[test]
+fn unknown_number_formats_are_refused() {
+    let e = load_sharded(|shards, _| {
+        for (_, dtype, _, data) in shards.iter_mut().flatten().filter(|(name, ..)| name == NORM) {
+            (*dtype, *data) = (Dtype::I64, data.repeat(4));
+        }
+    });
+    assert!(matches!(&e, Error::Weights { why } if why.contains(NORM) && why.contains("I64")), "{e}");
+    let e = load_damaged(|folder| {
+        let path = folder.join("model.safetensors");
+        let whole = fs::read(&path).unwrap();
+        let text = whole.windows(6).position(|bytes| bytes == b"\"BF16\"").unwrap();
+        let mut bad = whole.clone();
+        bad[text..text + 6].copy_from_slice(b"\"ZF99\"");
+        fs::write(&path, bad).unwrap();
+    });
+    assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("model.safetensors")), "{e}");
+}
+
+#[test]
+fn a_tokenizer_with_ids_outside_the_embeddings_is_refused() {
+    let e = load_damaged(|folder| {
+        let path = folder.join("tokenizer.json");
+        let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let added = json["added_tokens"].as_array_mut().unwrap();
+        let mut far = added[0].clone();
+        (far["id"], far["content"]) = (json!(1024), json!("<far>"));
+        added.push(far);
+        fs::write(path, json.to_string()).unwrap();
+    });
+    assert!(matches!(&e, Error::Damaged { why, .. } if why.contains("<far>") && why.contains("outside")), "{e}");
+}
+
+#[test]
+fn a_chat_template_of_another_model_is_refused() {
+    let other = "{% for message in messages %}[INST] {{ message.content }} [/INST]{% endfor %}";
+    let e = load_changed("chat_template.json", "/chat_template", other.into());
+    assert!(
+        matches!(&e, Error::Damaged { path, why } if path.ends_with("chat_template.json") && why.contains("another model")),
+        "{e}"
+    );
+    let e = load_changed("tokenizer_config.json", "/chat_template", other.into());
+    assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("tokenizer_config.json")), "{e}");
+    let e = load_damaged(|folder| fs::write(folder.join("chat_template.jinja"), other).unwrap());
+    assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("chat_template.jinja")), "{e}");
 }

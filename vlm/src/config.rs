@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::video::VideoSampling;
 
 /// No released model comes near these; a larger number means a damaged file, and would ask for absurd memory.
 const MOST_WIDTH: usize = 1 << 16;
@@ -240,6 +241,9 @@ pub(crate) struct PreprocessorConfig {
     pub image_mean: [f32; 3],
     pub image_std: [f32; 3],
     pub rescale_factor: f64,
+    /// How the model was trained to look at videos, if it was.
+    #[serde(default)]
+    pub video_sampling: Option<VideoSampling>,
 }
 
 /// `{"longest_edge": N}`.
@@ -264,6 +268,12 @@ impl PreprocessorConfig {
         }
         if !(1..=MOST_TILE * 4).contains(&config.size.longest_edge) {
             return Err(damaged(format!("size.longest_edge is {}", config.size.longest_edge)));
+        }
+        if config
+            .video_sampling
+            .is_some_and(|video| !(video.fps > 0.0 && video.fps.is_finite()) || video.max_frames == 0)
+        {
+            return Err(damaged("video_sampling is not usable".into()));
         }
         let usable = |x: &f32| x.is_finite();
         if !(config.image_mean.iter().all(usable) && config.image_std.iter().all(|x| usable(x) && *x > 0.0)) {

@@ -55,7 +55,13 @@ impl ModelFiles {
     /// described by the `huggingface_hub` documentation, "Understand caching".
     #[must_use]
     pub fn in_hub_cache(hub_id: &str) -> Option<Self> {
-        let repository = hub_cache()?.join(format!("models--{}", hub_id.replace('/', "--")));
+        Self::in_hub_cache_at(&hub_cache()?, hub_id)
+    }
+
+    /// As [`Self::in_hub_cache`], with the cache in `cache`.
+    #[must_use]
+    pub fn in_hub_cache_at(cache: &Path, hub_id: &str) -> Option<Self> {
+        let repository = cache.join(format!("models--{}", hub_id.replace('/', "--")));
         let revision = fs::read_to_string(repository.join("refs/main")).ok()?;
         let mut files = Self::in_folder(&repository.join("snapshots").join(revision.trim())).ok()?;
         files.name = hub_id.rsplit('/').next().unwrap_or(hub_id).into();
@@ -66,6 +72,25 @@ impl ModelFiles {
     #[must_use]
     pub fn built_in(name: &str, files: BuiltIn) -> Self {
         Self { place: Place::BuiltIn(files), name: name.into() }
+    }
+
+    /// Whether every file that a model needs is there, whatever is in it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let has = |name: &str| match &self.place {
+            Place::Folder(folder) => folder.join(name).is_file(),
+            Place::BuiltIn(files) => files.iter().any(|(n, _)| *n == name),
+        };
+        ["config.json", "preprocessor_config.json", "tokenizer.json"].into_iter().all(has) && self.weights().is_ok()
+    }
+
+    /// The folder with the files, unless they are part of the program.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::BuiltIn(_) => None,
+        }
     }
 
     /// What to call the model: the folder's or the repository's name.
@@ -143,11 +168,13 @@ impl ModelFiles {
     }
 }
 
-/// The hub's cache folder: `HF_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub` or `~/.cache/huggingface/hub`, in
-/// the order of `huggingface_hub`'s constants.
-fn hub_cache() -> Option<PathBuf> {
+/// The hub's cache folder: `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub` or
+/// `~/.cache/huggingface/hub`, in the order of `huggingface_hub`'s constants.
+#[must_use]
+pub fn hub_cache() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("HF_HUB_CACHE")
+        .or_else(|| variable("HUGGINGFACE_HUB_CACHE"))
         .or_else(|| Some(variable("HF_HOME")?.join("hub")))
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("huggingface/hub")))
         .or_else(|| Some(std::env::home_dir()?.join(".cache/huggingface/hub")))
@@ -190,6 +217,17 @@ mod tests {
     fn a_missing_shard_is_named() {
         let e = weights_error(r#"{"weight_map": {"x": "model-00001-of-00002.safetensors"}}"#);
         assert!(matches!(&e, Error::Missing { path } if path.ends_with("model-00001-of-00002.safetensors")), "{e}");
+    }
+
+    #[test]
+    fn a_checkpoint_without_its_weights_is_not_complete() {
+        let folder = folder_with_index(r#"{"weight_map": {"x": "model-00001-of-00001.safetensors"}}"#);
+        let files = ModelFiles::in_folder(folder.path()).unwrap();
+        for name in ["preprocessor_config.json", "tokenizer.json", "model-00001-of-00001.safetensors"] {
+            assert!(!files.is_complete(), "{name} is missing");
+            fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        assert!(files.is_complete());
     }
 
     #[test]

@@ -6,11 +6,14 @@ use candle_core::Tensor;
 use image::RgbImage;
 
 use crate::cancel::Cancel;
+use crate::conversation::{Conversation, Say};
 use crate::files::ModelFiles;
 use crate::fixtures::{self, Golden, relative_error};
 use crate::image::{Tiling, grid};
 use crate::model::Model;
+use crate::prompt::Part;
 use crate::session::{Ask, Session};
+use crate::video::{Footage, video_turn};
 
 /// What the fixtures were asked.
 const PROMPT: &str = "Describe this image in one sentence.";
@@ -44,6 +47,7 @@ fn cases() -> Vec<(&'static str, Case)> {
         ("idefics3-text", &idefics3, &["text"], Tiling::One),
         ("smolvlm-coffee", &smolvlm, &["coffee"], Tiling::One),
         ("smolvlm-two", &smolvlm, &["coffee", "text"], Tiling::One),
+        ("smolvlm-video", &smolvlm, &["coffee", "dim", "coffee"], Tiling::Frame),
         ("idefics3-split", &idefics3, &["coffee"], Tiling::Split),
         ("2b-coffee", &two_b, &["coffee"], Tiling::One),
         ("2b-split", &two_b, &["text"], Tiling::Split),
@@ -58,9 +62,18 @@ impl Case {
         self.model.tiles(self.pictures.iter(), self.tiling).unwrap()
     }
 
+    /// The pictures as the frames of a video, one a second, and the question.
+    fn video(&self) -> Vec<Part> {
+        let frames: Vec<_> = self.pictures.iter().cloned().enumerate().collect();
+        video_turn(Footage { frames: frames.len(), fps: 1.0 }, frames, PROMPT)
+    }
+
     /// The ids of the whole prompt.
     fn prompt(&self) -> Vec<u32> {
         let p = &self.model.prompter;
+        if self.tiling == Tiling::Frame {
+            return p.user_turn(&self.video(), &[], true).unwrap();
+        }
         let grids: Vec<_> = self.pictures.iter().map(|x| grid(x, self.tiling, &self.model.preprocessor)).collect();
         [p.prefix(&[]).unwrap(), p.view(&grids).unwrap(), p.instruction(PROMPT).unwrap()].concat()
     }
@@ -124,11 +137,16 @@ fn logits_are_equal() {
 fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
     for (name, case) in cases() {
         let want = case.golden.ids("greedy_ids");
-        let mut session = Session::new(case.model.clone()).unwrap();
         let cancel = Cancel::default();
-        session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
-        let ask = Ask { prompt: PROMPT, max_tokens: want.len(), ignore_end: true };
-        let got = session.caption(ask, &cancel, &mut |_| {}).unwrap();
+        let (max_tokens, ignore_end) = (want.len(), true);
+        let got = if case.tiling == Tiling::Frame {
+            let turn = Say { parts: &case.video(), max_tokens, ignore_end };
+            Conversation::new(case.model.clone(), case.tiling).unwrap().say(turn, &cancel, &mut |_| {}).unwrap()
+        } else {
+            let mut session = Session::new(case.model.clone()).unwrap();
+            session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
+            session.caption(Ask { prompt: PROMPT, max_tokens, ignore_end }, &cancel, &mut |_| {}).unwrap()
+        };
         assert_eq!(got.prompt_ids, case.golden.ids("input_ids"), "{name}");
         assert_eq!(got.token_ids.len(), want.len(), "{name}");
         for (i, margin) in case.golden.margins().into_iter().enumerate() {

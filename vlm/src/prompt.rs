@@ -106,6 +106,7 @@ impl Prompter {
             return Err(damaged(format!("{IMAGE} is token {} there, but {image_id} in config.json", id(IMAGE)?)));
         }
         id(FAKE)?;
+        check_template(files)?;
         // The end of a turn, and the end of the text model's own chat format, which it may fall back to.
         let mut end_ids = vec![id(END_OF_UTTERANCE)?];
         end_ids.extend(tokenizer.token_to_id("<|im_end|>"));
@@ -222,6 +223,34 @@ impl Prompter {
         let encoding = self.tokenizer.encode(text, false).map_err(|e| Error::Tokenizer(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
+}
+
+/// Where a checkpoint says how turns are laid out.
+const TEMPLATES: [&str; 3] = ["chat_template.json", "chat_template.jinja", "tokenizer_config.json"];
+/// What SmolVLM's layout is known by; that of any other model lacks one of them.
+const OF_LAYOUT: [&str; 2] = [START, END_OF_UTTERANCE];
+
+/// Turns are laid out here as SmolVLM's template does, whatever a checkpoint's says; so it has to be SmolVLM's, if there is one.
+fn check_template(files: &ModelFiles) -> Result<()> {
+    for name in TEMPLATES {
+        let text = match files.read(name) {
+            Err(Error::Missing { .. }) => continue,
+            read => read?,
+        };
+        let damaged = |why: String| Error::Damaged { path: files.path(name), why };
+        let text = if name == "chat_template.jinja" {
+            String::from_utf8_lossy(&text).into_owned()
+        } else {
+            let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
+            // None, or several under names of their own: then the other files tell.
+            let Some(template) = json.get("chat_template").and_then(serde_json::Value::as_str) else { continue };
+            template.to_owned()
+        };
+        if let Some(marker) = OF_LAYOUT.into_iter().find(|marker| !text.contains(marker)) {
+            return Err(damaged(format!("its chat template is that of another model, for it lacks {marker}")));
+        }
+    }
+    Ok(())
 }
 
 /// A person's words with SmolVLM's markers taken apart, so that text can neither end a turn nor stand for a picture that

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Seek};
 use std::path::{Path, PathBuf};
 
 use image::error::{ImageError, LimitErrorKind};
@@ -67,7 +67,21 @@ impl std::error::Error for PictureError {}
 /// # Errors
 /// When it is missing, unreadable, no picture, larger than [`MAX_PIXELS`], or damaged.
 pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
-    let reader = open(path)?;
+    decode(path, open(path)?)
+}
+
+/// Reads a picture that is in memory, as [`read_picture`] reads a file. `name` is what messages call it.
+///
+/// # Errors
+/// When it is no picture, larger than [`MAX_PIXELS`], or damaged.
+pub fn picture_in_memory(name: &Path, content: Vec<u8>) -> Result<RgbImage, PictureError> {
+    let reader = limited(ImageReader::new(Cursor::new(content)))
+        .with_guessed_format()
+        .map_err(|error| PictureError::Unreadable(name.to_owned(), error.to_string()))?;
+    decode(name, reader)
+}
+
+fn decode<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<RgbImage, PictureError> {
     let mut decoder = reader.into_decoder().map_err(|error| of_decoder(path, error))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
@@ -90,13 +104,16 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, PictureError> {
     }
     // By content alone: a name may lie.
     let file = BufReader::new(File::open(path).map_err(of_system)?);
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(of_system)?;
+    limited(ImageReader::new(file)).with_guessed_format().map_err(of_system)
+}
+
+fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    Ok(reader)
+    reader
 }
 
 fn of_decoder(path: &Path, error: ImageError) -> PictureError {
@@ -251,6 +268,24 @@ mod tests {
             let error = read_picture(&cut).expect_err(name);
             assert!(matches!(error, PictureError::Broken(..)), "{name}: {error:?}");
             assert!(error.to_string().contains("damaged"), "{error}");
+        }
+    }
+
+    /// How far a decoded value may be off Pillow's: both round what a JPEG's waves come to.
+    const ROUNDING: u8 = 3;
+
+    #[test]
+    fn inks_become_the_colours_that_pillow_makes_of_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cmyk");
+        for name in ["cmyk", "ycck", "plain"] {
+            let got = read_picture(&folder.join(format!("{name}.jpg"))).expect(name);
+            let want = read_picture(&folder.join(format!("{name}.png"))).expect(name);
+            assert_eq!(got.dimensions(), want.dimensions());
+            for (x, y, pixel) in got.enumerate_pixels() {
+                let wanted = want.get_pixel(x, y);
+                let off = pixel.0.iter().zip(wanted.0).map(|(got, want)| got.abs_diff(want)).max();
+                assert!(off <= Some(ROUNDING), "{name} at {x},{y}: {pixel:?} for {wanted:?}");
+            }
         }
     }
 }

@@ -5,16 +5,21 @@
 
 pub mod camera;
 pub mod decode;
+mod footage;
 mod latest;
+mod named;
 mod open;
 mod pictures;
 pub mod scene;
 mod spec;
 mod video;
+pub mod web;
 
 use image::RgbImage;
 
-pub use open::{SourceOptions, open};
+pub use footage::{Frames, read_footage};
+pub use named::picture_named;
+pub use open::{SourceOptions, is_video, open};
 pub use spec::{CameraChoice, SourceSpec, SpecError};
 
 /// A stream of pictures.

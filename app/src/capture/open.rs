@@ -66,6 +66,12 @@ fn open_path(path: &Path, repeat: bool) -> Result<Box<dyn Source>, SourceError> 
     }
 }
 
+/// Whether a file is a video, as far as its first bytes and its name tell.
+#[must_use]
+pub fn is_video(path: &Path) -> bool {
+    path.is_file() && kind_of(path).is_ok_and(|kind| kind == Some(Kind::Video))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Picture,

@@ -46,7 +46,7 @@ impl Video {
     /// # Errors
     /// When ffmpeg is not installed or can't read the file.
     pub(super) fn open(path: &Path, repeat: bool) -> Result<Self, SourceError> {
-        let facts = probe(path)?;
+        let facts = probe(path, false)?;
         let (width, height) = facts.fitted();
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-nostdin"]);
@@ -149,7 +149,7 @@ fn read_frames(mut output: impl Read, width: u32, height: u32, latest: Latest<Rg
 }
 
 /// The last line that is not empty, reading all so that the writer never waits.
-fn last_line(errors: impl Read) -> String {
+pub(super) fn last_line(errors: impl Read) -> String {
     let mut last = String::new();
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
@@ -164,13 +164,13 @@ fn last_line(errors: impl Read) -> String {
 }
 
 /// A path such that ffmpeg takes it for a path, whatever it begins with.
-fn file_address(path: &Path) -> OsString {
+pub(super) fn file_address(path: &Path) -> OsString {
     let mut address = OsString::from("file:");
     address.push(path);
     address
 }
 
-fn not_started(error: &std::io::Error) -> SourceError {
+pub(super) fn not_started(error: &std::io::Error) -> SourceError {
     SourceError::lasting(if error.kind() == ErrorKind::NotFound {
         "Videos are played by ffmpeg, which is not installed. Install it (Debian and Ubuntu: sudo apt install ffmpeg)."
             .to_owned()
@@ -180,7 +180,7 @@ fn not_started(error: &std::io::Error) -> SourceError {
 }
 
 /// ffmpeg's own last line, without the path that it begins with.
-fn unreadable(name: &str, last_line: &str) -> SourceError {
+pub(super) fn unreadable(name: &str, last_line: &str) -> SourceError {
     let why = match last_line.rsplit_once(": ") {
         Some((_, why)) if last_line.starts_with("file:") => why,
         _ => last_line,
@@ -200,13 +200,16 @@ struct Probe {
 }
 
 #[derive(Debug, Deserialize)]
-struct Facts {
+pub(super) struct Facts {
     width: u32,
     height: u32,
     #[serde(default)]
     sample_aspect_ratio: String,
     #[serde(default)]
     avg_frame_rate: String,
+    /// Counted when asked for, as digits.
+    #[serde(default)]
+    nb_read_packets: String,
     #[serde(default)]
     side_data_list: Vec<SideData>,
 }
@@ -219,7 +222,7 @@ struct SideData {
 
 impl Facts {
     /// The size to ask for: upright, with square pixels, no larger than it takes.
-    fn fitted(&self) -> (u32, u32) {
+    pub(super) fn fitted(&self) -> (u32, u32) {
         let aspect = ratio(&self.sample_aspect_ratio, ':').unwrap_or(1.0);
         let (mut width, mut height) = (f64::from(self.width) * aspect, f64::from(self.height));
         let turns = self.side_data_list.iter().map(|data| data.rotation).sum::<f64>() / 90.0;
@@ -232,7 +235,17 @@ impl Facts {
     }
 
     fn fps(&self) -> f64 {
-        ratio(&self.avg_frame_rate, '/').unwrap_or(USUAL_FPS).min(MAX_FPS)
+        self.true_fps().min(MAX_FPS)
+    }
+
+    /// However fast it is.
+    pub(super) fn true_fps(&self) -> f64 {
+        ratio(&self.avg_frame_rate, '/').unwrap_or(USUAL_FPS)
+    }
+
+    /// How many frames there are; none unless they were counted.
+    pub(super) fn frames(&self) -> usize {
+        self.nb_read_packets.parse().unwrap_or_default()
     }
 }
 
@@ -243,11 +256,15 @@ fn ratio(text: &str, separator: char) -> Option<f64> {
     (ratio.is_finite() && ratio > 0.0).then_some(ratio)
 }
 
-fn probe(path: &Path) -> Result<Facts, SourceError> {
+/// Asks ffprobe. Counting takes a pass over the whole file, without decoding it.
+pub(super) fn probe(path: &Path, count: bool) -> Result<Facts, SourceError> {
     let mut command = Command::new("ffprobe");
+    if count {
+        command.arg("-count_packets");
+    }
     command.args(["-v", "error", "-protocol_whitelist", "file", "-select_streams", "V:0", "-of", "json"]);
     command.arg("-show_entries");
-    command.arg("stream=width,height,sample_aspect_ratio,avg_frame_rate:stream_side_data=rotation");
+    command.arg("stream=width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:stream_side_data=rotation");
     let output = command.arg(file_address(path)).stdin(Stdio::null()).output().map_err(|error| not_started(&error))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     if !output.status.success() {
@@ -400,6 +417,7 @@ mod tests {
             height,
             sample_aspect_ratio: aspect.into(),
             avg_frame_rate: "30000/1001".into(),
+            nb_read_packets: String::new(),
             side_data_list: vec![SideData { rotation }],
         }
     }

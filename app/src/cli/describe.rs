@@ -1,21 +1,21 @@
-//! `sightline describe`: pictures in, words out.
+//! `sightline describe`: pictures and videos in, words out.
 //!
 //! One turn a picture, or one turn of them all with `--together`. A picture that can't be read costs its own turn and the
 //! exit code; turns print whole or not at all, except that on a terminal the words appear as they are decoded.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use image::RgbImage;
-use vlm::{Cancel, Reply, Stop};
+use vlm::{Cancel, Footage, Reply, Stop, VideoSampling};
 
 use super::args::ModelArgs;
-use super::interrupt;
 use super::json::Description;
 use super::plain::lines;
-use crate::capture::decode::read_picture;
+use super::{download, interrupt};
+use crate::capture::{self, Frames, picture_named};
 use crate::engine::local::{self, LocalEngine};
 use crate::engine::{Engine, EngineCard, EngineError, Request};
 
@@ -23,7 +23,7 @@ use crate::engine::{Engine, EngineCard, EngineError, Request};
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct DescribeArgs {
-    /// Picture files
+    /// Picture files, or their addresses (http, https); videos, with a SmolVLM2 model
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<PathBuf>,
 
@@ -59,17 +59,31 @@ pub fn run(args: &DescribeArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let stdout = io::stdout();
     let stream = !args.json && stdout.is_terminal();
+    let wanted = interrupted.clone();
     let mut describer = Describer { args, stream, interrupted, out: stdout.lock(), err: io::stderr() };
-    describer.run(|| local::open(&args.model.model, &args.model.engine_options()))
+    describer.run(|| {
+        download::fetch(&args.model.model, &wanted)?;
+        Ok(local::open(&args.model.model, &args.model.engine_options())?)
+    })
 }
 
-/// What this command needs of an engine beyond the trait that the pipeline has: several pictures in a turn, and tiles.
+/// What a turn is about.
+#[derive(Clone, Debug)]
+enum Shown {
+    Pictures(Vec<RgbImage>),
+    Video(Footage, Frames),
+}
+
+/// What this command needs of an engine beyond the trait that the pipeline has: several pictures in a turn, tiles, videos.
 trait Describe {
     fn card(&self) -> EngineCard;
 
+    /// How it looks at videos, if it can.
+    fn video_sampling(&self) -> Option<VideoSampling>;
+
     fn describe(
         &mut self,
-        pictures: &[RgbImage],
+        shown: Shown,
         split: bool,
         request: &Request,
         cancel: &Cancel,
@@ -82,15 +96,22 @@ impl Describe for LocalEngine {
         Engine::card(self)
     }
 
+    fn video_sampling(&self) -> Option<VideoSampling> {
+        Self::video_sampling(self)
+    }
+
     fn describe(
         &mut self,
-        pictures: &[RgbImage],
+        shown: Shown,
         split: bool,
         request: &Request,
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
-        Self::describe(self, pictures, split, request, cancel, on_text)
+        match shown {
+            Shown::Pictures(pictures) => Self::describe(self, &pictures, split, request, cancel, on_text),
+            Shown::Video(footage, frames) => self.describe_video(footage, frames, request, cancel, on_text),
+        }
     }
 }
 
@@ -105,7 +126,7 @@ struct Describer<'a, O, E> {
 
 impl<O: Write, E: Write> Describer<'_, O, E> {
     /// Describes every turn. The model is loaded once a picture was read.
-    fn run<D: Describe>(&mut self, open: impl Fn() -> Result<D, EngineError>) -> anyhow::Result<ExitCode> {
+    fn run<D: Describe>(&mut self, open: impl Fn() -> anyhow::Result<D>) -> anyhow::Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
         let mut engine = None;
         let length = if self.args.together { self.args.images.len() } else { 1 };
@@ -113,15 +134,29 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
             if self.interrupted.is_cancelled() {
                 return Ok(ExitCode::FAILURE);
             }
-            let Some(pictures) = self.read(images)? else {
+            let is_video = images.len() == 1 && capture::is_video(&images[0]);
+            let pictures = if is_video { None } else { self.read(images)? };
+            if pictures.is_none() && !is_video {
                 code = ExitCode::FAILURE;
                 continue;
-            };
+            }
             let engine = match &mut engine {
                 Some(engine) => engine,
                 none => none.insert(open()?),
             };
-            match self.turn(engine, images, &pictures) {
+            let shown = match pictures {
+                Some(pictures) => Shown::Pictures(pictures),
+                // Which frames are wanted is the model's to say.
+                None => match self.watch(engine, &images[0]) {
+                    Ok(shown) => shown,
+                    Err(sentence) => {
+                        writeln!(self.err, "{sentence}")?;
+                        code = ExitCode::FAILURE;
+                        continue;
+                    }
+                },
+            };
+            match self.turn(engine, images, shown) {
                 Ok(()) => {}
                 Err(Fault::Engine(error)) if error.only_this_request => {
                     writeln!(self.err, "{error}")?;
@@ -141,7 +176,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     fn read(&mut self, images: &[PathBuf]) -> io::Result<Option<Vec<RgbImage>>> {
         let mut pictures = Some(Vec::new());
         for path in images {
-            match (read_picture(path), &mut pictures) {
+            match (picture_named(path, &self.interrupted), &mut pictures) {
                 (Ok(picture), Some(pictures)) => pictures.push(picture),
                 (Ok(_), None) => {}
                 (Err(error), _) => {
@@ -153,7 +188,21 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
         Ok(pictures)
     }
 
-    fn turn<D: Describe>(&mut self, engine: &mut D, images: &[PathBuf], pictures: &[RgbImage]) -> Result<(), Fault> {
+    /// The frames of a video, for a model that knows what to do with them.
+    fn watch<D: Describe>(&self, engine: &D, path: &Path) -> Result<Shown, String> {
+        let Some(sampling) = engine.video_sampling() else {
+            return Err(format!(
+                "{} is a video, and {} describes pictures only. Use a SmolVLM2 model, such as --model smolvlm2-256m.",
+                path.display(),
+                engine.card().model
+            ));
+        };
+        let (footage, frames) =
+            capture::read_footage(path, sampling, &self.interrupted).map_err(|error| error.message)?;
+        Ok(Shown::Video(footage, frames))
+    }
+
+    fn turn<D: Describe>(&mut self, engine: &mut D, images: &[PathBuf], shown: Shown) -> Result<(), Fault> {
         let Self { args, stream, interrupted, out, .. } = self;
         // With several turns, each says what it is about.
         let label = (args.images.len() > images.len()).then(|| format!("{}: ", images[0].display()));
@@ -169,7 +218,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
             }
         };
         let request = args.model.request(args.ignore_end);
-        let told = engine.describe(pictures, args.split, &request, interrupted, &mut on_text);
+        let told = engine.describe(shown, args.split, &request, interrupted, &mut on_text);
         written?;
         if *stream {
             writeln!(out)?;
@@ -208,8 +257,6 @@ impl From<io::Error> for Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use clap::Parser as _;
     use image::Rgb;
     use serde_json::Value;
@@ -231,14 +278,19 @@ mod tests {
             EngineCard { model: "fake".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
         }
 
+        fn video_sampling(&self) -> Option<VideoSampling> {
+            None
+        }
+
         fn describe(
             &mut self,
-            pictures: &[RgbImage],
+            shown: Shown,
             split: bool,
             request: &Request,
             cancel: &Cancel,
             on_text: &mut dyn FnMut(&str),
         ) -> Result<Reply, EngineError> {
+            let Shown::Pictures(pictures) = shown else { panic!("no model of videos") };
             let red = pictures[0].get_pixel(0, 0).0[0];
             if red == 13 {
                 return Err(EngineError { message: "It is unlucky.".to_owned(), only_this_request: true });
@@ -307,12 +359,23 @@ mod tests {
     }
 
     #[test]
+    fn a_video_needs_a_model_of_videos() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (a, video) = (picture(folder.path(), 1), folder.path().join("clip.mp4"));
+        std::fs::write(&video, b"\0\0\0\x20ftypisom").expect("written");
+        let (out, err, code) = describe(&[video.to_str().expect("UTF-8"), &a], false);
+        assert_eq!(out, format!("{a}: 1 of 1, false, false\n"));
+        assert!(err.contains("fake describes pictures only") && err.contains("smolvlm2-256m"), "{err}");
+        assert_eq!(code, ExitCode::FAILURE);
+    }
+
+    #[test]
     fn without_a_picture_no_model_is_loaded() {
         let line = Line::try_parse_from(["describe", "/no/such/picture.png"]).expect("arguments");
         let (out, err) = (Vec::new(), Vec::new());
         let interrupted = Cancel::default();
         let mut describer = Describer { args: &line.args, stream: false, interrupted, out, err };
-        let code = describer.run(|| -> Result<Fake, _> { panic!("loaded") }).expect("described");
+        let code = describer.run(|| -> anyhow::Result<Fake> { panic!("loaded") }).expect("described");
         assert_eq!(code, ExitCode::FAILURE);
     }
 }

@@ -1,13 +1,16 @@
-//! Ctrl-C, a closed terminal and a polite kill: the first one raises a flag that everything long looks at, a second one
-//! ends the process where it stands (a model that is being loaded looks at no flag). A command calls [`flag`] or
-//! [`Tasks::new`], once.
+//! Ctrl-C, a closed terminal (SIGHUP) and a polite kill (SIGTERM): the first one raises a flag that everything long looks at, a
+//! second one ends the process where it stands (a model that is being loaded looks at no flag). A command calls [`flag`]
+//! or [`Tasks::new`], once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use vlm::Cancel;
 
+/// The exit code of a program that was asked to end by SIGTERM: 128 and the signal's number.
+pub const KILLED: i32 = 128 + 15;
+const UNHANDLED: &str = "The system lets no signal be handled.";
 /// A Ctrl-C that comes this soon after a task ended was meant for the task.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -17,19 +20,25 @@ const GRACE: Duration = Duration::from_secs(1);
 /// When the system takes no signal handler.
 pub fn flag() -> anyhow::Result<Cancel> {
     let flag = Cancel::default();
-    let raised = flag.clone();
-    ctrlc::set_handler(move || {
-        if raised.is_cancelled() {
-            at_once();
+    let (interrupted, ended) = (flag.clone(), flag.clone());
+    let raise = |flag: &Cancel| {
+        if flag.is_cancelled() {
+            at_once(1);
         }
-        raised.cancel();
-    })
-    .context("The system lets no signal be handled.")?;
+        flag.cancel();
+    };
+    ctrlc::set_handler(move || raise(&interrupted)).context(UNHANDLED)?;
+    on_end(move || raise(&ended))?;
     Ok(flag)
 }
 
 /// For a program of many tasks: Ctrl-C stops the one that runs, and the program goes on. While none runs, it ends the program.
-pub struct Tasks(Arc<Mutex<Task>>);
+/// A polite kill ends it too, once the task that runs has stopped.
+pub struct Tasks {
+    task: Arc<Mutex<Task>>,
+    /// Raised when the program is to end.
+    ending: Cancel,
+}
 
 /// What is being done.
 enum Task {
@@ -40,18 +49,40 @@ enum Task {
 }
 
 impl Tasks {
+    /// `leave` is done before a process ends where it stands.
+    ///
     /// # Errors
     /// When the system takes no signal handler.
-    pub fn new() -> anyhow::Result<Self> {
-        let tasks = Self(Arc::new(Mutex::new(Task::None)));
-        let seen = Self(Arc::clone(&tasks.0));
+    pub fn new(leave: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
+        let tasks = Self::uninterrupted();
+        let (interrupted, ended) = (tasks.share(), tasks.share());
         ctrlc::set_handler(move || {
-            if !seen.stop() {
-                at_once();
+            if !interrupted.stop() {
+                at_once(1);
             }
         })
-        .context("The system lets no signal be handled.")?;
+        .context(UNHANDLED)?;
+        on_end(move || {
+            if !ended.end() {
+                leave();
+                at_once(KILLED);
+            }
+        })?;
         Ok(tasks)
+    }
+
+    /// Tasks that no signal interrupts.
+    pub fn uninterrupted() -> Self {
+        Self { task: Arc::new(Mutex::new(Task::None)), ending: Cancel::default() }
+    }
+
+    fn share(&self) -> Self {
+        Self { task: Arc::clone(&self.task), ending: self.ending.clone() }
+    }
+
+    /// Whether the program is to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
     }
 
     /// Does `task`, which looks at a flag that Ctrl-C raises.
@@ -65,7 +96,7 @@ impl Tasks {
 
     /// Stops what runs. Says whether there was anything that had not been stopped before.
     fn stop(&self) -> bool {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.lock() {
             Task::Running(cancel) if !cancel.is_cancelled() => {
                 cancel.cancel();
                 true
@@ -75,20 +106,64 @@ impl Tasks {
         }
     }
 
-    fn set(&self, task: Task) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = task;
+    /// Stops what runs, for good. Says whether there was anything that had not been stopped before: it will see to the end.
+    fn end(&self) -> bool {
+        self.ending.cancel();
+        match &*self.lock() {
+            Task::Running(cancel) if !cancel.is_cancelled() => {
+                cancel.cancel();
+                true
+            }
+            _ => false,
+        }
     }
 
-    /// Tasks that nothing interrupts, for tests.
-    #[cfg(test)]
-    pub fn uninterrupted() -> Self {
-        Self(Arc::new(Mutex::new(Task::None)))
+    fn set(&self, task: Task) {
+        *self.lock() = task;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Task> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Calls `end` whenever the program is asked to end by SIGTERM or SIGHUP.
+#[cfg(unix)]
+fn on_end(end: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    use std::task::Poll;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(UNHANDLED)?;
+    let (mut killed, mut closed) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate()).context(UNHANDLED)?, signal(SignalKind::hangup()).context(UNHANDLED)?)
+    };
+    let wait = move || {
+        runtime.block_on(async {
+            loop {
+                std::future::poll_fn(|context| {
+                    let came = killed.poll_recv(context).is_ready() || closed.poll_recv(context).is_ready();
+                    if came { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                end();
+            }
+        });
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).context(UNHANDLED)?;
+    Ok(())
+}
+
+/// There the console's own signals are all there is.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn on_end(_: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    Ok(())
+}
+
 #[allow(clippy::exit, reason = "the user asked twice, and the main thread may be busy for a long time")]
-fn at_once() -> ! {
-    std::process::exit(1)
+fn at_once(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 #[cfg(test)]
@@ -106,5 +181,15 @@ mod tests {
         tasks.run(|cancel| assert!(!cancel.is_cancelled(), "each task has a flag of its own"));
         tasks.set(Task::Ended(Instant::now().checked_sub(2 * GRACE).unwrap()));
         assert!(!tasks.stop(), "the task ended long ago");
+    }
+
+    #[test]
+    fn the_end_waits_for_the_task_that_runs() {
+        let tasks = Tasks::uninterrupted();
+        tasks.run(|cancel| {
+            assert!(!tasks.is_ending() && tasks.end() && cancel.is_cancelled() && tasks.is_ending());
+            assert!(!tasks.end(), "a second time it does not wait");
+        });
+        assert!(!Tasks::uninterrupted().end(), "nothing runs");
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use vlm::Cancel;
 
 use super::args::{ModelArgs, open_source};
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::engine::demo;
 use crate::engine::spec::ModelSpec;
+use crate::models::{self, Facts, Fault, Progress, bytes};
 use crate::pipeline::{OpenEngine, OpenSource, Settings};
 use crate::ui::{self, Choice, Doors, Wanted};
 
@@ -84,6 +86,18 @@ impl Doors for Desktop {
         Ok(ModelArgs { model, ..self.model.clone() }.open_engine())
     }
 
+    fn is_absent(&self, model: &str) -> bool {
+        // What names no model is told when it is opened.
+        model.parse().is_ok_and(|model: ModelSpec| !models::is_here(&model))
+    }
+
+    fn fetch(&self, model: &str, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+        match model.parse() {
+            Ok(model) => models::fetch(&model, cancel, on_progress),
+            Err(_) => Ok(()),
+        }
+    }
+
     fn models(&self) -> Vec<Choice> {
         let demo = Choice {
             value: demo::NAME.to_owned(),
@@ -92,10 +106,12 @@ impl Doors for Desktop {
         };
         let named = ModelSpec::named().iter().map(|named| {
             let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
+            let spec = ModelSpec::Named(*named);
+            let download = Facts::of(&spec, None).filter(|_| !models::is_here(&spec)).map(|facts| facts.download());
             Choice {
                 value: named.name.to_owned(),
                 label: published.trim_end_matches("-Instruct").to_owned(),
-                detail: named.name.to_owned(),
+                detail: download.map_or_else(|| named.name.to_owned(), |size| format!("{} download", bytes(size))),
             }
         });
         std::iter::once(demo).chain(named).collect()

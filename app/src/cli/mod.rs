@@ -8,10 +8,12 @@ mod bench;
 pub mod cameras;
 mod chat;
 mod describe;
+mod download;
 mod interrupt;
 mod json;
 mod live;
 mod log;
+mod models;
 mod plain;
 mod recording;
 mod scene;
@@ -26,6 +28,8 @@ use tracing_subscriber::EnvFilter;
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
 /// told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
+/// The log without that variable. What the hub's client calls errors is dealt with, and told if need be.
+const QUIET: &str = "error,hf_hub=off";
 
 /// Live captions of what a camera sees, made on your own machine.
 ///
@@ -50,6 +54,8 @@ enum Command {
     Chat(chat::ChatArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
+    /// List, download and remove models
+    Models(models::ModelsArgs),
     /// Write stills of the demo scene and what is true of them
     Scene(scene::SceneArgs),
     /// Find, export and keep what was recorded with `watch --log`
@@ -77,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Describe(args)) => describe::run(args),
         Some(Command::Chat(args)) => chat::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
+        Some(Command::Models(args)) => models::run(args),
         Some(Command::Scene(args)) => scene::run(args),
         Some(Command::Log(args)) => log::run(args),
         Some(Command::Bench(args)) => bench::run(args),
@@ -98,7 +105,7 @@ fn is_closed_output(error: &anyhow::Error) -> bool {
 
 /// Sends what the modules trace to standard error.
 fn start_log() {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(QUIET));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 }
 
@@ -144,6 +151,9 @@ mod tests {
             "sightline chat --max-tokens 0",
             "sightline --device gpu",
             "sightline --precision f64",
+            "sightline models fly",
+            "sightline models download",
+            "sightline models remove 7b",
         ] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }

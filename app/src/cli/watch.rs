@@ -15,10 +15,10 @@ use clap::Args;
 use vlm::{Cancel, Stop};
 
 use super::args::{ModelArgs, open_source, seconds};
-use super::interrupt;
 use super::json::CaptionLine;
 use super::plain::one_line;
 use super::recording::{RecordArgs, Recording};
+use super::{download, interrupt};
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::{EngineCard, demo};
 use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
@@ -78,8 +78,9 @@ impl WatchArgs {
 /// # Errors
 /// When the log can't be opened, the pipeline can't be started, or standard output can't be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
-    let recording = args.record.start(&args.model.prompt)?;
     let interrupted = interrupt::flag()?;
+    download::fetch(&args.model.model, &interrupted)?;
+    let recording = args.record.start(&args.model.prompt)?;
     let pipeline = Pipeline::start(args.settings(), Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(args.model.model.to_string(), args.model.open_engine());
     pipeline.set_source(open_source(args.source.clone(), SourceOptions { repeat: args.repeat }));

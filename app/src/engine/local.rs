@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
-use vlm::{Ask, Cancel, Error, LoadOptions, Model, ModelFiles, Reply, Session, Tiling, Turn};
+use vlm::{
+    Ask, Cancel, Conversation, Error, Footage, LoadOptions, Model, ModelFiles, Reply, Say, Session, Tiling, Turn,
+    VideoSampling, video_turn,
+};
 
 use super::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
 use super::{Engine, EngineCard, EngineError, Request, demo};
 
 /// A model on this machine.
 pub struct LocalEngine {
+    model: Arc<Model>,
     session: Session,
     card: EngineCard,
 }
@@ -23,7 +27,7 @@ pub struct LocalEngine {
 /// When there is no such model here, it can't be run, or the device or precision is not to be had.
 pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, EngineError> {
     let (model, card) = load(model, options)?;
-    Ok(LocalEngine { session: Session::new(model).map_err(failed)?, card })
+    Ok(LocalEngine { session: Session::new(Arc::clone(&model)).map_err(failed)?, model, card })
 }
 
 /// Loads a model that nothing was said to yet.
@@ -83,10 +87,10 @@ fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
         ModelSpec::Demo => Ok(demo::files()),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             let hub_id = model.hub_id().unwrap_or_default();
-            ModelFiles::in_hub_cache(hub_id).ok_or_else(|| {
+            ModelFiles::in_hub_cache(hub_id).filter(ModelFiles::is_complete).ok_or_else(|| {
                 refused(format!(
-                    "The model {model} is not on this machine. Download it with `hf download {hub_id}`, or put its files \
-                     in a folder and use --model FOLDER."
+                    "The model {model} is not on this machine. Download it with `sightline models download {model}`, or \
+                     put its files in a folder and use --model FOLDER."
                 ))
             })
         }
@@ -129,6 +133,32 @@ impl LocalEngine {
         let tiling = if split { Tiling::Split } else { Tiling::One };
         let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, cancel);
         or_cancelled(looked.and_then(|()| self.session.ask(asked(request), cancel, on_text)))
+    }
+}
+
+impl LocalEngine {
+    /// How the model was trained to look at videos, if it was.
+    #[must_use]
+    pub fn video_sampling(&self) -> Option<VideoSampling> {
+        self.model.video_sampling()
+    }
+
+    /// One turn about a video, of which these frames are shown. Leaves the view as it is.
+    ///
+    /// # Errors
+    /// As [`Engine::caption`].
+    pub fn describe_video(
+        &self,
+        footage: Footage,
+        frames: Vec<(usize, RgbImage)>,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError> {
+        let Request { max_tokens, ignore_end, .. } = *request;
+        let parts = video_turn(footage, frames, &request.prompt);
+        let mut talk = Conversation::new(Arc::clone(&self.model), Tiling::Frame).map_err(failed)?;
+        or_cancelled(talk.say(Say { parts: &parts, max_tokens, ignore_end }, cancel, on_text))
     }
 }
 
@@ -248,11 +278,33 @@ mod tests {
     }
 
     #[test]
+    fn a_video_is_one_turn_and_leaves_the_view_alone() {
+        let (fixtures, folder) =
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny"), tempfile::tempdir().unwrap());
+        let sides = std::fs::read_dir(fixtures.join("smolvlm")).unwrap().map(|entry| entry.unwrap().path());
+        for path in sides.chain([fixtures.join("model.safetensors")]) {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let mut engine = open(&ModelSpec::Folder(folder.path().into()), &EngineOptions::default()).unwrap();
+        assert_eq!(engine.video_sampling(), Some(VideoSampling { fps: 1.0, max_frames: 64 }));
+        let cancel = Cancel::default();
+        engine.look(&RgbImage::new(8, 8), &cancel).unwrap();
+        let before = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
+        let (footage, frames) =
+            (Footage { frames: 50, fps: 25.0 }, vec![(0, RgbImage::new(9, 7)), (49, RgbImage::new(9, 7))]);
+        let told = engine.describe_video(footage, frames, &request("What happens?"), &cancel, &mut |_| {}).unwrap();
+        assert!(told.prompt_ids.len() > before.prompt_ids.len() && told.token_ids.len() == 8);
+        let after = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
+        assert_eq!(after.token_ids, before.token_ids);
+        assert_eq!(open(&tiny(), &EngineOptions::default()).unwrap().video_sampling(), None);
+    }
+
+    #[test]
     fn what_is_not_to_be_had_says_what_to_do() {
         let nowhere = ModelSpec::Folder(PathBuf::from("/no/such/folder"));
         assert!(message(&nowhere, &EngineOptions::default()).contains("/no/such/folder is missing"));
         let hub = ModelSpec::Hub("nobody/has-this-model".into());
-        assert!(message(&hub, &EngineOptions::default()).contains("hf download nobody/has-this-model"));
+        assert!(message(&hub, &EngineOptions::default()).contains("models download nobody/has-this-model"));
         let gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
         assert!(message(&tiny(), &gpu).contains("--device cpu"));
         let small = EngineOptions { precision: Precision::Bf16, ..EngineOptions::default() };

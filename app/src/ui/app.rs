@@ -13,6 +13,7 @@ use egui::{
 };
 
 use super::doors::{Choice, Doors, Wanted};
+use super::download::Download;
 use super::errands::{Errands, Outcome};
 use super::frame_times::FrameTimes;
 use super::icon::{self, Icon, Look};
@@ -22,6 +23,7 @@ use super::question::{QuestionAction, Questions};
 use super::state::{ModelPhase, SourcePhase, State, Topic};
 use super::video::Video;
 use super::{Options, UiError, status, subtitle, theme};
+use crate::models::Fault;
 use crate::pipeline::{Pipeline, Waker};
 
 /// The height of the bar at the top, in points.
@@ -39,6 +41,8 @@ pub struct App {
     questions: Questions,
     cameras: Cameras,
     models: Vec<Choice>,
+    download: Option<Download>,
+    downloads: u64,
     source_menu_open: bool,
     frame_times: FrameTimes,
     /// Frames up to this one came before the source was chosen.
@@ -67,6 +71,8 @@ impl App {
             video: Video::default(),
             questions: Questions::default(),
             cameras: Cameras::default(),
+            download: None,
+            downloads: 0,
             source_menu_open: false,
             frame_times: FrameTimes::default(),
             stale_frames: 0,
@@ -93,7 +99,31 @@ impl App {
         }
     }
 
+    /// Opens a model, or has it downloaded first; until then the one in hand goes on.
     fn choose_model(&mut self, name: String) {
+        self.download = None;
+        if !self.doors.is_absent(&name) {
+            return self.open_model(name);
+        }
+        self.state.notices.clear(Topic::Model);
+        self.downloads += 1;
+        let download = Download::new(self.downloads, name.clone());
+        self.errands.fetch(self.downloads, name, download.link());
+        self.download = Some(download);
+    }
+
+    /// A download ended. What came of one that was given up is of no interest.
+    fn fetched(&mut self, number: u64, result: Result<(), Fault>) {
+        self.models = self.doors.models();
+        let Some(download) = self.download.take_if(|download| download.number == number) else { return };
+        match result {
+            Ok(()) => self.open_model(download.model.clone()),
+            Err(Fault::Cancelled) => {}
+            Err(fault) => self.state.notices.post(Topic::Model, fault.to_string(), None),
+        }
+    }
+
+    fn open_model(&mut self, name: String) {
         match self.doors.engine(&name) {
             Ok(open) => {
                 self.state.choose_model(name.clone(), Instant::now());
@@ -147,11 +177,16 @@ impl App {
                 Outcome::Cameras(Err(message)) => self.cameras = Cameras::Failed(message),
                 Outcome::Chosen(wanted, Some(path)) => self.choose_path(wanted, path),
                 Outcome::Chosen(_, None) => {}
+                Outcome::Fetched(number, result) => self.fetched(number, result),
                 Outcome::NotStarted => {
+                    self.download = None;
                     let message = "The system has no room for another thread. Close something and try again.";
                     self.state.notices.post(Topic::Picker, message.to_owned(), None);
                 }
             }
+        }
+        if let Some(download) = &mut self.download {
+            download.catch_up(now);
         }
         if self.state.paused && self.video.frame().is_some() {
             return;
@@ -235,6 +270,9 @@ impl App {
     fn draw(&mut self, ui: &mut Ui, now: Instant) {
         self.take_keys(ui);
         self.bar(ui);
+        if self.download.as_ref().is_some_and(|download| download.show(ui)) {
+            self.download = None;
+        }
         match notice::show(ui, &self.state.notices, now) {
             Some(NoticeAction::Dismiss(topic)) => self.state.notices.dismiss(topic),
             Some(NoticeAction::OpenModelFolder) => self.errands.choose(Wanted::ModelFolder),

@@ -4,6 +4,9 @@
 
 use std::path::PathBuf;
 
+use vlm::Cancel;
+
+use crate::models::{Fault, Progress};
 use crate::pipeline::{OpenEngine, OpenSource};
 
 /// Ways out of the window. Calls that say so block, and are made on threads of their own.
@@ -19,6 +22,19 @@ pub trait Doors: Send + Sync {
     /// # Errors
     /// A sentence saying why this names no model. Whether it can be opened shows later.
     fn engine(&self, model: &str) -> Result<OpenEngine, String>;
+
+    /// Whether a model has to be downloaded before it can be opened. Looks at the disk only.
+    fn is_absent(&self, _model: &str) -> bool {
+        false
+    }
+
+    /// Downloads a model. Blocks until it is there, it can't be had or `cancel` is raised.
+    ///
+    /// # Errors
+    /// What went wrong, as a sentence.
+    fn fetch(&self, _model: &str, _cancel: &Cancel, _on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// The models that have names.
     fn models(&self) -> Vec<Choice>;

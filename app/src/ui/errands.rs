@@ -1,4 +1,5 @@
-//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs, and asking cameras who they are.
+//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs, downloads, and asking
+//! cameras who they are.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,9 +8,11 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::doors::{Choice, Doors, Wanted};
+use super::download::Link;
+use crate::models::Fault;
 use crate::pipeline::Waker;
 
-/// Results that wait for the window. At most one list of cameras and one dialog are under way, so it never fills.
+/// Results that wait for the window. When more are ready, as when one download after the other is given up, their threads wait.
 const RESULTS: usize = 4;
 
 /// Jobs under way and their results.
@@ -29,6 +32,8 @@ pub enum Outcome {
     Cameras(Result<Vec<Choice>, String>),
     /// What the user chose, if anything.
     Chosen(Wanted, Option<PathBuf>),
+    /// The download with this number ended.
+    Fetched(u64, Result<(), Fault>),
     /// The system started no thread for the job.
     NotStarted,
 }
@@ -56,12 +61,25 @@ impl Errands {
         }
     }
 
+    /// Downloads a model. `link` learns how far it is.
+    pub fn fetch(&self, number: u64, model: String, link: Link) {
+        let wake = self.wake.clone();
+        self.run("download", move |doors| {
+            let fetched = doors.fetch(&model, &link.cancel, &mut |progress| {
+                link.tell(progress);
+                wake();
+            });
+            Outcome::Fetched(number, fetched)
+        });
+    }
+
     /// What came of a job that is done, if one is.
     pub fn outcome(&mut self) -> Option<Outcome> {
         let outcome = self.receiver.try_recv().ok()?;
         match outcome {
             Outcome::Cameras(_) => self.looking = false,
             Outcome::Chosen(..) => self.choosing = false,
+            Outcome::Fetched(..) => {}
             Outcome::NotStarted => (self.looking, self.choosing) = (false, false),
         }
         Some(outcome)
@@ -71,7 +89,7 @@ impl Errands {
         let (doors, wake, sender) = (Arc::clone(&self.doors), Arc::clone(&self.wake), self.sender.clone());
         let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
             // When the window is gone there is nobody to tell.
-            let _ = sender.try_send(job(&*doors));
+            let _ = sender.send(job(&*doors));
             wake();
         });
         if let Err(error) = started {

@@ -6,6 +6,7 @@
 
 mod app;
 mod doors;
+mod download;
 mod errands;
 mod frame_times;
 mod icon;

@@ -1,5 +1,6 @@
 //! The window as a person meets it: found by its labels, with a fake camera and a fake engine behind the real pipeline.
 
+mod downloads;
 mod first_run;
 
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ use vlm::{Cancel, quality};
 use crate::capture::decode::read_picture;
 use crate::capture::scene::paint;
 use crate::cli::args::ModelArgs;
+use crate::cli::download;
 use crate::cli::scene::still;
 use crate::engine::local;
 use crate::engine::spec::{EngineOptions, Precision};
@@ -99,6 +100,7 @@ struct Report {
 /// When a picture or the model can't be used, or standard output can't be written.
 pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
     let options = args.model.engine_options();
+    download::fetch(&args.model.model, &Cancel::default())?;
     let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options })?;
     let (other, card) = local::load(&args.model.model, &options)?;
     let pictures = pictures(&args.images)?;

@@ -18,6 +18,7 @@ use vlm::{Cancel, Part, Reply, Role, Turn};
 use super::{Spread, ms};
 use crate::capture::decode::read_picture;
 use crate::cli::args::ModelArgs;
+use crate::cli::download;
 use crate::engine::local::{self, LocalEngine};
 use crate::engine::spec::{EngineOptions, ModelSpec, Precision};
 use crate::engine::{Engine, Request};
@@ -100,6 +101,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         Some(path) => read_picture(path)?,
         None => drawn(),
     };
+    download::fetch(&args.model.model, &Cancel::default())?;
     let rounds = args.rounds.max(1);
     let options = args.model.engine_options();
     let compared = args.compare.map(|precision| EngineOptions { precision, ..options });

@@ -16,6 +16,7 @@ use vlm::Cancel;
 use super::{Spread, ms};
 use crate::capture::scene::{caption, paint, questions};
 use crate::cli::args::ModelArgs;
+use crate::cli::download;
 use crate::cli::scene::still;
 use crate::engine::{Engine, EngineError, Request, local};
 
@@ -116,6 +117,7 @@ impl Told {
 /// # Errors
 /// When the model can't be used, or standard output can't be written.
 pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
+    download::fetch(&args.model.model, &Cancel::default())?;
     let mut engine = local::open(&args.model.model, &args.model.engine_options())?;
     let told = tell(&mut engine, args.seed, args.count, &args.model.request(false))
         .context("The model failed while it was measured")?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::capture::web;
+
 /// The commands, for help and completion.
 pub const COMMANDS: [(&str, &str); 7] = [
     ("/images", "list the pictures of this conversation"),
@@ -127,21 +129,14 @@ fn mention(text: &str) -> Option<(PathBuf, usize)> {
     }
     let word = text.split_whitespace().next().filter(|_| !text.starts_with(char::is_whitespace))?;
     let bare = word.trim_end_matches(['?', '!', '.', ',', ';', ':', ')']);
-    [word, bare]
-        .into_iter()
-        .map(|name| (home(name), name.len()))
-        .find(|(path, length)| *length > 0 && (path.is_file() || (*length == bare.len() && is_picture_name(bare))))
+    [word, bare].into_iter().map(|name| (home(name), name.len())).find(|(path, length)| {
+        *length > 0 && (path.is_file() || (*length == bare.len() && (is_picture_name(bare) || web::is_address(bare))))
+    })
 }
 
 /// Whether a name ends as those of pictures do.
 fn is_picture_name(name: &str) -> bool {
     image::ImageFormat::from_path(name.trim_end_matches(['"', '\''])).is_ok()
-}
-
-/// Whether a line is an address on the web.
-pub fn is_address(line: &str) -> bool {
-    let line = line.trim().to_ascii_lowercase();
-    line.starts_with("http://") || line.starts_with("https://")
 }
 
 /// A path as people write it: in quotes or not, `~/` for their folder, and spaces with a backslash if there is no such file otherwise.
@@ -284,15 +279,10 @@ mod tests {
         );
         assert_eq!(pieces(&format!("Is it @{noext}?")), [words("Is it"), picture(noext), words("?")]);
         assert_eq!(pieces("Is it @gone.png?"), [words("Is it"), picture("gone.png"), words("?")], "to be missed");
+        assert_eq!(pieces("Is @https://x.org/?a=1, big?").len(), 3, "an address needs no picture's name");
         assert_eq!(pieces(&format!("@{a}@{a}")).len(), 1, "an address or a handle is no picture");
         for text in ["me@a.png", "@", "@ a.png", "ask @nobody", "5 @ 3"] {
             assert_eq!(pieces(text), [words(text)], "{text}");
         }
-    }
-
-    #[test]
-    fn addresses_are_known() {
-        assert!(is_address(" HTTPS://example.org/a.png"));
-        assert!(!is_address("http.png"));
     }
 }

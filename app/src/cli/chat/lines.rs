@@ -75,6 +75,29 @@ impl Terminal {
     }
 }
 
+/// What puts the terminal back as it is now, from another thread, while a line is being edited.
+#[cfg(unix)]
+pub fn restorer() -> Box<dyn Fn() + Send> {
+    use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+
+    // As xterm calls it; the editor has switched it on.
+    const NO_BRACKETED_PASTE: &str = "\x1b[?2004l";
+    let before = tcgetattr(io::stdin()).ok();
+    Box::new(move || {
+        if let Some(before) = &before {
+            // The program ends: there is nobody to be told when this fails.
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
+            let _ = writeln!(io::stdout(), "{NO_BRACKETED_PASTE}");
+        }
+    })
+}
+
+/// There a terminal is put back by itself.
+#[cfg(not(unix))]
+pub fn restorer() -> Box<dyn Fn() + Send> {
+    Box::new(|| {})
+}
+
 impl Lines for Terminal {
     fn next(&mut self, prompt: &str) -> io::Result<Line> {
         match self.0.readline(prompt) {

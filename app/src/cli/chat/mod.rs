@@ -18,9 +18,10 @@ use self::entry::{COMMANDS, Command, Piece};
 use self::lines::{Line, Lines, Plain, Terminal};
 use self::transcript::{Exchange, Said, Transcript};
 use super::args::ModelArgs;
-use super::interrupt::Tasks;
+use super::download;
+use super::interrupt::{KILLED, Tasks};
 use super::plain::lines as plain_lines;
-use crate::capture::decode::read_picture;
+use crate::capture::{picture_named, web};
 use crate::engine::conversation::{self, LocalConversation};
 use crate::engine::{EngineCard, EngineError};
 
@@ -31,7 +32,7 @@ use crate::engine::{EngineCard, EngineError};
     mut_arg("prompt", |arg| arg.default_value("").hide_default_value(true).help("What to ask before anything is typed")),
 )]
 pub struct ChatArgs {
-    /// Picture files for the first question
+    /// Picture files for the first question, or their addresses (http, https)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
 
@@ -55,7 +56,8 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     } else {
         Box::new(Plain { prompts: stdin.is_terminal(), input: stdin.lock() })
     };
-    let tasks = Tasks::new()?;
+    let tasks = Tasks::new(if at_terminal { lines::restorer() } else { Box::new(|| {}) })?;
+    tasks.run(|cancel| download::fetch(&args.model.model, cancel))?;
     let talker = conversation::open(&args.model.model, &args.model.engine_options(), args.split)?;
     let mut chat = Chat {
         talker,
@@ -71,6 +73,9 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     };
     chat.begin(&args.images, &args.model.prompt)?;
     chat.talk(lines.as_mut())?;
+    if chat.tasks.is_ending() {
+        return Ok(ExitCode::from(KILLED as u8));
+    }
     Ok(if chat.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -174,6 +179,9 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         let mut prompt = Prompt::Picture;
         let mut interrupted = false;
         loop {
+            if self.tasks.is_ending() {
+                return Ok(());
+            }
             match lines.next(prompt.text())? {
                 Line::End => return Ok(()),
                 Line::Interrupted if interrupted => return Ok(()),
@@ -203,11 +211,9 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
             Some(Ok(Command::Quit)) => return Ok(Next::Quit),
             Some(Ok(command)) => return self.obey(command, prompt).map(Next::Ask),
             Some(Err(sentence)) => self.complain(&sentence)?,
+            None if prompt == Prompt::Picture && web::is_address(line.trim()) => self.add(Path::new(line.trim()))?,
             None if prompt == Prompt::Question || entry::is_question(line) => {
                 return Ok(Next::Ask(if self.ask(line, true)? { Prompt::Picture } else { prompt }));
-            }
-            None if entry::is_address(line) => {
-                self.complain("Pictures on the web can't be fetched yet. Save the picture, and name its file.")?;
             }
             None => {
                 for path in entry::pictures(line) {
@@ -266,7 +272,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
 
     /// Reads a picture, to go before the next question.
     fn add(&mut self, path: &Path) -> io::Result<()> {
-        match read_shown(path) {
+        match self.read(path) {
             Ok((said, part)) => {
                 if self.watched
                     && let Said::Image { width, height, .. } = said
@@ -279,6 +285,13 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
             }
             Err(sentence) => self.complain(&sentence),
         }
+    }
+
+    /// Reads a picture, for people and for the model.
+    fn read(&self, name: &Path) -> Result<(Said, Part), String> {
+        let picture = self.tasks.run(|cancel| picture_named(name, cancel))?;
+        let (width, height) = picture.dimensions();
+        Ok((Said::Image { image: name.display().to_string(), width, height }, Part::Picture(picture)))
     }
 
     /// Sends a question, with the pictures that wait, and writes the answer. Says whether there was one; if not, the
@@ -308,7 +321,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         for piece in pieces {
             let (said, part) = match piece {
                 Piece::Words(text) => (Said::Text { text: text.clone() }, Part::Text(text)),
-                Piece::Picture(path) => match read_shown(&path) {
+                Piece::Picture(path) => match self.read(&path) {
                     Ok(shown) => shown,
                     Err(sentence) => {
                         self.complain(&sentence)?;
@@ -379,13 +392,6 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         self.failed |= !self.watched;
         writeln!(self.err, "{sentence}")
     }
-}
-
-/// Reads a picture, for people and for the model.
-fn read_shown(path: &Path) -> Result<(Said, Part), String> {
-    let picture = read_picture(path).map_err(|error| error.to_string())?;
-    let (width, height) = picture.dimensions();
-    Ok((Said::Image { image: path.display().to_string(), width, height }, Part::Picture(picture)))
 }
 
 #[cfg(test)]

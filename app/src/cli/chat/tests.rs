@@ -169,10 +169,11 @@ fn what_fails_costs_a_sentence_and_the_conversation_goes_on() {
     let no_picture = folder.path().join("notes.png");
     fs::write(&no_picture, "words").expect("written");
     let no_picture = no_picture.to_str().expect("UTF-8");
-    let lines = ["/no/such.png", no_picture, "https://example.org/a.png", "/jump", "", "long", "stop", "Still there?"];
+    let lines = ["/no/such.png", no_picture, "http://127.0.0.1/a.png", "/jump", "", "long", "stop", "Still there?"];
     let said = talk(&lines);
     assert_eq!(said.out, "Still there?\n");
-    for sentence in ["no file /no/such.png", "not a picture", "on the web", "no command /jump", "Too long.", "Stopped"]
+    for sentence in
+        ["no file /no/such.png", "not a picture", "public addresses", "no command /jump", "Too long.", "Stopped"]
     {
         assert!(said.err.contains(sentence), "no {sentence:?} in {}", said.err);
     }

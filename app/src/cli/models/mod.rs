@@ -1,0 +1,158 @@
+//! `sightline models`: which there are, what they cost, and the ones on this machine.
+
+mod show;
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+
+use self::show::Shown;
+use super::{download, interrupt};
+use crate::engine::demo;
+use crate::engine::spec::ModelSpec;
+use crate::models::{self, Cached, Memory, bytes};
+
+/// The command's arguments.
+#[derive(Args, Clone, Debug)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    command: ModelsCommand,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum ModelsCommand {
+    /// List the models that have names, and those on this machine
+    List {
+        /// Print one JSON object a model, each on a line of its own
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a model costs and whether it is on this machine
+    Show {
+        #[command(flatten)]
+        model: Named,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a model, or what is missing of it
+    Download(Named),
+    /// Remove a model from this machine
+    Remove {
+        #[command(flatten)]
+        model: Named,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print the folder of a model that is on this machine
+    Path(Named),
+}
+
+#[derive(Args, Clone, Debug)]
+struct Named {
+    /// 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
+    #[arg(value_name = "MODEL")]
+    model: ModelSpec,
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// When a model is not there or can't be had, or standard output can't be written.
+pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        ModelsCommand::List { json } => {
+            let memory = Memory::here();
+            let shown: Vec<_> =
+                listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), memory)).collect();
+            let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, memory) };
+            io::stdout().write_all(text.as_bytes())?;
+        }
+        ModelsCommand::Show { model, json } => {
+            let memory = Memory::here();
+            let shown = Shown::of(&model.model, of_cache(&model.model).as_ref(), memory);
+            let text = if *json { show::json_lines(&[shown])? } else { shown.for_people(memory) };
+            io::stdout().write_all(text.as_bytes())?;
+        }
+        ModelsCommand::Download(model) => return fetch(&model.model),
+        ModelsCommand::Remove { model, yes } => return remove(&model.model, *yes),
+        ModelsCommand::Path(model) => writeln!(io::stdout(), "{}", folder(&model.model)?.display())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The named models, and others that are here.
+fn listed() -> Vec<(ModelSpec, Option<Cached>)> {
+    let named: Vec<_> = ModelSpec::named().iter().map(|named| (ModelSpec::Named(*named), named.hub_id)).collect();
+    let ids: Vec<_> = named.iter().map(|(_, id)| *id).collect();
+    let mut here = vlm::hub_cache().map(|cache| models::cached(&cache, &ids)).unwrap_or_default();
+    let mut listed = vec![(ModelSpec::Demo, None)];
+    for (spec, id) in named {
+        let place = here.iter().position(|cached| cached.id == id);
+        listed.push((spec, place.map(|place| here.remove(place))));
+    }
+    listed.extend(here.into_iter().map(|cached| (ModelSpec::Hub(cached.id.clone()), Some(cached))));
+    listed
+}
+
+fn of_cache(model: &ModelSpec) -> Option<Cached> {
+    models::of_model(&vlm::hub_cache()?, model.hub_id()?)
+}
+
+fn fetch(model: &ModelSpec) -> anyhow::Result<ExitCode> {
+    let interrupted = interrupt::flag()?;
+    let was_here = models::is_here(model);
+    download::fetch(model, &interrupted)?;
+    let mut err = io::stderr();
+    match (was_here, folder(model)) {
+        (true, _) => writeln!(err, "{model} is on this machine already.")?,
+        (false, Ok(folder)) => writeln!(err, "{model} is in {}.", folder.display())?,
+        (false, Err(error)) => return Err(error),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn folder(model: &ModelSpec) -> anyhow::Result<PathBuf> {
+    match model {
+        ModelSpec::Demo => bail!("The model {} is part of the program and has no folder.", demo::NAME),
+        ModelSpec::Folder(folder) => Ok(folder.clone()),
+        ModelSpec::Named(_) | ModelSpec::Hub(_) => {
+            of_cache(model).and_then(|cached| cached.folder).with_context(|| {
+                format!("The model {model} is not on this machine. `sightline models download {model}` gets it.")
+            })
+        }
+    }
+}
+
+fn remove(model: &ModelSpec, yes: bool) -> anyhow::Result<ExitCode> {
+    let (Some(cache), Some(id)) = (vlm::hub_cache(), model.hub_id()) else {
+        bail!("{model} is no model that was downloaded: remove its folder by hand, if it has one.");
+    };
+    let Some(cached) = models::of_model(&cache, id) else {
+        bail!("There is nothing of {model} on this machine.");
+    };
+    if !yes && !is_agreed(&format!("Remove {id} ({}), which other programs may use too?", bytes(cached.bytes)))? {
+        writeln!(io::stderr(), "Nothing was removed.")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let freed = models::remove(&cache, id)?;
+    writeln!(io::stderr(), "Removed {id}; {} are free again.", bytes(freed))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks a person. Where there is none, nothing is agreed on.
+fn is_agreed(question: &str) -> anyhow::Result<bool> {
+    let (stdin, mut err) = (io::stdin(), io::stderr());
+    if !stdin.is_terminal() || !err.is_terminal() {
+        bail!("Nobody can be asked here. Add --yes to remove it.");
+    }
+    write!(err, "{question} [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

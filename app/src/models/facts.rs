@@ -1,0 +1,130 @@
+//! What a model costs: parameters, download, memory. Counted in a checkpoint that is here, computed for the others.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::engine::spec::ModelSpec;
+
+/// What a model takes in memory besides its weights, in bytes: the cache of a whole context, a tile's way through vision,
+/// the program. Rounded up from docs/performance.md.
+const BESIDES: u64 = 600_000_000;
+/// The longest header of a file of tensors, as the format's own reader allows it.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// What is known of a model's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Numbers in its weights.
+    pub parameters: u64,
+    /// Whether they were counted in its files; otherwise they were computed from the published configuration.
+    pub is_counted: bool,
+}
+
+impl Facts {
+    /// Of a model whose files are in `folder`, if they are here, or of one with a name.
+    #[must_use]
+    pub fn of(model: &ModelSpec, folder: Option<&Path>) -> Option<Self> {
+        let counted = folder.and_then(count).map(|parameters| Self { parameters, is_counted: true });
+        counted.or_else(|| published(model.hub_id()?).map(|parameters| Self { parameters, is_counted: false }))
+    }
+
+    /// The download of a model that is published in 16 bits, as most are, in bytes. One in 32 bits takes twice that.
+    #[must_use]
+    pub fn download(&self) -> u64 {
+        self.parameters * 2
+    }
+
+    /// What it takes in memory with numbers of so many bytes.
+    #[must_use]
+    pub fn memory(&self, bytes: u64) -> u64 {
+        self.parameters * bytes + BESIDES
+    }
+}
+
+/// The parameters of the released models, computed from the shapes in their configurations.
+fn published(hub_id: &str) -> Option<u64> {
+    Some(match hub_id.strip_prefix("HuggingFaceTB/")? {
+        "SmolVLM-256M-Instruct" | "SmolVLM2-256M-Video-Instruct" => 256_484_928,
+        "SmolVLM-500M-Instruct" | "SmolVLM2-500M-Video-Instruct" => 507_482_304,
+        "SmolVLM-Instruct" => 2_246_272_880,
+        "SmolVLM2-2.2B-Instruct" => 2_246_784_880,
+        _ => return None,
+    })
+}
+
+/// The numbers in all weights of a folder; nothing when a file is not what it should be.
+fn count(folder: &Path) -> Option<u64> {
+    let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut weights = files.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors")).peekable();
+    weights.peek()?;
+    weights.map(|path| count_file(&path)).sum()
+}
+
+/// The numbers in a file of tensors, by its header: <https://huggingface.co/docs/safetensors>.
+fn count_file(path: &Path) -> Option<u64> {
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER {
+        return None;
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).ok()?;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&header).ok()?;
+    let numbers = |tensor: &serde_json::Value| -> Option<u64> {
+        tensor
+            .get("shape")?
+            .as_array()?
+            .iter()
+            .map(serde_json::Value::as_u64)
+            .try_fold(1, |all: u64, one| all.checked_mul(one?))
+    };
+    header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| numbers(tensor)).sum()
+}
+
+/// The memory of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All of it, in bytes.
+    pub total: u64,
+    /// What programs can still have of it, in bytes.
+    pub available: u64,
+}
+
+impl Memory {
+    /// As the system says.
+    #[must_use]
+    pub fn here() -> Self {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        Self { total: system.total_memory(), available: system.available_memory() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_counted_and_a_name_is_computed() {
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b");
+        let counted = Facts::of(&ModelSpec::Folder(tiny.clone()), Some(&tiny)).expect("counted");
+        let stored = fs::metadata(tiny.join("model.safetensors")).expect("there").len();
+        assert!(counted.is_counted && counted.parameters > 10_000);
+        assert!((stored / 4..=stored / 2).contains(&counted.parameters), "{} in {stored} bytes", counted.parameters);
+        let named = Facts::of(&"256m".parse().expect("a model"), None).expect("published");
+        assert_eq!((named.download() / 1_000_000, named.is_counted), (512, false));
+        assert_eq!(Facts::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
+    }
+
+    #[test]
+    fn every_named_model_has_its_size() {
+        for named in ModelSpec::named() {
+            assert!(published(named.hub_id).is_some(), "{}", named.name);
+        }
+        let memory = Memory::here();
+        assert!(memory.available <= memory.total && memory.total > 100_000_000);
+    }
+}
