@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use crate::log::export::Format;
 use crate::pipeline::{OpenEngine, OpenSource};
 
 /// Ways out of the window. Calls that say so block, and are made on threads of their own.
@@ -53,4 +54,6 @@ pub enum Wanted {
     PictureFolder,
     /// A folder with a model.
     ModelFolder,
+    /// A name for the file of an export in this format.
+    Export(Format),
 }
