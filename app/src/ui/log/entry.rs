@@ -9,7 +9,9 @@ use crate::log::{Found, Kind, Session};
 /// The widest that the words get, in points.
 const WIDEST: f32 = 720.0;
 /// The largest a small picture is drawn, as a multiple of its own size.
-const LARGEST: f32 = 2.5;
+const LARGEST: f32 = 2.0;
+/// The part of the height that is the picture's.
+const PICTURE: f32 = 0.6;
 /// The accessible name of the note's box.
 const NOTE: &str = "Note";
 
@@ -79,7 +81,7 @@ impl Detail {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(ui.available_width().min(WIDEST));
             if let Some(picture) = picture {
-                let room = vec2(ui.available_width(), ui.available_height().max(160.0) * 0.8);
+                let room = vec2(ui.available_width(), (ui.available_height() * PICTURE).max(160.0));
                 let size = room.min(picture.size_vec2() * LARGEST);
                 let image = Image::from_texture(picture).fit_to_exact_size(size).maintain_aspect_ratio(true);
                 ui.add(image.corner_radius(theme::RADIUS).alt_text("The frame that the words are about"));
@@ -92,7 +94,7 @@ impl Detail {
             }
             ui.add(Label::new(RichText::new(&found.entry.text).size(18.0)).wrap());
             ui.add_space(theme::GRID);
-            facts(ui, found, session);
+            ui.scope(|ui| facts(ui, found, session));
             ui.add_space(theme::GRID);
             let saved = found.entry.note.clone().unwrap_or_default();
             if let Some(note) = note(ui, &mut self.note, &saved) {
@@ -170,6 +172,7 @@ fn facts(ui: &mut Ui, found: &Found, session: &Session) {
         // The geometric mean of the tokens' probabilities, which people read more easily than its logarithm.
         rows.push(("Confidence", format!("{:.0} % a token (mean log-probability {mean:.3})", 100.0 * mean.exp())));
     }
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("facts").num_columns(2).spacing(vec2(4.0 * theme::GRID, theme::GRID)).show(ui, |ui| {
         for (what, value) in rows {
             ui.label(RichText::new(what).small().weak());

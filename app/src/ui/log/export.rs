@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Button, Id, Label, Modal, ProgressBar, RichText, Ui};
+use egui::accesskit::Role;
+use egui::{Button, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
 
 use super::super::{theme, wording};
 use crate::log::export::{Export, ExportError, Format, Job};
@@ -128,7 +129,10 @@ impl ExportDialog {
         for (choice, name, detail) in FORMATS {
             let right = RichText::new(detail).small().weak();
             let row = Button::selectable(*format == choice, name).right_text(right).min_size(egui::vec2(WIDTH, 0.0));
-            if ui.add(row).clicked() {
+            let response = ui.add(row);
+            let chosen = *format == choice;
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+            if response.clicked() {
                 *format = choice;
             }
         }
