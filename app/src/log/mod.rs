@@ -44,7 +44,7 @@ pub use recorder::{Extension, Log, OpenLog, Recorder, Status};
 pub use scribe::{Record, Scribe, Telling, What};
 pub use search::Place;
 pub use stats::Stats;
-pub use store::{Interrupter, Store};
+pub use store::{Interrupter, Store, Taken};
 pub use when::{age, day, moment};
 
 /// The log of those who name none: in the platform's folder for data. None where the system knows no home.

@@ -16,8 +16,8 @@ use super::day::Mark;
 use super::error::LogError;
 use super::filter::Filter;
 use super::outline::Outline;
-use super::record::{Entry, Found, Session};
-use super::store::{Interrupter, Store};
+use super::record::{Found, Session};
+use super::store::{Interrupter, Store, Taken};
 use crate::pipeline::Waker;
 use crate::pipeline::slot::Slot;
 use crate::pipeline::thread::Thread;
@@ -169,6 +169,7 @@ impl Reader {
     }
 
     /// Wants another list. Returns its number, which everything that comes of it bears.
+    #[must_use]
     pub fn list(&self, filter: Filter) -> u64 {
         let list = self.shared.list.fetch_add(1, Ordering::SeqCst) + 1;
         self.wanted.put((list, filter));
@@ -209,7 +210,7 @@ struct Reading {
     outline: Option<Outline>,
     version: i64,
     /// What was removed last.
-    taken: Option<(Entry, Option<Vec<u8>>)>,
+    taken: Option<Taken>,
     /// What was said last, so that it is not said at every look.
     trouble: Option<LogError>,
 }
@@ -349,8 +350,8 @@ impl Reading {
                 }
             }
             Order::Undo => {
-                if let Some((entry, thumbnail)) = self.taken.take() {
-                    let id = self.store()?.put_back(&entry, thumbnail.as_deref())?;
+                if let Some(taken) = self.taken.take() {
+                    let id = self.store()?.put_back(&taken)?;
                     self.tell(News::Restored(id));
                     self.outline = None;
                     self.relist()?;

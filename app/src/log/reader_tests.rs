@@ -72,7 +72,7 @@ fn a_list_and_its_pages_are_read() {
 fn only_the_list_that_was_wanted_last_has_to_come() {
     let asked = Asked::new(filled());
     for text in ["c", "ca", "cat", "cat NOT"] {
-        asked.reader.list(words(text));
+        let _ = asked.reader.list(words(text));
     }
     let list = asked.reader.list(words("cat NOT dog"));
     assert_eq!(asked.rows(list), 2);

@@ -32,6 +32,13 @@ pub struct Store {
     keep: Keep,
 }
 
+/// An entry that was removed, with what is needed to put it back.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    entry: Entry,
+    thumbnail: Option<Vec<u8>>,
+}
+
 /// Stops what a [`Store`] is reading, from another thread. What is stopped fails with [`LogError::Interrupted`].
 pub struct Interrupter(InterruptHandle);
 
@@ -207,11 +214,11 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be written.
-    pub fn take(&mut self, entry: i64) -> Result<Option<(Entry, Option<Vec<u8>>)>, LogError> {
+    pub fn take(&mut self, entry: i64) -> Result<Option<Taken>, LogError> {
         let Some(Found { entry: taken, .. }) = self.entry(entry)? else { return Ok(None) };
         let thumbnail = self.thumbnail(entry)?;
         self.delete(entry)?;
-        Ok(Some((taken, thumbnail)))
+        Ok(Some(Taken { entry: taken, thumbnail }))
     }
 
     /// Puts back what [`Store::take`] gave, under its number, or under the next one when that was given to another entry
@@ -219,7 +226,8 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be written, or the entry's session is gone.
-    pub fn put_back(&mut self, entry: &Entry, thumbnail: Option<&[u8]>) -> Result<i64, LogError> {
+    pub fn put_back(&mut self, taken: &Taken) -> Result<i64, LogError> {
+        let Taken { entry, thumbnail } = taken;
         self.change(|c| {
             let is_taken =
                 c.query_row("SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)", [entry.id], |row| row.get(0))?;

@@ -197,7 +197,7 @@ impl App {
     fn take_keys(&mut self, ui: &Ui) {
         self.log.take_keys(ui);
         let typed = |key: Key| ui.input(|input| input.key_pressed(key) && input.modifiers.is_none());
-        if !ui.ctx().text_edit_focused() && !Popup::is_any_open(ui.ctx()) {
+        if !ui.ctx().text_edit_focused() && !Popup::is_any_open(ui.ctx()) && !self.log.has_dialog() {
             if typed(Key::R) {
                 self.set_recording(self.recording.status().is_none());
             }

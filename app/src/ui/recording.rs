@@ -111,7 +111,7 @@ impl Recording {
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Captioned(caption) if caption.reply.stop != vlm::Stop::Cancelled => {
-                self.last = Some(caption.clone())
+                self.last = Some(caption.clone());
             }
             Event::SourceOpened { .. } | Event::ModelReady(_) => self.last = None,
             _ => {}

@@ -66,6 +66,11 @@ impl Cache {
         }
     }
 
+    /// Forgets a picture: the entry is another one now.
+    pub fn forget(&mut self, entry: i64) {
+        self.pictures.remove(&entry);
+    }
+
     /// Takes in a picture.
     pub fn put_picture(&mut self, ctx: &Context, entry: i64, picture: Option<&RgbImage>) {
         self.asked_pictures.remove(&entry);
@@ -84,15 +89,15 @@ impl Cache {
         }
     }
 
-    /// The entry of a row, counted from the oldest. Asks for it when it is not here, or has changed.
-    pub fn entry(&mut self, reader: &Reader, row: u64) -> Option<&Found> {
+    /// The entry of a row, counted from the oldest. Asks the reader for it when it is not here, or has changed.
+    pub fn entry(&mut self, reader: Option<&Reader>, row: u64) -> Option<&Found> {
         let number = row / PAGE;
         self.clock += 1;
         let is_fresh = self.pages.get(&number).is_some_and(|page| !page.is_stale);
         if !is_fresh
             && self.asked_pages.len() < UNDER_WAY
             && !self.asked_pages.contains(&number)
-            && reader.order(Order::Page(number))
+            && reader.is_some_and(|reader| reader.order(Order::Page(number)))
         {
             self.asked_pages.insert(number);
         }

@@ -37,8 +37,8 @@ pub enum EntryAction {
     Copy(String),
     /// Sets or takes away the bookmark.
     Bookmark(bool),
-    /// Wrote this beside it.
-    Note(Option<String>),
+    /// Wrote this beside it; nothing takes the note away.
+    Note(String),
     /// Wants it gone.
     Delete,
 }
@@ -183,7 +183,7 @@ fn facts(ui: &mut Ui, found: &Found, session: &Session) {
 }
 
 /// The box of the note. Gives what is to be kept when the user says so.
-fn note(ui: &mut Ui, note: &mut String, saved: &str) -> Option<Option<String>> {
+fn note(ui: &mut Ui, note: &mut String, saved: &str) -> Option<String> {
     let mut kept = None;
     ui.horizontal(|ui| {
         let hint = RichText::new("Write a note…").color(theme::palette(ui.visuals()).weak);
@@ -194,7 +194,7 @@ fn note(ui: &mut Ui, note: &mut String, saved: &str) -> Option<Option<String>> {
         let is_changed = note.as_str() != saved;
         let pressed = ui.add_enabled(is_changed, egui::Button::new("Save note")).clicked();
         if is_changed && (entered || pressed) {
-            kept = Some(Some(note.trim().to_owned()).filter(|note| !note.is_empty()));
+            kept = Some(note.trim().to_owned());
         }
     });
     kept

@@ -49,7 +49,7 @@ pub struct Parts {
 enum Phase {
     #[default]
     Closed,
-    Choosing(Parts),
+    Choosing(Box<Parts>),
     Writing(Job),
     Over(String),
 }
@@ -66,10 +66,15 @@ pub struct ExportDialog {
 }
 
 impl ExportDialog {
+    /// Whether it stands before everything else.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Closed)
+    }
+
     /// Opens it, unless an export is under way: then that is shown.
     pub fn open(&mut self, parts: Parts) {
         if !matches!(self.phase, Phase::Writing(_)) {
-            self.phase = Phase::Choosing(parts);
+            self.phase = Phase::Choosing(Box::new(parts));
         }
     }
 
@@ -184,6 +189,7 @@ impl ExportDialog {
 }
 
 /// The ending of a file of this format.
+#[must_use]
 pub fn extension(format: Format) -> &'static str {
     match format {
         Format::Jsonl => "jsonl",

@@ -74,8 +74,8 @@ fn said(entry: &Entry) -> String {
 /// Two lines at most: a question and its answer, or a caption.
 fn words(entry: &Entry, width: f32, colour: Color32, weak: Color32) -> LayoutJob {
     let format = |color| TextFormat { font_id: FontId::proportional(14.0), color, ..TextFormat::default() };
-    let mut job = LayoutJob::default();
-    job.wrap = TextWrapping { max_width: width, max_rows: 2, ..TextWrapping::default() };
+    let wrap = TextWrapping { max_width: width, max_rows: 2, ..TextWrapping::default() };
+    let mut job = LayoutJob { wrap, ..LayoutJob::default() };
     if let Some(question) = &entry.question {
         job.append(&wording::one_line(question), 0.0, format(weak));
         job.append(" ", 0.0, format(weak));
