@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use egui::accesskit::Role;
-use egui::{Button, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
+use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
 
 use super::super::{theme, wording};
 use crate::log::export::{Export, ExportError, Format, Job};
@@ -12,6 +12,9 @@ use crate::pipeline::Waker;
 
 /// The dialog's width, in points.
 const WIDTH: f32 = 400.0;
+
+/// From its edge to what is in it.
+const MARGIN: f32 = 5.0 * theme::GRID;
 
 /// The formats, with what people know them by and are good for.
 const FORMATS: [(Format, &str, &str); 6] = [
@@ -107,7 +110,9 @@ impl ExportDialog {
             return None;
         }
         let mut wanted = None;
-        let response = Modal::new(Id::unique("export")).show(ui.ctx(), |ui| {
+        // On the panel's ground, so that buttons stand out from it.
+        let frame = Frame::popup(ui.style()).fill(theme::palette(ui.visuals()).panel).inner_margin(MARGIN);
+        let response = Modal::new(Id::unique("export")).frame(frame).show(ui.ctx(), |ui| {
             ui.set_width(WIDTH);
             ui.heading("Export the log");
             ui.add_space(theme::GRID);
@@ -149,6 +154,8 @@ impl ExportDialog {
         }
         ui.label(RichText::new("Which entries").small().weak());
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, theme::GRID);
             let choices = [
                 (Part::Everything, "All", !is_subtitles),
                 (Part::Listed, "What the list shows", !is_subtitles && parts.listed.is_some()),
@@ -159,7 +166,12 @@ impl ExportDialog {
                 if !enabled && self.part == part && !is_subtitles {
                     self.part = Part::Everything;
                 }
-                ui.add_enabled_ui(enabled, |ui| ui.radio_value(&mut self.part, part, name));
+                let is_chosen = self.part == part;
+                let response = ui.add_enabled(enabled, Button::selectable(is_chosen, RichText::new(name).size(13.0)));
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, is_chosen, name));
+                if response.clicked() {
+                    self.part = part;
+                }
             }
         });
         if format == Format::Jsonl {

@@ -112,7 +112,8 @@ pub fn show(ui: &mut Ui, id: Id, scroll: &mut Scroll, rows: u64, draw: &mut Draw
     }
     if list.has_focus() {
         let ring = Stroke::new(1.0, theme::palette(ui.visuals()).accent);
-        ui.painter().rect_stroke(place, theme::RADIUS, ring, StrokeKind::Inside);
+        // Around the rows, in the panel's margin.
+        ui.painter().rect_stroke(place.expand(theme::GRID), theme::RADIUS, ring, StrokeKind::Inside);
     }
     ui.advance_cursor_after_rect(place);
     listed
