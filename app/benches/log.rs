@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sightline::engine::EngineCard;
 use sightline::log::export::{Export, Format};
-use sightline::log::{Entry, EntryLine, Figures, Filter, Log as _, Moment, Place, SessionStart, Store};
+use sightline::log::{Entry, EntryLine, Figures, Filter, Log as _, Moment, PAGE, Place, SessionStart, Store};
 
 const WORDS: [&str; 24] = [
     "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white",
@@ -143,6 +143,21 @@ fn log(criterion: &mut Criterion) {
     let middle = store.entry(captions / 2).expect("read").map(|found| Place::from(&found));
     criterion.bench_function("log: a page from the middle", |b| {
         b.iter(|| store.search(&Filter::default(), black_box(middle), 100).expect("read"));
+    });
+
+    let began = Instant::now();
+    let outline = store.outline(&Filter::default()).expect("counted");
+    say(&format!("the window's list: {} rows counted in {:?}", outline.rows(), began.elapsed()));
+    let began = Instant::now();
+    let cats = Filter { words: Some("cat".to_owned()), ..Filter::default() };
+    let found = store.outline(&cats).expect("counted");
+    say(&format!("the window's search: {} rows counted in {:?}", found.rows(), began.elapsed()));
+    let mut row = 0;
+    criterion.bench_function("log: a page of the window from anywhere", |b| {
+        b.iter(|| {
+            row = (row + 104_729) % outline.rows().max(1);
+            store.rows_of(&outline, black_box(row), PAGE as usize).expect("read")
+        });
     });
 
     let began = Instant::now();

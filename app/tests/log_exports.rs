@@ -1,9 +1,10 @@
 //! The log's command line, run as a person runs it, and its exports read by other programs: Python's csv and json, and
-//! FFmpeg. A reader that this machine does not have is passed over.
+//! FFmpeg, and Chromium. A reader that this machine does not have is passed over.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -161,4 +162,44 @@ fn what_goes_wrong_is_said_in_a_sentence() {
         assert!(output.stdout.is_empty());
     }
     assert!(!bench.at("none.db").exists());
+}
+
+/// Says why something was passed over.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The page as a browser has it after its scripts have run; None where there is no Chromium.
+fn in_a_browser(page: &Path, profile: &Path) -> Option<String> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let output = names.iter().find_map(|name| {
+        let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"];
+        let profile = format!("--user-data-dir={}", profile.display());
+        Command::new(name).args(flags).arg(profile).arg(format!("file://{}", page.display())).output().ok()
+    })?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_browser_shows_the_page_searches_it_and_runs_nothing_of_what_was_said() {
+    let bench = Bench::new();
+    bench.record();
+    let note = "<script>document.title='harmed'</script><img src=x onerror=\"document.title='harmed'\"> findme";
+    bench.out(&["log", "mark", "1", "--note", note, "--log", "captions.db"]);
+    bench.out(&["log", "export", "--format", "html", "--output", "log.html", "--log", "captions.db"]);
+    let whole = fs::read_to_string(bench.at("log.html")).unwrap();
+    // What a person does in the page, done by the page itself.
+    let typed = "<script>words.value = 'FindMe'; words.dispatchEvent(new Event('input'));</script></body>";
+    fs::write(bench.at("typed.html"), whole.replace("</body>", typed)).unwrap();
+    let pages = ["log.html", "typed.html"].map(|name| in_a_browser(&bench.at(name), &bench.at("profile")));
+    let [Some(whole), Some(typed)] = pages else {
+        say("There is no Chromium on this machine, so the page was not opened in a browser.");
+        return;
+    };
+    assert!(whole.contains("<title>Captions</title>") && whole.contains(">2 of 2</p>"), "{whole}");
+    assert_eq!(whole.matches("<article").count(), 2);
+    assert_eq!(whole.matches("src=\"data:image/jpeg;base64,").count(), 2);
+    assert!(typed.contains(">1 of 2</p>") && typed.contains("<title>Captions</title>"), "{typed}");
+    assert_eq!(typed.matches("hidden=\"\"").count(), 1);
 }

@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Result, Shape, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use vlm::bench_support::{fused, plain};
+use vlm::bench_support::{fused, log_sum_exp, plain};
 
 fn random(shape: impl Into<Shape>) -> Tensor {
     Tensor::randn(0f32, 1f32, shape, &Device::Cpu).expect("random numbers on the CPU")
@@ -86,5 +86,11 @@ fn linear(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, attention, layers, elementwise, linear);
+/// What knowing a token's log-probability adds to choosing it.
+fn likelihood(c: &mut Criterion) {
+    let logits = random(49_280);
+    c.bench_function("log_sum_exp 49280", |b| b.iter(|| log_sum_exp(&logits, 5.0).expect("a row")));
+}
+
+criterion_group!(benches, attention, layers, elementwise, linear, likelihood);
 criterion_main!(benches);

@@ -45,3 +45,11 @@ pairs! {
     rotary(x: &Tensor, cos: &Tensor, sin: &Tensor);
     linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>);
 }
+
+/// What it takes to know how likely a chosen token was: a pass over one row of logits whose largest is `max`.
+///
+/// # Errors
+/// The kernel's.
+pub fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
+    kernels::log_sum_exp(row, max)
+}

@@ -19,7 +19,7 @@ use crate::kv_cache::KvCache;
 use crate::model::Model;
 use crate::prompt::Part;
 use crate::reply::{Draft, Reply, Timings};
-use crate::writer::Writer;
+use crate::writer::{Writer, Written};
 
 /// What a person says in one turn, and how long the reply may be.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +150,8 @@ impl Conversation {
         let Decoded { stop, first_token, .. } = decode(model, &mut self.cache, &logits, &[], &mut writer, cancel)?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
-        let (text, token_ids) = writer.finish(stop)?;
-        Ok(Reply { text, token_ids, prompt_ids, stop, draft: Draft::default(), timings })
+        let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
+        Ok(Reply { text, token_ids, prompt_ids, stop, draft: Draft::default(), mean_log_prob, timings })
     }
 }
 

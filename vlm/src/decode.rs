@@ -46,24 +46,24 @@ pub(crate) fn decode(
     let mut next = greedy.choose(&logits.get(0)?)?;
     let first_token = Instant::now();
     let mut stop = writer.write(next)?;
-    while stop.is_none() && draft.get(accepted) == Some(&next) {
+    while stop.is_none() && draft.get(accepted) == Some(&next.id) {
         accepted += 1;
         next = greedy.choose(&logits.get(accepted)?)?;
         stop = writer.write(next)?;
     }
     // A reply that is over at a token that the draft had right, too, needed no further pass.
-    let over = usize::from(stop.is_some() && draft.get(accepted) == Some(&next));
+    let over = usize::from(stop.is_some() && draft.get(accepted) == Some(&next.id));
     cache.rewind(prompt + accepted);
     let stop = loop {
         if let Some(stop) = stop {
             break stop;
         }
-        let logits = match model.forward(&[next], None, cache, 1, cancel) {
+        let logits = match model.forward(&[next.id], None, cache, 1, cancel) {
             Err(Error::Cancelled) => break Stop::Cancelled,
             other => other?,
         };
         next = greedy.choose(&logits.get(0)?)?;
         stop = writer.write(next)?;
     };
-    Ok(Decoded { stop, accepted: accepted + over, last: next, first_token })
+    Ok(Decoded { stop, accepted: accepted + over, last: next.id, first_token })
 }

@@ -134,6 +134,22 @@ fn logits_are_equal() {
 }
 
 #[test]
+fn the_first_token_is_as_likely_as_to_the_oracle() {
+    for (name, case) in cases() {
+        let logits = case.golden.tensor("logits");
+        let last = logits.get(logits.dim(0).unwrap() - 1).unwrap();
+        let told: Vec<f32> = candle_nn::ops::log_softmax(&last, 0).unwrap().to_vec1().unwrap();
+        let mut session = Session::new(case.model.clone()).unwrap();
+        let cancel = Cancel::default();
+        session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
+        let ask = Ask { prompt: PROMPT, max_tokens: 1, ignore_end: true };
+        let reply = session.caption(ask, &cancel, &mut |_| {}).unwrap();
+        let (got, want) = (reply.mean_log_prob.unwrap(), told[reply.token_ids[0] as usize]);
+        assert!((got - want).abs() < TOLERANCE * want.abs().max(1.0), "{name}: {got} for {want}");
+    }
+}
+
+#[test]
 fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
     for (name, case) in cases() {
         let want = case.golden.ids("greedy_ids");

@@ -67,6 +67,9 @@ pub struct Reply {
     pub stop: Stop,
     /// How the draft fared.
     pub draft: Draft,
+    /// The mean log-probability of `token_ids` under the model's own distribution, drafted tokens included: 0 is certain.
+    /// None when there are no tokens, or the model does not tell.
+    pub mean_log_prob: Option<f32>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -81,6 +84,7 @@ impl Reply {
             prompt_ids: Vec::new(),
             stop: Stop::Cancelled,
             draft: Draft::default(),
+            mean_log_prob: None,
             timings: Timings::default(),
         }
     }

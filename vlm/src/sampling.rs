@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 
 use crate::error::{Error, Result};
+use crate::kernels;
 
 /// The longest phrase, in tokens, whose repetition is noticed.
 const LONGEST_PERIOD: usize = 32;
@@ -11,6 +12,14 @@ const LONGEST_PERIOD: usize = 32;
 const FEWEST_REPEATS: usize = 4;
 /// ... and fill this many tokens, before it counts as a circle: "very, very" and lists of like things are no circles.
 const SHORTEST_CIRCLE: usize = 16;
+
+/// A token that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Choice {
+    pub id: u32,
+    /// Its logarithmic probability under the model's own distribution: the log-softmax of the logits at temperature 1.
+    pub log_prob: f32,
+}
 
 /// Greedy decoding: HuggingFace's own examples decode so.
 pub(crate) struct Greedy(LogitsProcessor);
@@ -25,10 +34,15 @@ impl Greedy {
     ///
     /// # Errors
     /// [`Error::NotFinite`] when the row holds no usable number.
-    pub fn choose(&mut self, logits: &Tensor) -> Result<u32> {
+    pub fn choose(&mut self, logits: &Tensor) -> Result<Choice> {
         let id = self.0.sample(logits)?;
         let best = logits.get(id as usize)?.to_scalar::<f32>()?;
-        if best.is_finite() { Ok(id) } else { Err(Error::NotFinite) }
+        if !best.is_finite() {
+            return Err(Error::NotFinite);
+        }
+        // Nothing is likelier than certain; rounding may say so.
+        let log_prob = (best - kernels::log_sum_exp(logits, best)?).min(0.0);
+        Ok(Choice { id, log_prob })
     }
 }
 
@@ -47,15 +61,24 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    fn choose(logits: &[f32]) -> Result<u32> {
+    fn choose(logits: &[f32]) -> Result<Choice> {
         Greedy::new().choose(&Tensor::new(logits, &Device::Cpu).unwrap())
     }
 
     #[test]
     fn the_likeliest_token_is_chosen_and_damaged_numbers_are_an_error() {
-        assert_eq!(choose(&[0.5, 3.0, -1.0]).unwrap(), 1);
+        assert_eq!(choose(&[0.5, 3.0, -1.0]).unwrap().id, 1);
         assert!(matches!(choose(&[f32::NAN; 3]), Err(Error::NotFinite)));
         assert!(matches!(choose(&[0.0, f32::INFINITY]), Err(Error::NotFinite)));
+    }
+
+    #[test]
+    fn a_choice_knows_how_likely_it_was() {
+        let even = choose(&[2.5; 4]).unwrap().log_prob;
+        assert!((even - 0.25_f32.ln()).abs() < 1e-6, "{even}");
+        let sure = choose(&[0.0, 1000.0, 999.0]).unwrap().log_prob;
+        assert!((sure + (-1_f32).exp().ln_1p()).abs() < 1e-4, "{sure}");
+        assert!(choose(&[7.0]).unwrap().log_prob.abs() < 1e-6);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::kv_cache::KvCache;
 use crate::model::Model;
 use crate::prompt::{Part, Turn};
 use crate::reply::{Draft, Reply, Stop, Timings};
-use crate::writer::Writer;
+use crate::writer::{Writer, Written};
 
 /// What to ask of the view.
 #[derive(Clone, Copy, Debug)]
@@ -196,9 +196,9 @@ impl Session {
         let Decoded { stop, accepted, last, first_token } = decoded?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
-        let (text, token_ids) = writer.finish(stop)?;
+        let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
         let draft = Draft { offered: draft.len(), accepted };
         let end = (stop == Stop::End).then_some(last);
-        Ok((Reply { text, token_ids, prompt_ids, stop, draft, timings }, end))
+        Ok((Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings }, end))
     }
 }

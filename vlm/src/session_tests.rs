@@ -87,11 +87,48 @@ fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
         for token in &got.token_ids {
             let mut cache = model.new_cache().unwrap();
             let whole = model.forward(&ids, features.as_ref(), &mut cache, 1, &Cancel::default()).unwrap();
-            let best = crate::sampling::Greedy::new().choose(&whole.get(0).unwrap()).unwrap();
+            let best = crate::sampling::Greedy::new().choose(&whole.get(0).unwrap()).unwrap().id;
             assert_eq!(best, *token);
             ids.push(best);
         }
     }
+}
+
+/// The mean log-softmax of a reply's tokens, each from the whole text before it in candle's own operations.
+fn mean_log_prob(model: &Model, reply: &Reply, picture: &RgbImage) -> f64 {
+    let features =
+        model.encode(&model.tiles(std::iter::once(picture), Tiling::One).unwrap(), &Cancel::default()).unwrap();
+    let mut ids = reply.prompt_ids.clone();
+    let mut sum = 0.0;
+    for token in &reply.token_ids {
+        let mut cache = model.new_cache().unwrap();
+        let logits = model.forward(&ids, features.as_ref(), &mut cache, 1, &Cancel::default()).unwrap();
+        let told = candle_nn::ops::log_softmax(&logits, 1).unwrap().to_vec2::<f32>().unwrap();
+        sum += f64::from(told[0][*token as usize]);
+        ids.push(*token);
+    }
+    sum / reply.token_ids.len() as f64
+}
+
+#[test]
+fn a_reply_knows_how_likely_it_was_with_and_without_a_draft() {
+    let (model, picture) = (model(), fixtures::picture("coffee"));
+    let mut session = looking_at(&model, &picture);
+    let first = caption(&mut session);
+    let drafted = caption(&mut session);
+    assert_eq!(
+        drafted.draft.accepted,
+        drafted.token_ids.len(),
+        "the draft must ride along, or this test shows nothing"
+    );
+    let want = mean_log_prob(&model, &first, &picture);
+    for reply in [first, drafted] {
+        let got = f64::from(reply.mean_log_prob.unwrap());
+        assert!((got - want).abs() < 1e-3 * want.abs(), "{got} for {want}");
+        assert!(got < 0.0);
+    }
+    let none = session.caption(Ask { max_tokens: 0, ..DESCRIBE }, &Cancel::default(), &mut |_| {}).unwrap();
+    assert_eq!((none.token_ids.len(), none.mean_log_prob), (0, None));
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct CaptionLine<'a> {
     dropped: u64,
     skipped: u64,
     draft: Draft,
+    /// The mean log-probability of the caption's tokens.
+    mean_log_prob: Option<f32>,
 }
 
 impl<'a> CaptionLine<'a> {
@@ -57,6 +59,7 @@ impl<'a> CaptionLine<'a> {
             dropped: caption.dropped,
             skipped: caption.skipped,
             draft: caption.reply.draft,
+            mean_log_prob: caption.reply.mean_log_prob,
         }
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             prompt_ids: vec![1, 2, 3],
             stop: Stop::Length,
             draft: Draft { offered: 4, accepted: 2 },
+            mean_log_prob: Some(-0.25),
             timings: Timings {
                 preprocess: Duration::from_micros(1500),
                 vision: Duration::from_millis(20),
@@ -189,6 +193,7 @@ mod tests {
             "dropped",
             "skipped",
             "draft",
+            "mean_log_prob",
             "prompt",
             "text",
             "token_ids",
@@ -204,6 +209,7 @@ mod tests {
         assert_eq!(value["frame"], 7);
         assert_eq!(value["time"], "2025-03-01T12:30:05.250+01:00");
         assert_eq!(value["age_ms"], 1250.0);
+        assert_eq!(value["mean_log_prob"], -0.25);
         assert_eq!(value["draft"], json!({"offered": 4, "accepted": 2}));
         assert_eq!((&value["dropped"], &value["skipped"]), (&json!(5), &json!(2)));
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::ZonedDateTime;
 use vlm::Cancel;
 
 use super::args::{ModelArgs, open_source};
+use super::recording::RecordArgs;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::engine::demo;
 use crate::engine::spec::ModelSpec;
@@ -38,6 +40,9 @@ pub struct LiveArgs {
     pub repeat: bool,
 
     #[command(flatten)]
+    pub record: RecordArgs,
+
+    #[command(flatten)]
     pub model: ModelArgs,
 }
 
@@ -57,6 +62,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         source: Some(source.to_string()),
         model: Some(args.model.model.to_string()),
         settings,
+        log: args.record.log_options(),
         doors: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
     };
     ui::run(options)?;
@@ -136,6 +142,14 @@ impl Doors for Desktop {
                 .pick_file(),
             Wanted::PictureFolder => dialog.set_title("Open folder of pictures").pick_folder(),
             Wanted::ModelFolder => dialog.set_title("Open model folder").pick_folder(),
+            Wanted::Export(format) => {
+                let ending = ui::extension(format);
+                dialog
+                    .set_title("Export the log")
+                    .set_file_name(format!("captions-{}.{ending}", ZonedDateTime::now().date()))
+                    .add_filter(ending.to_uppercase(), &[ending])
+                    .save_file()
+            }
         }
     }
 }

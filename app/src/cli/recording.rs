@@ -12,6 +12,7 @@ use super::log::{log_path, size};
 use crate::engine::EngineCard;
 use crate::log::{self, Keep, LogError, Recorder, Scribe, Status, Store};
 use crate::pipeline::Event;
+use crate::ui::LogOptions;
 
 /// Whether and where captions are recorded.
 #[derive(Args, Clone, Debug, Default)]
@@ -36,6 +37,13 @@ pub fn age(text: &str) -> Result<Duration, String> {
 }
 
 impl RecordArgs {
+    /// The same for the window, which opens the log on other threads.
+    pub fn log_options(&self) -> LogOptions {
+        let keep = Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true };
+        let named = self.log.clone().flatten();
+        LogOptions { path: named.or_else(log::default_path), record: self.log.is_some(), keep }
+    }
+
     /// Opens the log and begins to record, if that is wanted. Captions are made by this instruction.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub enum LogError {
         /// The version of its tables.
         version: i64,
     },
+    /// It was told to stop in the middle of reading.
+    Interrupted,
     /// The system starts no more threads.
     NoThread(String),
     /// What the user asked for can't be had: a sentence.
@@ -51,6 +53,7 @@ impl LogError {
             }
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(path, error.to_string()),
             Some(ErrorCode::NotADatabase) => Self::NotALog(path),
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
             Some(ErrorCode::CannotOpen) => Self::Unreachable(path, error.to_string()),
             _ => Self::Other(path, error.to_string()),
         }
@@ -114,6 +117,7 @@ impl fmt::Display for LogError {
                  name another file with --log FILE.",
                 path.display()
             ),
+            Self::Interrupted => f.write_str("Reading the caption log was stopped."),
             Self::NoThread(why) => {
                 write!(f, "The caption log can't be written: the system starts no more threads ({why}).")
             }

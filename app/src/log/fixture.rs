@@ -25,6 +25,7 @@ pub fn reply(text: &str) -> Reply {
         prompt_ids: vec![2; 81],
         stop: Stop::End,
         draft: Draft { offered: 4, accepted: 3 },
+        mean_log_prob: Some(-0.25),
         timings: Timings {
             preprocess: Duration::from_micros(1500),
             vision: Duration::from_millis(20),

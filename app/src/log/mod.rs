@@ -1,10 +1,11 @@
 //! The caption log: what was said of what, when, kept in one SQLite file.
 //!
 //! [`Scribe`] turns the pipeline's events into records, [`Recorder`] writes them on a thread of its own, [`Store`] is the
-//! file. What is in it is found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
+//! file, [`Reader`] reads it for a window on another thread. What is in it is found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
 //! pipeline only its events.
 
 mod base64;
+mod day;
 mod error;
 pub mod export;
 mod filter;
@@ -13,6 +14,8 @@ mod fixture;
 mod import;
 mod json;
 mod keep;
+mod outline;
+mod reader;
 mod record;
 mod recorder;
 mod rows;
@@ -28,17 +31,20 @@ mod when;
 
 use std::path::PathBuf;
 
+pub use day::Mark;
 pub use error::LogError;
 pub use filter::{Filter, Sort};
 pub use import::Imported;
 pub use json::{EntryLine, SessionLine};
 pub use keep::{Keep, Removed};
+pub use outline::Outline;
+pub use reader::{News, Order, PAGE, Reader};
 pub use record::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
 pub use recorder::{Extension, Log, OpenLog, Recorder, Status};
 pub use scribe::{Record, Scribe, Telling, What};
 pub use search::Place;
 pub use stats::Stats;
-pub use store::Store;
+pub use store::{Interrupter, Store, Taken};
 pub use when::{age, day, moment};
 
 /// The log of those who name none: in the platform's folder for data. None where the system knows no home.

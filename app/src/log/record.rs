@@ -194,9 +194,15 @@ impl Figures {
             stop: stop_name(reply.stop).to_owned(),
             draft_offered: reply.draft.offered as i64,
             draft_accepted: reply.draft.accepted as i64,
+            mean_log_prob: reply.mean_log_prob.map(in_millionths),
             ..Self::default()
         }
     }
+}
+
+/// More digits than these say nothing.
+fn in_millionths(x: f32) -> f64 {
+    (f64::from(x) * 1e6).round() / 1e6
 }
 
 /// As `--json` writes it.

@@ -116,6 +116,14 @@ impl Scribe {
         }
     }
 
+    /// Begins another session now, whatever goes on.
+    pub fn begin_anew(&mut self) {
+        self.telling = None;
+        self.lasted = None;
+        self.began_at = Instant::now();
+        self.began = Moment::now();
+    }
+
     /// Tells of another instruction.
     pub fn set_instruction(&mut self, instruction: String) {
         if instruction != self.instruction {
@@ -178,12 +186,6 @@ impl Scribe {
             }
             _ => None,
         }
-    }
-
-    fn begin_anew(&mut self) {
-        self.telling = None;
-        self.began_at = Instant::now();
-        self.began = Moment::now();
     }
 
     fn take_question(&mut self, id: Asked) -> String {

@@ -10,6 +10,9 @@ use super::record::{Found, Session};
 use super::rows;
 use super::store::Store;
 
+/// The columns of a [`Place`].
+const PLACE: &str = "e.at_ms, e.id";
+
 /// Where a page of the list ended, and the next one goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -66,6 +69,82 @@ impl Store {
             .map_err(|error| self.error(&error))
     }
 
+    /// A part of the same list the other way round, oldest first: from `from` on, which is part of it, without the first
+    /// `skipped`, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub(super) fn list(
+        &self,
+        filter: &Filter,
+        from: Option<Place>,
+        skipped: u64,
+        most: usize,
+    ) -> Result<Vec<Found>, LogError> {
+        let columns = format!("{}, {}", rows::ENTRY, rows::FOUND);
+        let (sql, mut values) = self.listing(filter, &columns, from)?;
+        for number in [most as u64, skipped] {
+            values.push(Value::from(i64::try_from(number).unwrap_or(i64::MAX)));
+        }
+        self.connection()
+            .prepare_cached(&format!("{sql} LIMIT ? OFFSET ?"))
+            .and_then(|mut statement| statement.query_map(params_from_iter(values), rows::found)?.collect())
+            .map_err(|error| self.error(&error))
+    }
+
+    /// Gives every place of that list from `from` on to `each`, until it says no.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub(super) fn each_place(
+        &self,
+        filter: &Filter,
+        from: Option<Place>,
+        mut each: impl FnMut(Place) -> bool,
+    ) -> Result<(), LogError> {
+        let (sql, values) = self.listing(filter, PLACE, from)?;
+        let read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection().prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if !each(Place { at_ms: row.get(0)?, id: row.get(1)? }) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.error(&error))
+    }
+
+    /// The list from `from` on, oldest first, as SQL.
+    fn listing(&self, filter: &Filter, columns: &str, from: Option<Place>) -> Result<(String, Vec<Value>), LogError> {
+        let mut condition = filter.condition();
+        let words = self.words(filter)?;
+        // Where only places are wanted, what is in the index is not looked up in the tables as well.
+        let is_narrow = columns == PLACE && filter.source.is_none() && filter.model.is_none();
+        let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
+        let (columns, tables, order) = match (&words, is_narrow) {
+            (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
+            (Some(_), true) => (columns, "entry_words w CROSS JOIN entry e ON e.id = w.rowid", "w.rowid"),
+            (Some(_), false) => (
+                columns,
+                "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
+                "w.rowid",
+            ),
+            (None, true) => (columns, "entry e", "e.at_ms, e.id"),
+            (None, false) => (columns, "entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms, e.id"),
+        };
+        if let Some(Place { at_ms, id }) = from {
+            match &words {
+                Some(_) => condition.and("w.rowid >= ?", [id.into()]),
+                None => condition.and("(e.at_ms, e.id) >= (?, ?)", [at_ms.into(), id.into()]),
+            }
+        }
+        add_words(&mut condition, words);
+        let sql = format!("SELECT {columns} FROM {tables} WHERE {} ORDER BY {order}", condition.sql);
+        Ok((sql, condition.values))
+    }
+
     /// Gives every entry that the filter lets through to `each`, in the order in which they were recorded, session by
     /// session, until `each` fails.
     ///
@@ -113,7 +192,7 @@ impl Store {
     }
 
     /// Adds the filter's words to a condition on entries.
-    fn narrow(&self, condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
+    pub(super) fn narrow(&self, condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
         if let Some(words) = self.words(filter)? {
             condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
         }

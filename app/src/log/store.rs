@@ -10,7 +10,7 @@ use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use super::error::LogError;
 use super::keep::Keep;
@@ -30,6 +30,23 @@ pub struct Store {
     connection: Connection,
     path: PathBuf,
     keep: Keep,
+}
+
+/// An entry that was removed, with what is needed to put it back.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    entry: Entry,
+    thumbnail: Option<Vec<u8>>,
+}
+
+/// Stops what a [`Store`] is reading, from another thread. What is stopped fails with [`LogError::Interrupted`].
+pub struct Interrupter(InterruptHandle);
+
+impl Interrupter {
+    /// Stops what is being read, if anything is.
+    pub fn interrupt(&self) {
+        self.0.interrupt();
+    }
 }
 
 impl Store {
@@ -191,6 +208,49 @@ impl Store {
     pub fn set_note(&mut self, entry: i64, note: Option<&str>) -> Result<bool, LogError> {
         let note = note.filter(|note| !note.trim().is_empty());
         self.change(|c| c.execute("UPDATE entry SET note = ?2 WHERE id = ?1", (entry, note))).map(|changed| changed > 0)
+    }
+
+    /// Removes an entry with its thumbnail and gives both back, so that it can be undone. None when there is no such entry.
+    ///
+    /// # Errors
+    /// When the log can't be written.
+    pub fn take(&mut self, entry: i64) -> Result<Option<Taken>, LogError> {
+        let Some(Found { entry: taken, .. }) = self.entry(entry)? else { return Ok(None) };
+        let thumbnail = self.thumbnail(entry)?;
+        self.delete(entry)?;
+        Ok(Some(Taken { entry: taken, thumbnail }))
+    }
+
+    /// Puts back what [`Store::take`] gave, under its number, or under the next one when that was given to another entry
+    /// since. Returns the number.
+    ///
+    /// # Errors
+    /// When the log can't be written, or the entry's session is gone.
+    pub fn put_back(&mut self, taken: &Taken) -> Result<i64, LogError> {
+        let Taken { entry, thumbnail } = taken;
+        self.change(|c| {
+            let is_taken =
+                c.query_row("SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)", [entry.id], |row| row.get(0))?;
+            let id = rows::insert_entry(c, &Entry { id: if is_taken { 0 } else { entry.id }, ..entry.clone() })?;
+            if let Some(jpeg) = thumbnail {
+                rows::insert_thumbnail(c, id, jpeg)?;
+            }
+            Ok(id)
+        })
+    }
+
+    /// A number that is another one when something else has written to the log.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn version(&self) -> Result<i64, LogError> {
+        self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|error| self.error(&error))
+    }
+
+    /// What stops a long search from another thread.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter(self.connection.get_interrupt_handle())
     }
 
     /// Removes an entry with its thumbnail. Says whether there was one.

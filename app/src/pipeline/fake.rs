@@ -234,6 +234,7 @@ impl FakeEngine {
             prompt_ids: vec![1, 2, 3],
             stop: Stop::End,
             draft: Draft::default(),
+            mean_log_prob: Some(-0.25),
             timings: Timings::default(),
         };
         let mut words = text.split_inclusive(' ');

@@ -17,7 +17,7 @@ mod host;
 mod inference;
 mod outbox;
 mod shared;
-mod slot;
+pub(crate) mod slot;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;

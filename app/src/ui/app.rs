@@ -2,7 +2,7 @@
 //!
 //! It runs when egui has input or the pipeline has news, and never waits: what blocks is an errand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,11 @@ use super::download::Download;
 use super::errands::{Errands, Outcome};
 use super::frame_times::FrameTimes;
 use super::icon::{self, Icon, Look};
+use super::log::{LogAction, LogPanel};
 use super::notice::{self, NoticeAction};
 use super::pickers::{self, Cameras, PickAction};
 use super::question::{QuestionAction, Questions};
+use super::recording::{Recording, RecordingNews};
 use super::state::{ModelPhase, SourcePhase, State, Topic};
 use super::video::Video;
 use super::{Options, UiError, status, subtitle, theme};
@@ -39,6 +41,8 @@ pub struct App {
     state: State,
     pub(super) video: Video,
     questions: Questions,
+    pub(super) log: LogPanel,
+    recording: Recording,
     cameras: Cameras,
     models: Vec<Choice>,
     download: Option<Download>,
@@ -60,6 +64,8 @@ impl App {
             let ctx = ctx.clone();
             Arc::new(move || ctx.request_repaint())
         };
+        let recording = Recording::new(options.log, options.settings.instruction.clone(), Arc::clone(&wake));
+        let log = LogPanel::new(recording.path().map(Path::to_owned), Arc::clone(&wake));
         let pipeline =
             Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         let mut app = Self {
@@ -70,6 +76,8 @@ impl App {
             state: State::default(),
             video: Video::default(),
             questions: Questions::default(),
+            log,
+            recording,
             cameras: Cameras::default(),
             download: None,
             downloads: 0,
@@ -77,6 +85,9 @@ impl App {
             frame_times: FrameTimes::default(),
             stale_frames: 0,
         };
+        if app.recording.is_wanted_at_once() {
+            app.set_recording(true);
+        }
         if let Some(source) = options.source {
             app.choose_source(source);
         }
@@ -144,6 +155,7 @@ impl App {
         match wanted {
             Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(text),
             Wanted::ModelFolder => self.choose_model(text),
+            Wanted::Export(_) => self.log.export_to(PathBuf::from(text)),
         }
     }
 
@@ -152,13 +164,25 @@ impl App {
         self.pipeline.set_paused(paused);
     }
 
+    fn set_recording(&mut self, record: bool) {
+        self.state.notices.clear(Topic::Log);
+        if !record {
+            self.recording.stop();
+        } else if let Err(error) = self.recording.start() {
+            self.state.notices.post(Topic::Log, error.to_string(), None);
+        }
+    }
+
     fn ask(&mut self, question: String) {
         let Some(frame) = self.video.frame() else {
             self.questions.restore(question);
             return;
         };
         match self.pipeline.ask(question.clone(), Arc::clone(frame)) {
-            Ok(id) => self.state.asked(id, question, frame),
+            Ok(id) => {
+                self.recording.asked(id, question.clone());
+                self.state.asked(id, question, frame);
+            }
             Err(busy) => {
                 self.state.notices.post(Topic::Question, busy.to_string(), None);
                 self.questions.restore(question);
@@ -167,10 +191,17 @@ impl App {
     }
 
     /// Takes in what happened since the last time.
-    fn catch_up(&mut self, now: Instant) {
+    fn catch_up(&mut self, ctx: &Context, now: Instant) {
         while let Some(event) = self.pipeline.try_event() {
+            self.recording.observe(&event);
             self.state.apply(event, now);
         }
+        match self.recording.news() {
+            Some(RecordingNews::Trouble(sentence)) => self.state.notices.post(Topic::Log, sentence, None),
+            Some(RecordingNews::Well) => self.state.notices.clear(Topic::Log),
+            None => {}
+        }
+        self.log.catch_up(ctx);
         while let Some(outcome) = self.errands.outcome() {
             match outcome {
                 Outcome::Cameras(Ok(found)) => self.cameras = Cameras::Found(found),
@@ -199,6 +230,16 @@ impl App {
     }
 
     fn take_keys(&mut self, ui: &Ui) {
+        self.log.take_keys(ui);
+        let typed = |key: Key| ui.input(|input| input.key_pressed(key) && input.modifiers.is_none());
+        if !ui.ctx().text_edit_focused() && !Popup::is_any_open(ui.ctx()) && !self.log.has_dialog() {
+            if typed(Key::R) {
+                self.set_recording(self.recording.status().is_none());
+            }
+            if typed(Key::L) {
+                self.log.set_open(!self.log.is_open());
+            }
+        }
         let free = !ui.ctx().egui_wants_keyboard_input() && !Popup::is_any_open(ui.ctx());
         if free && ui.input(|input| input.key_pressed(Key::Space)) {
             self.set_paused(!self.state.paused);
@@ -229,6 +270,7 @@ impl App {
                     if icon::button(ui, sign, Look::Filled, true, label, hint).clicked() {
                         self.set_paused(!self.state.paused);
                     }
+                    self.log_buttons(ui);
                 });
             });
         });
@@ -238,6 +280,24 @@ impl App {
             Some(PickAction::Open(wanted)) => self.errands.choose(wanted),
             Some(PickAction::LookForCameras) => self.errands.look_for_cameras(),
             None => {}
+        }
+    }
+
+    /// The buttons that open the log and record into it.
+    fn log_buttons(&mut self, ui: &mut Ui) {
+        let is_open = self.log.is_open();
+        let (label, hint) = if is_open { ("Hide log", "Close the log (L)") } else { ("Show log", "Open the log (L)") };
+        if icon::button(ui, Icon::Log, Look::Filled, true, label, hint).clicked() {
+            self.log.set_open(!is_open);
+        }
+        let is_recording = self.recording.status().is_some();
+        let (sign, look, label, hint) = if is_recording {
+            (Icon::Stop, Look::Recording, "Stop recording", "Stop recording (R)")
+        } else {
+            (Icon::Record, Look::Filled, "Record", "Record captions and answers in the log (R)")
+        };
+        if icon::button(ui, sign, look, true, label, hint).clicked() {
+            self.set_recording(!is_recording);
         }
     }
 
@@ -281,7 +341,14 @@ impl App {
         let panel = Frame::new().fill(ui.visuals().panel_fill);
         let line = panel.inner_margin(Margin::symmetric(16, 0));
         Panel::bottom("status").frame(line).exact_size(STATUS).show_separator_line(false).show(ui, |ui| {
-            status::show(ui, &self.state, self.pipeline.statistics(), self.frame_times.recent(), now);
+            status::show(
+                ui,
+                &self.state,
+                self.recording.status().as_ref(),
+                self.pipeline.statistics(),
+                self.frame_times.recent(),
+                now,
+            );
         });
         let dock = panel.inner_margin(Margin { left: 16, right: 16, top: 12, bottom: 6 });
         let (can_ask, answering) = (self.video.frame().is_some(), self.state.exchanges.is_open());
@@ -289,6 +356,12 @@ impl App {
             .frame(dock)
             .show_separator_line(false)
             .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
+        self.log.show_timeline(ui);
+        match self.log.show_panel(ui, self.recording.status().is_some()) {
+            Some(LogAction::SaveAs(format)) => self.errands.choose(Wanted::Export(format)),
+            Some(LogAction::Record) => self.set_recording(true),
+            None => {}
+        }
         let wanted = self.questions.show_panel(ui, &self.state.exchanges);
         match asked.inner.or(wanted) {
             Some(QuestionAction::Ask(question)) => self.ask(question),
@@ -296,17 +369,18 @@ impl App {
             Some(QuestionAction::Clear) => self.state.exchanges.clear(),
             None => {}
         }
-        CentralPanel::no_frame().show(ui, |ui| self.stage(ui, now));
+        CentralPanel::no_frame()
+            .show(ui, |ui| if self.log.shows_entry() { self.log.show_entry(ui) } else { self.stage(ui, now) });
     }
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, _: &Context, frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
         let now = Instant::now();
         if let Some(seconds) = frame.info().cpu_usage {
             self.frame_times.record(now, Duration::from_secs_f32(seconds.max(0.0)));
         }
-        self.catch_up(now);
+        self.catch_up(ctx, now);
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {

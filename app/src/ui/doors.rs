@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use vlm::Cancel;
 
+use crate::log::export::Format;
 use crate::models::{Fault, Progress};
 use crate::pipeline::{OpenEngine, OpenSource};
 
@@ -69,4 +70,6 @@ pub enum Wanted {
     PictureFolder,
     /// A folder with a model.
     ModelFolder,
+    /// A name for the file of an export in this format.
+    Export(Format),
 }

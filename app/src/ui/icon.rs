@@ -26,6 +26,28 @@ pub enum Icon {
     Warning,
     /// A small arrow that points down: there is more.
     More,
+    /// A disc.
+    Record,
+    /// Lines beside small pictures.
+    Log,
+    /// A ribbon.
+    Mark,
+    /// A filled ribbon.
+    Marked,
+    /// Two sheets.
+    Copy,
+    /// A bin.
+    Delete,
+    /// An arrow that leaves a tray.
+    Export,
+    /// Small arrows.
+    Left,
+    /// See [`Icon::Left`].
+    Right,
+    /// See [`Icon::Left`].
+    Up,
+    /// See [`Icon::Left`].
+    Down,
 }
 
 /// The side of a round or square button that bears a sign, in points.
@@ -79,8 +101,52 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
             painter.line_segment([at(8.0, 6.5), at(8.0, 9.7)], line);
             painter.circle_filled(at(8.0, 11.6), 0.9 * rect.width() / 16.0, colour);
         }
-        Icon::More => {
+        Icon::More | Icon::Down => {
             painter.line(vec![at(4.0, 6.0), at(8.0, 10.0), at(12.0, 6.0)], line);
+        }
+        Icon::Up => {
+            painter.line(vec![at(4.0, 10.0), at(8.0, 6.0), at(12.0, 10.0)], line);
+        }
+        Icon::Left => {
+            painter.line(vec![at(10.0, 4.0), at(6.0, 8.0), at(10.0, 12.0)], line);
+        }
+        Icon::Right => {
+            painter.line(vec![at(6.0, 4.0), at(10.0, 8.0), at(6.0, 12.0)], line);
+        }
+        Icon::Record => {
+            painter.circle_filled(at(8.0, 8.0), 4.8 * rect.width() / 16.0, colour);
+        }
+        Icon::Log => {
+            for along in [4.0, 8.0, 12.0] {
+                bar(at(2.0, along - 1.2), at(4.6, along + 1.2));
+                painter.line_segment([at(6.8, along), at(14.0, along)], line);
+            }
+        }
+        Icon::Mark => {
+            let ribbon = vec![at(4.0, 2.0), at(12.0, 2.0), at(12.0, 13.5), at(8.0, 10.5), at(4.0, 13.5)];
+            painter.add(egui::Shape::closed_line(ribbon, line));
+        }
+        Icon::Marked => {
+            // Two convex halves, for the notch at the foot is not.
+            for (outer, inner) in [(4.0, 8.0), (8.0, 12.0)] {
+                let (foot, notch) = if outer < 8.0 { (13.5, 10.5) } else { (10.5, 13.5) };
+                let half = vec![at(outer, 2.0), at(inner, 2.0), at(inner, notch), at(outer, foot)];
+                painter.add(egui::Shape::convex_polygon(half, colour, Stroke::NONE));
+            }
+        }
+        Icon::Copy => {
+            painter.rect_stroke(Rect::from_two_pos(at(5.5, 5.5), at(13.5, 13.5)), 2.0, line, StrokeKind::Middle);
+            painter.line(vec![at(10.5, 2.5), at(2.5, 2.5), at(2.5, 10.5)], line);
+        }
+        Icon::Delete => {
+            painter.line_segment([at(2.5, 4.0), at(13.5, 4.0)], line);
+            painter.line_segment([at(6.5, 2.0), at(9.5, 2.0)], line);
+            painter.line(vec![at(4.0, 4.0), at(4.8, 13.8), at(11.2, 13.8), at(12.0, 4.0)], line);
+        }
+        Icon::Export => {
+            painter.line_segment([at(8.0, 10.0), at(8.0, 2.0)], line);
+            painter.line(vec![at(4.8, 5.2), at(8.0, 2.0), at(11.2, 5.2)], line);
+            painter.line(vec![at(2.5, 9.0), at(2.5, 13.5), at(13.5, 13.5), at(13.5, 9.0)], line);
         }
     }
 }
@@ -100,6 +166,8 @@ pub enum Look {
     Filled,
     /// On the accent colour: the one that is meant to be pressed.
     Accent,
+    /// On a ground, the sign in the colour of what is being recorded.
+    Recording,
 }
 
 /// A button that bears a sign. `label` is what a screen reader says, `hint` what the pointer finds.
@@ -125,6 +193,7 @@ pub fn button(ui: &mut Ui, icon: Icon, look: Look, enabled: bool, label: &str, h
         let colour = match (look, enabled) {
             (_, false) => colours.weak.gamma_multiply(0.6),
             (Look::Accent, true) => colours.on_accent,
+            (Look::Recording, true) => colours.recording,
             _ => colours.text,
         };
         paint(ui.painter(), icon, Rect::from_center_size(rect.center(), Vec2::splat(SIGN)), colour);

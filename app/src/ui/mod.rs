@@ -10,10 +10,12 @@ mod download;
 mod errands;
 mod frame_times;
 mod icon;
+mod log;
 mod notice;
 mod pickers;
 mod pixels;
 mod question;
+mod recording;
 mod state;
 mod status;
 mod subtitle;
@@ -31,6 +33,8 @@ use egui::{IconData, ViewportBuilder};
 
 pub use app::App;
 pub use doors::{Choice, Doors, Wanted};
+pub use log::extension;
+pub use recording::LogOptions;
 
 use crate::pipeline::Settings;
 
@@ -50,6 +54,8 @@ pub struct Options {
     pub model: Option<String>,
     /// What the pipeline is started with.
     pub settings: Settings,
+    /// Which caption log is shown, and recorded into.
+    pub log: LogOptions,
     /// Ways to sources, models and dialogs.
     pub doors: Arc<dyn Doors>,
 }

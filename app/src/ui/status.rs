@@ -9,12 +9,23 @@ use super::frame_times::Summary;
 use super::state::{ModelPhase, SourcePhase, State};
 use super::{theme, wording};
 use crate::engine::demo;
+use crate::log::Status;
 use crate::pipeline::Statistics;
 
 /// Draws the line.
-pub fn show(ui: &mut Ui, state: &State, statistics: Statistics, frames: Summary, now: Instant) {
+pub fn show(
+    ui: &mut Ui,
+    state: &State,
+    recording: Option<&Status>,
+    statistics: Statistics,
+    frames: Summary,
+    now: Instant,
+) {
     let row = ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0 * theme::GRID;
+        if let Some(status) = recording {
+            self::recording(ui, status);
+        }
         figure(ui, camera(state, statistics), "Pictures a second that the source gives");
         figure(ui, captions(state, now), "Captions in the last minute");
         if let Some(timings) = state.timings {
@@ -31,6 +42,23 @@ pub fn show(ui: &mut Ui, state: &State, statistics: Statistics, frames: Summary,
         });
     });
     row.response.on_hover_ui(|ui| details(ui, frames, "Longest frame of the window in the last 10 s"));
+}
+
+/// That captions are recorded, and how that goes.
+fn recording(ui: &mut Ui, status: &Status) {
+    let colours = theme::palette(ui.visuals());
+    let (text, colour) = match status {
+        Status { trouble: Some(_), lost, .. } => {
+            (format!("● Not recording · {} lost", wording::count(*lost)), colours.warning)
+        }
+        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", wording::count(*recorded)), colours.recording),
+        Status { lost, recorded, .. } => {
+            (format!("● Recording · {} · {} lost", wording::count(*recorded), wording::count(*lost)), colours.recording)
+        }
+    };
+    let label = egui::Label::new(RichText::new(text).small().color(colour)).selectable(false).sense(Sense::hover());
+    ui.add(label)
+        .on_hover_text("Captions and answers written to the log, repeated ones included, and those that were lost");
 }
 
 fn figure(ui: &mut Ui, text: String, hint: &str) -> egui::Response {

@@ -2,6 +2,7 @@
 
 mod downloads;
 mod first_run;
+mod log_panel;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use super::*;
+use crate::log::Keep;
 use crate::pipeline::fake::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of};
 use crate::pipeline::{OpenEngine, OpenSource};
 
@@ -66,6 +68,7 @@ impl Doors for FakeDoors {
 struct Bench {
     window: Harness<'static, App>,
     doors: Arc<FakeDoors>,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -74,17 +77,32 @@ impl Bench {
     }
 
     fn with(source: SourceScript, engine: EngineScript, spec: Option<&str>, model: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Some(folder.path().join("captions.db"));
+        let log = LogOptions { path, record: false, keep: Keep::default() };
+        Self::with_log(source, engine, spec, model, log, folder)
+    }
+
+    fn with_log(
+        source: SourceScript,
+        engine: EngineScript,
+        spec: Option<&str>,
+        model: Option<&str>,
+        log: LogOptions,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let doors = Arc::new(FakeDoors { source, engine, opened: Mutex::default(), chosen: Mutex::default() });
         let options = Options {
             source: spec.map(str::to_owned),
             model: model.map(str::to_owned),
             settings: Settings { gate: None, ..Settings::default() },
+            log,
             doors: Arc::<FakeDoors>::clone(&doors),
         };
         let window = Harness::builder()
             .with_size([1180.0, 780.0])
             .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
-        Self { window, doors }
+        Self { window, doors, folder }
     }
 
     /// A window that has captioned one picture.

@@ -45,6 +45,8 @@ pub struct Palette {
     pub accent: Color32,
     /// Text on the accent.
     pub on_accent: Color32,
+    /// What is going on is recorded.
+    pub recording: Color32,
     /// Something went wrong.
     pub warning: Color32,
     /// What a warning stands on.
@@ -60,6 +62,7 @@ const DARK: Palette = Palette {
     weak: Color32::from_rgb(0x93, 0x9F, 0xAE),
     accent: Color32::from_rgb(0x3F, 0xD4, 0xB0),
     on_accent: Color32::from_rgb(0x05, 0x1F, 0x19),
+    recording: Color32::from_rgb(0xFF, 0x6B, 0x6B),
     warning: Color32::from_rgb(0xF4, 0xB7, 0x4A),
     warning_panel: Color32::from_rgb(0x2B, 0x23, 0x13),
 };
@@ -73,6 +76,7 @@ const LIGHT: Palette = Palette {
     weak: Color32::from_rgb(0x56, 0x63, 0x73),
     accent: Color32::from_rgb(0x08, 0x80, 0x68),
     on_accent: Color32::from_rgb(0xFF, 0xFF, 0xFF),
+    recording: Color32::from_rgb(0xC2, 0x1F, 0x2B),
     warning: Color32::from_rgb(0x9A, 0x5F, 0x00),
     warning_panel: Color32::from_rgb(0xFD, 0xF3, 0xDC),
 };
@@ -197,6 +201,7 @@ mod tests {
             }
             assert!(contrast(colours.on_accent, colours.accent) >= 4.5);
             assert!(contrast(colours.accent, colours.panel) >= 4.5);
+            assert!(contrast(colours.recording, colours.panel) >= 4.5);
             assert!(contrast(colours.warning, colours.warning_panel) >= 4.5);
             assert!(contrast(colours.text, colours.warning_panel) >= 7.0);
         }

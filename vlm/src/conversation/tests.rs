@@ -59,7 +59,7 @@ fn in_one_pass(model: &Model, prompt_ids: &[u32], pictures: &[RgbImage], tiling:
     for _ in 0..n {
         let mut cache = model.new_cache().unwrap();
         let logits = model.forward(&ids, features.as_ref(), &mut cache, 1, &Cancel::default()).unwrap();
-        ids.push(Greedy::new().choose(&logits.get(0).unwrap()).unwrap());
+        ids.push(Greedy::new().choose(&logits.get(0).unwrap()).unwrap().id);
     }
     ids.split_off(prompt_ids.len())
 }

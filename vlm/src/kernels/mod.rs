@@ -17,6 +17,7 @@ mod attention_tests;
 mod dots;
 pub(crate) mod int8;
 mod linear;
+mod log_sum;
 mod norm;
 pub(crate) mod plain;
 mod rotary;
@@ -25,7 +26,8 @@ mod simd;
 mod testing;
 mod tile;
 
-use candle_core::{D, DType, Device, Result, Tensor, bail};
+use candle_core::{D, DType, Device, Result, Storage, Tensor, bail};
+use rten_simd::SimdOp as _;
 
 /// Scaled dot-product attention, one query group a key head.
 ///
@@ -147,6 +149,20 @@ pub(crate) fn vectors() -> &'static str {
         4 if cfg!(target_arch = "aarch64") => "NEON",
         _ => "plain",
     }
+}
+
+/// `ln(sum of e^x)` over a row of logits whose largest is `max`: what a logit is less by to be a log-probability.
+///
+/// # Errors
+/// When candle fails.
+pub(crate) fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
+    if !fused(&[row]) {
+        return plain::log_sum_exp(row);
+    }
+    let row = row.contiguous()?;
+    let (storage, layout) = row.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("log_sum_exp: the row is not on the CPU") };
+    Ok(max + log_sum::ExpSum { x: simd::values(storage, layout)?, max }.dispatch().ln())
 }
 
 /// Whether the fused kernels take these tensors: f32 on the CPU, and something to compute.

@@ -3,7 +3,7 @@
 //! These define the answer: the fused kernels are tested against them, and they are what runs on a GPU and for types
 //! other than f32. They know nothing of instruction sets or threads.
 
-use candle_core::{Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 
 /// `softmax(scale * q k^T) v` with grouped queries; see [`super::attention()`] for shapes.
@@ -29,6 +29,11 @@ fn causal_mask(tq: usize, tk: usize, like: &Tensor) -> Result<Tensor> {
 /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, transformers' `gelu_pytorch_tanh`.
 pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     x.gelu()
+}
+
+/// `ln(sum of e^x)` over a row.
+pub(crate) fn log_sum_exp(row: &Tensor) -> Result<f32> {
+    row.to_dtype(DType::F32)?.log_sum_exp(D::Minus1)?.to_scalar()
 }
 
 /// `silu(gate) * up`.

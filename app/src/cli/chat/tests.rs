@@ -45,7 +45,7 @@ impl Talk for Echo {
         }
         let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
         let (draft, timings) = (Draft::default(), Timings::default());
-        Ok(Some(Reply { text, token_ids: vec![1], prompt_ids: vec![7], stop, draft, timings }))
+        Ok(Some(Reply { text, token_ids: vec![1], prompt_ids: vec![7], stop, draft, mean_log_prob: None, timings }))
     }
 
     fn undo(&mut self) {

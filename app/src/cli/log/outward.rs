@@ -1,9 +1,9 @@
 //! `log export` and `log import`.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -58,32 +58,10 @@ pub fn export(store: &Store, args: &ExportArgs, out: &mut impl Write, err: &mut 
             done => Ok(done?),
         };
     };
-    let partial = beside(path);
-    let written = write_to(&export, store, &partial).and_then(|count| {
-        std::fs::rename(&partial, path)?;
-        Ok(count)
-    });
-    if written.is_err() {
-        // What is there of it is no use.
-        let _ = std::fs::remove_file(&partial);
-    }
+    let written = export.write_file(store, path, &mut |_| ControlFlow::Continue(()));
     let count = written.with_context(|| format!("{} was not written", path.display()))?;
     writeln!(err, "Wrote {count} entries to {}.", path.display())?;
     Ok(())
-}
-
-fn write_to(export: &Export, store: &Store, path: &Path) -> Result<u64, ExportError> {
-    let mut file = BufWriter::new(File::create(path)?);
-    let count = export.write(store, &mut file)?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(count)
-}
-
-/// Where a file is written until it is whole.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".part");
-    PathBuf::from(name)
 }
 
 /// Takes in an export.

@@ -2,6 +2,7 @@
 //! them: none holds more than one in memory.
 
 mod csv;
+mod file;
 mod html;
 mod jsonl;
 mod markdown;
@@ -11,7 +12,10 @@ mod tests;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::str::FromStr;
+
+pub use file::Job;
 
 use super::error::LogError;
 use super::filter::{Filter, Sort};
@@ -58,12 +62,15 @@ pub enum ExportError {
     Log(LogError),
     /// The file can't be written.
     Output(io::Error),
+    /// It was told to stop.
+    Stopped,
 }
 
 impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
+            Self::Stopped => f.write_str("The export was stopped, and no file was written."),
             Self::Output(error) => write!(f, "The export can't be written ({error}). Check the disk and the path."),
         }
     }
@@ -126,13 +133,23 @@ impl Export {
     /// # Errors
     /// When the log can't be read or `out` can't be written, or when subtitles are wanted of several sessions.
     pub fn write(&self, store: &Store, out: &mut impl Write) -> Result<u64, ExportError> {
+        self.write_with(store, out, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// The same; `progress` is told how many entries are written, and may end it.
+    fn write_with(
+        &self,
+        store: &Store,
+        out: &mut impl Write,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<u64, ExportError> {
         match self.format {
-            Format::Jsonl => self.run(store, jsonl::Jsonl::new(out, self.thumbnails)),
-            Format::Csv => self.run(store, csv::Csv::new(out)),
-            Format::Md => self.run(store, markdown::Markdown::new(out)),
-            Format::Html => self.run(store, html::Html::new(out)),
-            Format::Srt => self.of_one_session(store)?.run(store, subtitles::Subtitles::srt(out)),
-            Format::Vtt => self.of_one_session(store)?.run(store, subtitles::Subtitles::vtt(out)),
+            Format::Jsonl => self.run(store, jsonl::Jsonl::new(out, self.thumbnails), progress),
+            Format::Csv => self.run(store, csv::Csv::new(out), progress),
+            Format::Md => self.run(store, markdown::Markdown::new(out), progress),
+            Format::Html => self.run(store, html::Html::new(out), progress),
+            Format::Srt => self.of_one_session(store)?.run(store, subtitles::Subtitles::srt(out), progress),
+            Format::Vtt => self.of_one_session(store)?.run(store, subtitles::Subtitles::vtt(out), progress),
         }
     }
 
@@ -154,7 +171,12 @@ impl Export {
         Ok(only)
     }
 
-    fn run(&self, store: &Store, mut writer: impl Writer) -> Result<u64, ExportError> {
+    fn run(
+        &self,
+        store: &Store,
+        mut writer: impl Writer,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<u64, ExportError> {
         let mut sessions = store.sessions(&self.filter)?.into_iter().peekable();
         let wants_thumbnails = writer.wants_thumbnails();
         let mut count = 0;
@@ -165,7 +187,8 @@ impl Export {
             }
             let thumbnail = if wants_thumbnails { store.thumbnail(found.entry.id)? } else { None };
             count += 1;
-            Ok::<_, ExportError>(writer.entry(found, thumbnail.as_deref())?)
+            writer.entry(found, thumbnail.as_deref())?;
+            if progress(count).is_break() { Err(ExportError::Stopped) } else { Ok(()) }
         })?;
         for session in sessions {
             writer.session(&session)?;

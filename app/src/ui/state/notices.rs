@@ -33,6 +33,8 @@ pub enum Topic {
     Question,
     /// A file or camera that could not be chosen.
     Picker,
+    /// Recording.
+    Log,
 }
 
 impl Notice {

@@ -13,6 +13,7 @@ fn reply(text: &str, stop: Stop) -> Reply {
         prompt_ids: vec![1],
         stop,
         draft: Draft::default(),
+        mean_log_prob: None,
         timings: Timings { prefill: Duration::from_millis(120), ..Timings::default() },
     }
 }

@@ -1,0 +1,195 @@
+//! An export into a file, whole or not at all, at once or on a thread of its own that tells how far it is.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
+
+use super::{Export, ExportError};
+use crate::log::error::LogError;
+use crate::log::store::Store;
+use crate::pipeline::Waker;
+use crate::pipeline::thread::Thread;
+
+/// How often whoever watches is told how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+/// How long dropping waits for the thread, which stops at the next entry.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Export {
+    /// Writes a file that is there only when it is whole. `progress` is told how many entries are written, and may end it.
+    /// Returns how many entries these are.
+    ///
+    /// # Errors
+    /// As [`Export::write`], and [`ExportError::Stopped`].
+    pub fn write_file(
+        &self,
+        store: &Store,
+        path: &Path,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<u64, ExportError> {
+        let partial = beside(path);
+        let written = self.write_to(store, &partial, progress).and_then(|count| {
+            std::fs::rename(&partial, path)?;
+            Ok(count)
+        });
+        if written.is_err() {
+            // What is there of it is no use.
+            let _ = std::fs::remove_file(&partial);
+        }
+        written
+    }
+
+    fn write_to(
+        &self,
+        store: &Store,
+        path: &Path,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<u64, ExportError> {
+        let mut file = BufWriter::new(File::create(path)?);
+        let count = self.write_with(store, &mut file, progress)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        Ok(count)
+    }
+}
+
+/// Where a file is written until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+#[derive(Default)]
+struct Shared {
+    total: AtomicU64,
+    written: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// An export that is under way. Dropping it stops it.
+pub struct Job {
+    to: PathBuf,
+    shared: Arc<Shared>,
+    outcome: Receiver<Result<u64, ExportError>>,
+    thread: Thread,
+}
+
+impl Job {
+    /// Begins to export the log at `log` into the file `to`. `wake` is called now and then while it goes on, and at its end.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn start(log: PathBuf, export: Export, to: PathBuf, wake: Waker) -> Result<Self, LogError> {
+        let (sender, outcome) = bounded(1);
+        let shared = Arc::new(Shared::default());
+        let (ours, path) = (Arc::clone(&shared), to.clone());
+        let thread = Thread::start("export", move || {
+            let done = run(&log, &export, &path, &ours, &wake);
+            // When nobody waits for it any more, nobody is told.
+            let _ = sender.try_send(done);
+            wake();
+        })
+        .map_err(|error| LogError::NoThread(error.to_string()))?;
+        Ok(Self { to, shared, outcome, thread })
+    }
+
+    /// The file that is being written.
+    #[must_use]
+    pub fn to(&self) -> &Path {
+        &self.to
+    }
+
+    /// Entries written, and how many there are. The latter is zero until they are counted.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.shared.written.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; the file is not written then.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// What became of it, once, when it is over.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<u64, ExportError>> {
+        match self.outcome.try_recv() {
+            Ok(done) => Some(done),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(ExportError::Stopped)),
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.stop();
+        self.thread.join_until(Instant::now() + PATIENCE);
+    }
+}
+
+fn run(log: &Path, export: &Export, to: &Path, shared: &Shared, wake: &Waker) -> Result<u64, ExportError> {
+    let store = Store::open_existing(log)?;
+    shared.total.store(store.outline(&export.filter)?.rows(), Ordering::Relaxed);
+    let mut told = Instant::now();
+    export.write_file(&store, to, &mut |written| {
+        shared.written.store(written, Ordering::Relaxed);
+        // Looking at the clock for every entry would take as long as writing it.
+        if written.is_multiple_of(256) && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            wake();
+        }
+        if shared.stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::*;
+    use crate::log::Filter;
+    use crate::log::fixture::filled;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn export() -> Export {
+        Export { format: Format::Csv, filter: Filter::default(), thumbnails: false }
+    }
+
+    fn files(folder: &Path) -> usize {
+        std::fs::read_dir(folder).expect("a folder").count()
+    }
+
+    #[test]
+    fn a_file_is_written_beside_the_window_and_its_progress_told() {
+        let log = filled();
+        let to = log.folder.path().join("captions.csv");
+        let job = Job::start(log.store.path().to_owned(), export(), to.clone(), Arc::new(|| {})).expect("a thread");
+        let done = job.outcome.recv_timeout(LONG).expect("it ends").expect("written");
+        assert_eq!((done, job.progress()), (6, (6, 6)));
+        assert_eq!(std::fs::read_to_string(to).expect("a file").lines().count(), 8);
+    }
+
+    #[test]
+    fn one_that_is_stopped_or_fails_leaves_no_file() {
+        let log = filled();
+        let folder = tempfile::tempdir().expect("a folder");
+        let to = folder.path().join("captions.csv");
+        let stopped = export().write_file(&log.store, &to, &mut |written| {
+            if written == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(matches!(stopped, Err(ExportError::Stopped)));
+        assert_eq!(files(folder.path()), 0);
+        let nowhere = folder.path().join("none/captions.csv");
+        let job = Job::start(log.store.path().to_owned(), export(), nowhere, Arc::new(|| {})).expect("a thread");
+        let failed = job.outcome.recv_timeout(LONG).expect("it ends");
+        assert!(failed.is_err_and(|error| error.to_string().starts_with("The export can't be written")));
+    }
+}

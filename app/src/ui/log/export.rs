@@ -1,0 +1,234 @@
+//! The export dialog: format and part of the log, then the file's name by the desktop's own dialog, then how far it is.
+
+use std::path::{Path, PathBuf};
+
+use egui::accesskit::Role;
+use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
+
+use super::super::{theme, wording};
+use crate::log::export::{Export, ExportError, Format, Job};
+use crate::log::{Filter, LogError};
+use crate::pipeline::Waker;
+
+/// The dialog's width, in points.
+const WIDTH: f32 = 400.0;
+
+/// From its edge to what is in it.
+const MARGIN: f32 = 5.0 * theme::GRID;
+
+/// The formats, with what people know them by and are good for.
+const FORMATS: [(Format, &str, &str); 6] = [
+    (Format::Jsonl, "JSON lines", "for programs, and to import again"),
+    (Format::Csv, "CSV", "for spreadsheets"),
+    (Format::Srt, "SRT subtitles", "of one session, beside its video"),
+    (Format::Vtt, "WebVTT subtitles", "the same for browsers"),
+    (Format::Md, "Markdown", "for notes"),
+    (Format::Html, "Web page", "one file with pictures and search"),
+];
+
+/// Which part of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Everything,
+    Listed,
+    Day,
+    Session,
+}
+
+/// What there is to choose from.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// What the list shows, when that is not everything.
+    pub listed: Option<Filter>,
+    /// The day of the timeline.
+    pub day: Option<Filter>,
+    /// The session of the chosen or the newest entry.
+    pub session: Option<Filter>,
+}
+
+/// How it is doing.
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Closed,
+    Choosing(Box<Parts>),
+    Writing(Job),
+    Over(String),
+}
+
+/// The dialog.
+#[derive(Default)]
+pub struct ExportDialog {
+    phase: Phase,
+    format: Option<Format>,
+    part: Part,
+    thumbnails: bool,
+    /// What is written once the file has a name.
+    wanted: Option<Export>,
+}
+
+impl ExportDialog {
+    /// Whether it stands before everything else.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Closed)
+    }
+
+    /// Opens it, unless an export is under way: then that is shown.
+    pub fn open(&mut self, parts: Parts) {
+        if !matches!(self.phase, Phase::Writing(_)) {
+            self.phase = Phase::Choosing(Box::new(parts));
+        }
+    }
+
+    /// Takes in an export that is over.
+    pub fn catch_up(&mut self) {
+        let Phase::Writing(job) = &self.phase else { return };
+        let Some(done) = job.outcome() else { return };
+        let over = match done {
+            Ok(entries) => format!("Wrote {} to {}.", wording::entries(entries), job.to().display()),
+            Err(ExportError::Stopped) => ExportError::Stopped.to_string(),
+            Err(error) => format!("{} was not written. {error}", job.to().display()),
+        };
+        self.phase = Phase::Over(over);
+    }
+
+    /// The file has a name: begins to write it.
+    pub fn begin(&mut self, log: &Path, to: PathBuf, wake: Waker) {
+        let Some(export) = self.wanted.take() else { return };
+        let to = if to.extension().is_none() { to.with_extension(extension(export.format)) } else { to };
+        self.phase = match Job::start(log.to_owned(), export, to, wake) {
+            Ok(job) => Phase::Writing(job),
+            Err(error @ LogError::NoThread(_)) => Phase::Over(error.to_string()),
+            Err(error) => Phase::Over(format!("Nothing was exported. {error}")),
+        };
+    }
+
+    /// Draws it, if it is open. Gives the format for which a file is to be chosen.
+    pub fn show(&mut self, ui: &Ui) -> Option<Format> {
+        if matches!(self.phase, Phase::Closed) {
+            return None;
+        }
+        let mut wanted = None;
+        // On the panel's ground, so that buttons stand out from it.
+        let frame = Frame::popup(ui.style()).fill(theme::palette(ui.visuals()).panel).inner_margin(MARGIN);
+        let response = Modal::new(Id::unique("export")).frame(frame).show(ui.ctx(), |ui| {
+            ui.set_width(WIDTH);
+            ui.heading("Export the log");
+            ui.add_space(theme::GRID);
+            match &self.phase {
+                Phase::Closed => {}
+                Phase::Choosing(parts) => wanted = self.choose(ui, &parts.clone()),
+                Phase::Writing(job) => writing(ui, job),
+                Phase::Over(sentence) => {
+                    let close = over(ui, sentence);
+                    if close {
+                        self.phase = Phase::Closed;
+                    }
+                }
+            }
+        });
+        if response.should_close() && !matches!(self.phase, Phase::Writing(_)) {
+            self.phase = Phase::Closed;
+        }
+        wanted
+    }
+
+    fn choose(&mut self, ui: &mut Ui, parts: &Parts) -> Option<Format> {
+        let format = self.format.get_or_insert(Format::Jsonl);
+        for (choice, name, detail) in FORMATS {
+            let right = RichText::new(detail).small().weak();
+            let row = Button::selectable(*format == choice, name).right_text(right).min_size(egui::vec2(WIDTH, 0.0));
+            let response = ui.add(row);
+            let chosen = *format == choice;
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+            if response.clicked() {
+                *format = choice;
+            }
+        }
+        let format = *format;
+        ui.add_space(theme::GRID);
+        let is_subtitles = matches!(format, Format::Srt | Format::Vtt);
+        if is_subtitles {
+            self.part = Part::Session;
+        }
+        ui.label(RichText::new("Which entries").small().weak());
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, theme::GRID);
+            let choices = [
+                (Part::Everything, "All", !is_subtitles),
+                (Part::Listed, "What the list shows", !is_subtitles && parts.listed.is_some()),
+                (Part::Day, "The day on the timeline", !is_subtitles && parts.day.is_some()),
+                (Part::Session, "One session", parts.session.is_some()),
+            ];
+            for (part, name, enabled) in choices {
+                if !enabled && self.part == part && !is_subtitles {
+                    self.part = Part::Everything;
+                }
+                let is_chosen = self.part == part;
+                let response = ui.add_enabled(enabled, Button::selectable(is_chosen, RichText::new(name).size(13.0)));
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, is_chosen, name));
+                if response.clicked() {
+                    self.part = part;
+                }
+            }
+        });
+        if format == Format::Jsonl {
+            ui.checkbox(&mut self.thumbnails, "With the small pictures");
+        }
+        ui.add_space(2.0 * theme::GRID);
+        let filter = match self.part {
+            Part::Everything => Some(Filter::default()),
+            Part::Listed => parts.listed.clone(),
+            Part::Day => parts.day.clone(),
+            Part::Session => parts.session.clone(),
+        };
+        let mut chosen = None;
+        ui.horizontal(|ui| {
+            if ui.add_enabled(filter.is_some(), Button::new("Choose file…")).clicked()
+                && let Some(filter) = filter
+            {
+                self.wanted = Some(Export { format, filter, thumbnails: self.thumbnails });
+                chosen = Some(format);
+            }
+            if ui.button("Cancel").clicked() {
+                self.phase = Phase::Closed;
+            }
+        });
+        chosen
+    }
+}
+
+/// The ending of a file of this format.
+#[must_use]
+pub fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Jsonl => "jsonl",
+        Format::Csv => "csv",
+        Format::Srt => "srt",
+        Format::Vtt => "vtt",
+        Format::Md => "md",
+        Format::Html => "html",
+    }
+}
+
+fn writing(ui: &mut Ui, job: &Job) {
+    let (written, total) = job.progress();
+    let text = if total == 0 {
+        "Counting…".to_owned()
+    } else {
+        format!("{} of {}", wording::count(written), wording::entries(total))
+    };
+    ui.add(ProgressBar::new(written as f32 / total.max(1) as f32).text(text).desired_width(WIDTH));
+    ui.add_space(2.0 * theme::GRID);
+    if ui.button("Stop export").clicked() {
+        job.stop();
+    }
+}
+
+fn over(ui: &mut Ui, sentence: &str) -> bool {
+    ui.add(Label::new(sentence).wrap());
+    ui.add_space(2.0 * theme::GRID);
+    ui.button("Close").clicked()
+}

@@ -1,0 +1,184 @@
+//! The panel at the right as it is drawn: search, kinds of entry, what is to be said, and the list.
+
+use egui::accesskit::{Live, Role};
+use egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Panel, RichText, TextEdit, Ui, WidgetInfo};
+
+use super::super::icon::{self, Icon, Look};
+use super::super::{theme, wording};
+use super::entry::Detail;
+use super::export::Parts;
+use super::{LogAction, LogPanel, Shown, list_id, row, rows};
+use crate::log::{Filter, LogError, Order};
+
+/// The width of the panel, in points.
+const WIDTH: f32 = 400.0;
+/// The accessible name of the search box.
+const SEARCH: &str = "Search the log";
+
+impl LogPanel {
+    /// Draws the panel at the right, if it is open, and the export dialog.
+    pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool) -> Option<LogAction> {
+        let wanted = self.export.show(ui).map(LogAction::SaveAs);
+        if !self.is_open {
+            return wanted;
+        }
+        self.ask(ui);
+        let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
+        let panel = Panel::right("log").frame(frame).default_size(WIDTH).size_range(300.0..=640.0);
+        let inner = panel.show(ui, |ui| {
+            self.heading(ui);
+            self.search_box(ui);
+            self.kinds(ui);
+            let wanted = self.remarks(ui, is_recording);
+            self.list(ui);
+            wanted
+        });
+        wanted.or(inner.inner)
+    }
+
+    fn heading(&mut self, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            ui.heading("Log");
+            if self.is_waiting {
+                ui.label(RichText::new("Searching…").small().weak());
+            } else if let Some(rows) = self.rows {
+                let what = if self.filter() == Filter::default() { "" } else { " found" };
+                ui.label(RichText::new(format!("{}{what}", wording::entries(rows))).small().weak());
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if icon::button(ui, Icon::Close, Look::Quiet, true, "Close log", "Close the log (L)").clicked() {
+                    self.set_open(false);
+                }
+                let can_export = self.rows.is_some_and(|rows| rows > 0);
+                let hint = "Write the log to a file for other programs";
+                if icon::button(ui, Icon::Export, Look::Quiet, can_export, "Export…", hint).clicked() && can_export {
+                    let parts = self.parts();
+                    self.export.open(parts);
+                }
+            });
+        });
+    }
+
+    fn parts(&mut self) -> Parts {
+        let filter = self.filter();
+        let newest = self.rows.and_then(|rows| rows.checked_sub(1));
+        let row = self.chosen.or(newest);
+        let session = self.reader.as_ref().zip(row).and_then(|(reader, row)| {
+            self.cache
+                .entry(Some(reader), row)
+                .map(|found| Filter { session: Some(found.entry.session), ..Filter::default() })
+        });
+        let day = self.timeline.span().map(|(from, to)| Filter {
+            since_ms: Some(from),
+            until_ms: Some(to),
+            ..Filter::default()
+        });
+        Parts { listed: Some(filter).filter(|filter| *filter != Filter::default()), day, session }
+    }
+
+    fn search_box(&mut self, ui: &mut Ui) {
+        let id = Id::unique("log search");
+        let hint = RichText::new("Search…  \"a phrase\"  begin*  NOT").color(theme::palette(ui.visuals()).weak);
+        let field = TextEdit::singleline(&mut self.search).id(id).hint_text(hint).desired_width(f32::INFINITY);
+        let response = ui.add(field.margin(Margin::symmetric(10, 8)));
+        ui.ctx().accesskit_node_builder(id, |node| node.set_label(SEARCH));
+        if std::mem::take(&mut self.wants_focus) {
+            response.request_focus();
+        }
+        if response.changed() {
+            self.relist();
+        }
+        if response.has_focus() && ui.input(|input| input.key_pressed(Key::ArrowDown)) {
+            ui.memory_mut(|memory| memory.request_focus(list_id()));
+            self.move_by(1);
+        }
+    }
+
+    fn kinds(&mut self, ui: &mut Ui) {
+        let mut wanted = None;
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, 0.5 * theme::GRID);
+            ui.spacing_mut().interact_size.y = 6.0 * theme::GRID;
+            for (shown, name) in Shown::ALL {
+                let chip = Button::selectable(self.shown == shown, RichText::new(name).size(13.0));
+                if ui.add(chip).clicked() && self.shown != shown {
+                    wanted = Some(shown);
+                }
+            }
+        });
+        if let Some(shown) = wanted {
+            self.shown = shown;
+            self.relist();
+        }
+    }
+
+    /// What is to be said besides the list: trouble, what was deleted, and that there is nothing.
+    fn remarks(&mut self, ui: &mut Ui, is_recording: bool) -> Option<LogAction> {
+        let mut wanted = None;
+        let colours = theme::palette(ui.visuals());
+        match &self.trouble {
+            // Nothing was ever recorded: no mistake of anyone's.
+            Some(LogError::Missing(_)) | None => {}
+            Some(error) => {
+                let message = error.to_string();
+                let response = ui.add(Label::new(RichText::new(&message).color(colours.warning)).wrap());
+                response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, &message));
+            }
+        }
+        if self.deleted.is_some() {
+            ui.horizontal(|ui| {
+                let said = ui.label("Deleted.");
+                ui.ctx().accesskit_node_builder(said.id, |node| node.set_live(Live::Polite));
+                if ui.button("Undo").on_hover_text("Put the entry back").clicked() {
+                    self.order(Order::Undo);
+                }
+                if icon::button(ui, Icon::Close, Look::Quiet, true, "Keep deleted", "It stays deleted").clicked() {
+                    self.deleted = None;
+                }
+            });
+        }
+        if self.is_waiting && self.trouble.is_none() {
+            return wanted;
+        }
+        let is_missing = matches!(self.trouble, Some(LogError::Missing(_)));
+        let is_unfiltered = self.filter() == Filter::default();
+        if self.rows == Some(0) && !is_unfiltered {
+            ui.label(RichText::new("Nothing was found. Try fewer words, or another kind above.").weak());
+        } else if (self.rows == Some(0) || is_missing) && is_recording {
+            ui.label(RichText::new("Recording. The first caption will stand here.").weak());
+        } else if self.rows == Some(0) || is_missing {
+            ui.label(
+                RichText::new("Nothing was recorded yet. Captions and answers that you record stand here.").weak(),
+            );
+            if ui.button("Record (R)").clicked() {
+                wanted = Some(LogAction::Record);
+            }
+        }
+        wanted
+    }
+
+    fn list(&mut self, ui: &mut Ui) {
+        let (Some(rows), Some(reader)) = (self.rows.filter(|rows| *rows > 0), &self.reader) else { return };
+        // Of a list that is no longer wanted nothing more is read.
+        let wanted = (!self.is_waiting).then_some(reader);
+        let (cache, chosen, today) = (&mut self.cache, self.chosen, jiff::ZonedDateTime::now().date());
+        let mut draw = |ui: &mut Ui, from_newest: u64, place: egui::Rect, response: &egui::Response| {
+            let row = rows - 1 - from_newest;
+            let found = cache.entry(wanted, row).cloned();
+            let picture = found.as_ref().and_then(|found| cache.picture(reader, found.entry.id));
+            row::draw(ui, place, response, found.as_ref(), picture.as_ref(), chosen == Some(row), today);
+        };
+        let listed = rows::show(ui, list_id(), &mut self.scroll, rows, &mut draw);
+        if let Some(clicked) = listed.clicked {
+            self.choose(self.flipped(clicked));
+            self.detail.get_or_insert_with(|| Detail::new(0));
+        }
+        if listed.moved != 0 {
+            self.move_by(listed.moved);
+        }
+        if listed.opened && self.chosen.is_some() {
+            self.detail.get_or_insert_with(|| Detail::new(0));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Recording and the Log panel, as a person meets them.
+
+use egui::Modifiers;
+use egui::accesskit::Role;
+use egui_kittest::kittest::NodeT as _;
+
+use super::*;
+use crate::log::{Entry, Filter, Found, Kind, Log as _, Moment, SessionStart, Store};
+
+const SEARCH: &str = "Search the log";
+
+fn path(bench: &Bench) -> PathBuf {
+    bench.folder.path().join("captions.db")
+}
+
+fn entries(bench: &Bench) -> Vec<Found> {
+    Store::open_existing(&path(bench)).and_then(|store| store.search(&Filter::default(), None, 99)).unwrap_or_default()
+}
+
+/// A window beside a log with so many captions, of which every third is about tea, and one answer at the end.
+fn beside_a_log(captions: i64) -> Bench {
+    let bench = Bench::open(None, None);
+    let mut store = Store::open(&path(&bench)).expect("a log");
+    let now = Moment::now();
+    let start = SessionStart {
+        source: "Front door".to_owned(),
+        began: now.plus_ms(-1000 * captions),
+        ..SessionStart::default()
+    };
+    let session = store.begin(&start).expect("begun");
+    for number in 1..=captions {
+        let text = if number % 3 == 0 { format!("Cup of tea {number}.") } else { format!("Jug {number}.") };
+        let entry = Entry { session, at: now.plus_ms(1000 * (number - captions - 1)), text, ..Entry::default() };
+        store.add(&entry, None, None, 0).expect("added");
+    }
+    let answer = Entry {
+        session,
+        at: now,
+        kind: Kind::Answer,
+        question: Some("Is it warm?".to_owned()),
+        text: "Yes, it is.".to_owned(),
+        ..Entry::default()
+    };
+    store.add(&answer, None, None, 0).expect("added");
+    bench
+}
+
+fn open_log(bench: &mut Bench) {
+    bench.click("Show log");
+    bench.wait_for_label(SEARCH);
+}
+
+fn type_words(bench: &mut Bench, words: &str) {
+    bench.window.get_by_label(SEARCH).focus();
+    bench.window.step();
+    bench.window.get_by_label(SEARCH).type_text(words);
+    bench.window.step();
+}
+
+fn clear_words(bench: &mut Bench) {
+    bench.window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    bench.window.step();
+    bench.window.key_press(Key::Backspace);
+    bench.window.step();
+}
+
+/// Lets the focus go, so that keys mean what they mean.
+fn leave(bench: &mut Bench) {
+    bench.window.ctx.memory_mut(|memory| {
+        if let Some(id) = memory.focused() {
+            memory.surrender_focus(id);
+        }
+    });
+    bench.window.step();
+}
+
+#[test]
+fn r_records_what_is_captioned_and_says_so() {
+    let mut bench = Bench::captioned();
+    assert!(!bench.shows("Recording") && !path(&bench).exists());
+    bench.window.key_press(Key::R);
+    bench.wait_for_part("● Recording");
+    bench.doors.source.show(20);
+    bench.wait_for_label(&caption_of(20));
+    bench.ask("Red?");
+    bench.wait_for_label(&answer_of("Red?", 20));
+    bench.click("Stop recording");
+    assert!(!bench.shows("● Recording"));
+    bench.doors.source.show(30);
+    bench.wait_for_label(&caption_of(30));
+    bench.wait("the recording to end", |_| true);
+    let deadline = Instant::now() + PATIENCE;
+    while entries(&bench).len() < 3 {
+        assert!(Instant::now() < deadline, "{:?}", entries(&bench));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mut said: Vec<_> = entries(&bench).into_iter().map(|found| (found.entry.id, found.entry)).collect();
+    said.sort_by_key(|(id, _)| *id);
+    let texts: Vec<_> = said.iter().map(|(_, entry)| entry.text.as_str()).collect();
+    // The caption that held when it began, and nothing from after its end.
+    assert_eq!(texts, [&*caption_of(10), &caption_of(20), &answer_of("Red?", 20)]);
+    assert_eq!(said[2].1.question.as_deref(), Some("Red?"));
+    let store = Store::open_existing(&path(&bench)).expect("opened");
+    assert!(store.thumbnail(said[0].0).expect("read").is_some());
+    let session = store.session(1).expect("read").expect("there");
+    assert_eq!((session.start.source.as_str(), session.start.card.model.as_str()), ("Fake camera", "fake"));
+    assert_eq!(said[0].1.figures.mean_log_prob, Some(-0.25));
+}
+
+#[test]
+fn a_flag_records_from_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = LogOptions { path: Some(folder.path().join("captions.db")), record: true, keep: Keep::default() };
+    let mut bench =
+        Bench::with_log(SourceScript::live(), EngineScript::default(), Some("camera"), Some("256m"), log, folder);
+    bench.wait_for_part("● Recording");
+    bench.doors.source.show(10);
+    bench.wait_for_part("● Recording · 1");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_said_and_captioning_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let diary = folder.path().join("diary");
+    std::fs::write(&diary, "This is a diary, not a log at all.").expect("written");
+    let log = LogOptions { path: Some(diary.clone()), record: true, keep: Keep::default() };
+    let mut bench =
+        Bench::with_log(SourceScript::live(), EngineScript::default(), Some("camera"), Some("256m"), log, folder);
+    bench.wait_for_part("is not a caption log");
+    bench.doors.source.show(10);
+    bench.wait_for_label(&caption_of(10));
+    bench.wait_for_part("● Not recording · 1 lost");
+    assert_eq!(std::fs::read_to_string(diary).expect("read"), "This is a diary, not a log at all.");
+    bench.click("Stop recording");
+    assert!(!bench.shows("is not a caption log"));
+}
+
+#[test]
+fn a_log_of_nobody_invites_to_record() {
+    let mut bench = Bench::captioned();
+    open_log(&mut bench);
+    bench.wait_for_part("Nothing was recorded yet.");
+    bench.click("Record (R)");
+    bench.wait_for_part("● Recording");
+    // The live tail: what is recorded appears without a deed.
+    bench.wait("the caption in the list", |window| {
+        window.query_by_role(Role::ListBoxOption).is_some_and(|row| row.accesskit_node().label().is_some())
+    });
+    bench.wait_for_label("1 entry");
+    bench.window.check_accessibility();
+}
+
+#[test]
+fn searching_filters_as_one_types() {
+    let mut bench = beside_a_log(90);
+    open_log(&mut bench);
+    bench.wait_for_label("91 entries");
+    bench.wait_for_part("Jug 89.");
+    type_words(&mut bench, "tea");
+    bench.wait_for_label("30 entries found");
+    bench.wait_for_part("Cup of tea 90.");
+    assert!(!bench.shows("Jug"));
+    type_words(&mut bench, " NOT 90");
+    bench.wait_for_label("29 entries found");
+    clear_words(&mut bench);
+    type_words(&mut bench, "nonsense");
+    bench.wait_for_part("Nothing was found.");
+    clear_words(&mut bench);
+    bench.wait_for_label("91 entries");
+    bench.click("Answers");
+    bench.wait_for_label("1 entry found");
+    bench.wait_for_part("Is it warm? Yes, it is.");
+}
+
+#[test]
+fn an_entry_is_large_when_clicked_and_can_be_marked_noted_deleted_and_put_back() {
+    let mut bench = beside_a_log(9);
+    open_log(&mut bench);
+    bench.wait_for_part("Jug 8.");
+    bench.window.query_all_by_label_contains("Jug 8.").next().expect("a row").click();
+    bench.wait_for_label("Back to live");
+    bench.wait_for_label("Front door");
+    bench.window.check_accessibility();
+    leave(&mut bench);
+    bench.window.key_press(Key::B);
+    bench.wait_for_label("Remove bookmark");
+
+    bench.window.get_by_label("Note").focus();
+    bench.window.step();
+    bench.window.get_by_label("Note").type_text("lukewarm");
+    bench.window.step();
+    bench.window.key_press(Key::Enter);
+    bench.wait("the note in the list", |window| window.query_all_by_label_contains("· note").next().is_some());
+    let noted = entries(&bench).into_iter().find(|found| found.entry.bookmarked).expect("a bookmark").entry;
+    assert_eq!((noted.text.as_str(), noted.note.as_deref()), ("Jug 8.", Some("lukewarm")));
+
+    leave(&mut bench);
+    bench.window.key_press(Key::Delete);
+    bench.wait_for_label("9 entries");
+    bench.wait("the entry to go", |window| window.query_all_by_label_contains("Jug 8.").next().is_none());
+    assert!(!bench.shows("Back to live"));
+    bench.click("Undo");
+    bench.wait_for_label("10 entries");
+    bench.wait_for_part("Jug 8.");
+    assert_eq!(entries(&bench).len(), 10);
+}
+
+#[test]
+fn the_keyboard_reaches_every_entry_and_closes_what_it_opened() {
+    let mut bench = beside_a_log(90);
+    leave(&mut bench);
+    bench.window.key_press(Key::L);
+    bench.wait_for_part("Jug 89.");
+    // From the search box, which has the focus, down into the list.
+    bench.window.key_press(Key::ArrowDown);
+    bench.window.step();
+    bench.window.step();
+    bench.window.key_press(Key::End);
+    bench.wait_for_part("Jug 1.");
+    bench.window.key_press(Key::Enter);
+    bench.wait_for_label("Back to live");
+    bench.wait("the oldest entry", |window| window.query_by_label("Jug 1.").is_some());
+    bench.window.key_press(Key::ArrowUp);
+    bench.wait("the one before it", |window| window.query_by_label("Jug 2.").is_some());
+    bench.window.key_press(Key::Home);
+    bench.wait("the newest", |window| window.query_by_label("Is it warm?").is_some());
+    leave(&mut bench);
+    bench.window.key_press(Key::Escape);
+    bench.wait("the live picture's place", |window| window.query_by_label("Back to live").is_none());
+    bench.window.key_press(Key::L);
+    bench.wait("the panel to close", |window| window.query_by_label(SEARCH).is_none());
+}
+
+#[test]
+fn the_timeline_goes_to_a_moment() {
+    let mut bench = beside_a_log(9);
+    open_log(&mut bench);
+    bench.wait_for_part("Timeline of the day, 10 entries");
+    let label = "Timeline of the day, 10 entries";
+    bench.window.get_by_label(label).focus();
+    bench.window.step();
+    bench.window.step();
+    bench.window.key_press(Key::ArrowRight);
+    bench.wait_for_label("Back to live");
+    bench.wait("the first entry", |window| window.query_by_label("Jug 1.").is_some());
+    bench.click("Day before");
+    bench.wait_for_part("Timeline of the day, 0 entries");
+    bench.wait_for_label("Yesterday");
+}
+
+#[test]
+fn an_export_asks_for_a_file_and_says_what_it_wrote() {
+    let mut bench = beside_a_log(9);
+    let file = bench.folder.path().join("captions");
+    *bench.doors.chosen.lock().expect("no thread panicked") = Some(file.clone());
+    open_log(&mut bench);
+    bench.wait_for_label("10 entries");
+    bench.click("Export…");
+    bench.wait_for_label("Export the log");
+    bench.click("CSV");
+    bench.click("Choose file…");
+    bench.wait_for_part("Wrote 10 entries to");
+    let text = std::fs::read_to_string(file.with_extension("csv")).expect("a file");
+    assert_eq!(text.lines().count(), 11);
+    bench.click("Close");
+    assert!(!bench.shows("Export the log"));
+}
+
+#[test]
+fn a_window_beside_a_long_log_holds_a_little_of_it_and_rests() {
+    let mut bench = beside_a_log(3000);
+    open_log(&mut bench);
+    bench.wait_for_part("Jug 2999.");
+    leave(&mut bench);
+    bench.window.run();
+    let rows = bench.window.query_all_by_role(Role::ListBoxOption).count();
+    assert!((3..20).contains(&rows), "{rows}");
+    let delay = bench.window.output().viewport_output[&ViewportId::ROOT].repaint_delay;
+    assert!(delay > Duration::from_millis(500), "{delay:?}");
+}
