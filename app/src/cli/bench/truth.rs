@@ -182,9 +182,9 @@ mod tests {
     const FLOOR_SEED: u64 = 1;
     const FLOOR_COUNT: u32 = 100;
     /// True captions that the demo model must reach on them: the one in this tree reaches 76. To be raised with the model.
-    const CAPTION_FLOOR: usize = 72;
+    const CAPTION_FLOOR: usize = 97;
     /// The share of true answers that it must reach: the one in this tree reaches 639 of 753. To be raised with the model.
-    const ANSWER_FLOOR: f64 = 0.82;
+    const ANSWER_FLOOR: f64 = 0.97;
 
     /// The demo model with its eyes shut: whatever it is shown, it sees grey.
     struct Blind(Box<dyn Engine>);

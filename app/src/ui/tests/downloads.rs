@@ -73,16 +73,19 @@ fn downloading() -> (Bench, Arc<Far>) {
         fetched: AtomicUsize::default(),
         stopped: AtomicUsize::default(),
     });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = Some(folder.path().join("captions.db"));
     let options = Options {
         source: Some("camera".to_owned()),
         model: Some("256m".to_owned()),
         settings: Settings { gate: None, ..Settings::default() },
+        log: LogOptions { path, record: false, keep: Keep::default() },
         doors: Arc::<Far>::clone(&far),
     };
     let window = Harness::builder()
         .with_size([1180.0, 780.0])
         .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
-    let mut bench = Bench { window, doors: near };
+    let mut bench = Bench { window, doors: near, folder };
     bench.doors.source.show(10);
     bench.wait_for_label(&caption_of(10));
     bench.click("SmolVLM 256M");
