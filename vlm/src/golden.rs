@@ -12,6 +12,7 @@ use crate::fixtures::{self, Golden, relative_error};
 use crate::image::{Tiling, grid};
 use crate::model::Model;
 use crate::prompt::Part;
+use crate::reply::Reply;
 use crate::session::{Ask, Session};
 use crate::video::{Footage, video_turn};
 
@@ -66,6 +67,21 @@ impl Case {
     fn video(&self) -> Vec<Part> {
         let frames: Vec<_> = self.pictures.iter().cloned().enumerate().collect();
         video_turn(Footage { frames: frames.len(), fps: 1.0 }, frames, PROMPT)
+    }
+
+    /// What the program writes, `tokens` long.
+    fn reply(&self, tokens: usize) -> Reply {
+        let (cancel, max_tokens, ignore_end) = (Cancel::default(), tokens, true);
+        if self.tiling == Tiling::Frame {
+            let turn = Say { parts: &self.video(), max_tokens, ignore_end };
+            return Conversation::new(self.model.clone(), self.tiling)
+                .unwrap()
+                .say(turn, &cancel, &mut |_| {})
+                .unwrap();
+        }
+        let mut session = Session::new(self.model.clone()).unwrap();
+        session.look(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, &cancel).unwrap();
+        session.caption(Ask { prompt: PROMPT, max_tokens, ignore_end }, &cancel, &mut |_| {}).unwrap()
     }
 
     /// The ids of the whole prompt.
@@ -139,11 +155,7 @@ fn the_first_token_is_as_likely_as_to_the_oracle() {
         let logits = case.golden.tensor("logits");
         let last = logits.get(logits.dim(0).unwrap() - 1).unwrap();
         let told: Vec<f32> = candle_nn::ops::log_softmax(&last, 0).unwrap().to_vec1().unwrap();
-        let mut session = Session::new(case.model.clone()).unwrap();
-        let cancel = Cancel::default();
-        session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
-        let ask = Ask { prompt: PROMPT, max_tokens: 1, ignore_end: true };
-        let reply = session.caption(ask, &cancel, &mut |_| {}).unwrap();
+        let reply = case.reply(1);
         let (got, want) = (reply.mean_log_prob.unwrap(), told[reply.token_ids[0] as usize]);
         assert!((got - want).abs() < TOLERANCE * want.abs().max(1.0), "{name}: {got} for {want}");
     }
@@ -153,16 +165,7 @@ fn the_first_token_is_as_likely_as_to_the_oracle() {
 fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
     for (name, case) in cases() {
         let want = case.golden.ids("greedy_ids");
-        let cancel = Cancel::default();
-        let (max_tokens, ignore_end) = (want.len(), true);
-        let got = if case.tiling == Tiling::Frame {
-            let turn = Say { parts: &case.video(), max_tokens, ignore_end };
-            Conversation::new(case.model.clone(), case.tiling).unwrap().say(turn, &cancel, &mut |_| {}).unwrap()
-        } else {
-            let mut session = Session::new(case.model.clone()).unwrap();
-            session.look(&case.pictures.iter().collect::<Vec<_>>(), case.tiling, &cancel).unwrap();
-            session.caption(Ask { prompt: PROMPT, max_tokens, ignore_end }, &cancel, &mut |_| {}).unwrap()
-        };
+        let got = case.reply(want.len());
         assert_eq!(got.prompt_ids, case.golden.ids("input_ids"), "{name}");
         assert_eq!(got.token_ids.len(), want.len(), "{name}");
         for (i, margin) in case.golden.margins().into_iter().enumerate() {
