@@ -19,6 +19,12 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Int8 where the processor multiplies bytes faster than numbers in f32 (AVX-512 with VNNI), otherwise f32.
+    #[must_use]
+    pub fn fastest() -> Self {
+        if int8::is_fast() { Self::Int8 } else { Self::F32 }
+    }
+
     /// What its products run on, on this processor, in words.
     #[must_use]
     pub fn instructions(self) -> &'static str {

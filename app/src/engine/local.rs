@@ -60,7 +60,8 @@ fn precision(options: &EngineOptions) -> Result<vlm::Precision, EngineError> {
         }
     }
     match options.precision {
-        Precision::Auto | Precision::F32 => Ok(vlm::Precision::F32),
+        Precision::Auto => Ok(vlm::Precision::fastest()),
+        Precision::F32 => Ok(vlm::Precision::F32),
         Precision::Int8 => Ok(vlm::Precision::Int8),
         Precision::Bf16 => {
             Err(refused("The processor computes in f32 or int8, not in bf16: use --precision f32 or int8.".to_owned()))

@@ -31,6 +31,8 @@ type Tile = unsafe fn(rows: usize, a: *const u8, stride: usize, panel: *const i8
 pub(super) struct Dot {
     tile: Tile,
     name: &'static str,
+    /// Whether it is made for this: products and sums of bytes in one instruction.
+    fast: bool,
 }
 
 impl Dot {
@@ -46,14 +48,19 @@ impl Dot {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
-                all.push(Self { tile: x86::vnni, name: "AVX-512 VNNI" });
+                all.push(Self { tile: x86::vnni, name: "AVX-512 VNNI", fast: true });
             }
             if is_x86_feature_detected!("avx2") {
-                all.push(Self { tile: x86::avx2, name: "AVX2" });
+                all.push(Self { tile: x86::avx2, name: "AVX2", fast: false });
             }
         }
-        all.push(Self { tile: plain, name: "plain" });
+        all.push(Self { tile: plain, name: "plain", fast: false });
         all
+    }
+
+    /// Whether it is faster than products in f32.
+    pub(super) fn is_fast(self) -> bool {
+        self.fast
     }
 
     /// The instructions, in words.

@@ -22,3 +22,8 @@ pub(crate) use packed::{Bytes, Packed, Planes};
 pub(crate) fn instructions() -> &'static str {
     dot::Dot::best().name()
 }
+
+/// Whether the processor has instructions that multiply and add bytes at once.
+pub(crate) fn is_fast() -> bool {
+    dot::Dot::best().is_fast()
+}
