@@ -59,7 +59,7 @@ impl Text {
     /// Loads the weights under `model.text_model`, and `lm_head`; where that is absent, the embeddings serve for it.
     ///
     /// # Errors
-    /// As [`Checkpoint::tensor`].
+    /// As [`Checkpoint::tensor`](crate::checkpoint::Checkpoint::tensor).
     pub fn load(
         weights: &Weights<'_>,
         config: &Config,

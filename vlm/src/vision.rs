@@ -139,7 +139,8 @@ impl Vision {
     /// Encodes one tile into `[tokens per tile, text width]`.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] between layers once `cancel` is raised, or [`Error::Backend`].
+    /// [`Error::Cancelled`](crate::Error::Cancelled) between layers once `cancel` is raised, or
+    /// [`Error::Backend`](crate::Error::Backend).
     pub fn encode(&self, tile: &RgbImage, cancel: &Cancel) -> Result<Tensor> {
         let patches =
             Tensor::from_vec(self.patches(tile), (self.grid * self.grid, 3 * self.patch * self.patch), &self.device)?
