@@ -99,12 +99,14 @@ pub enum Found {
 /// # Errors
 /// When SQLite can't read the file.
 pub fn find(connection: &Connection) -> rusqlite::Result<Found> {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    // All from one moment: another program may be making the log right now.
+    let moment = connection.unchecked_transaction()?;
+    let pragma = |name: &str| moment.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let version = pragma("user_version")?;
     if pragma("application_id")? == APPLICATION_ID {
         return Ok(Found::Log(version));
     }
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(if tables == 0 && version == 0 { Found::Empty } else { Found::Foreign })
 }
 
