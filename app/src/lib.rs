@@ -10,5 +10,6 @@ pub mod frame;
 pub mod log;
 pub mod models;
 pub mod pipeline;
+mod plain;
 pub mod ui;
 mod waiter;

@@ -1,4 +1,5 @@
-//! Waits for work on the network, for callers that block: ends within a tenth of a second when nobody wants it any more.
+//! The network, for callers that block: waiting for work on it, which ends within a tenth of a second when nobody wants it any
+//! more, and what every request has in common.
 
 use std::future::Future;
 use std::io;
@@ -10,6 +11,18 @@ use vlm::Cancel;
 
 /// How often the flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// How this program names itself to servers.
+pub const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
+
+/// The innermost cause of a failed request, which is the one that says something: "connection refused".
+pub fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string().trim_end_matches('.').to_owned()
+}
 
 /// See the module.
 #[derive(Debug)]

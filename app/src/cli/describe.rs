@@ -13,11 +13,11 @@ use vlm::{Cancel, Footage, Reply, Stop, VideoSampling};
 
 use super::args::ModelArgs;
 use super::json::Description;
-use super::plain::lines;
 use super::{download, interrupt};
 use crate::capture::{self, Frames, picture_named};
 use crate::engine::local::{self, LocalEngine};
 use crate::engine::{Engine, EngineCard, EngineError, Request};
+use crate::plain::lines;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]

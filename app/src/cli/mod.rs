@@ -14,7 +14,6 @@ mod json;
 mod live;
 mod log;
 mod models;
-mod plain;
 mod recording;
 mod scene;
 mod watch;

@@ -16,12 +16,12 @@ use vlm::{Cancel, Stop};
 
 use super::args::{ModelArgs, open_source, seconds};
 use super::json::CaptionLine;
-use super::plain::one_line;
 use super::recording::{RecordArgs, Recording};
 use super::{download, interrupt};
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::{EngineCard, demo};
 use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
+use crate::plain::one_line;
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);

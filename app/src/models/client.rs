@@ -17,10 +17,9 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
 
 use super::hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
-use crate::waiter::Waiter;
+use crate::waiter::{USER_AGENT, Waiter, cause};
 
 const PUBLIC: &str = "https://huggingface.co";
-const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
 /// The file that stands for all of them while they are not listed yet.
 const FIRST: &str = "config.json";
 /// The branch that models are taken from.
@@ -114,13 +113,8 @@ impl HubClient {
     }
 
     fn unreachable(&self, id: &str, file: &str, error: &dyn std::error::Error) -> Fault {
-        // The innermost cause is the one that says something: "connection refused".
-        let mut cause = error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        let why = cause.to_string().trim_end_matches('.').to_owned();
-        Fault::Unreachable { endpoint: self.endpoint.clone(), id: id.to_owned(), file: file.to_owned(), why }
+        let (endpoint, id, file) = (self.endpoint.clone(), id.to_owned(), file.to_owned());
+        Fault::Unreachable { endpoint, id, file, why: cause(error) }
     }
 
     fn refused(&self, id: &str, file: Option<&str>, status: StatusCode, retry_after: Option<Duration>) -> Fault {

@@ -37,6 +37,12 @@ pub struct Recording {
     ended: (Sender<Status>, Receiver<Status>),
 }
 
+/// What is wrong where no log is named and the system knows no folder for one.
+pub fn no_folder() -> LogError {
+    let sentence = "The system knows no folder for your data. Start Sightline with --log FILE to name one.";
+    LogError::Request(sentence.to_owned())
+}
+
 /// News about recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordingNews {
@@ -74,8 +80,7 @@ impl Recording {
     /// When there is no place for a log, or the system starts no more threads. What is wrong with the file shows later.
     pub fn start(&mut self) -> Result<(), LogError> {
         let Some(path) = self.options.path.clone() else {
-            let sentence = "The system knows no folder for your data. Start Sightline with --log FILE to name one.";
-            return Err(LogError::Request(sentence.to_owned()));
+            return Err(no_folder());
         };
         let keep = self.options.keep;
         let open = move || {

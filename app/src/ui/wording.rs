@@ -74,19 +74,6 @@ pub fn entries(number: u64) -> String {
     if number == 1 { "1 entry".to_owned() } else { format!("{} entries", count(number)) }
 }
 
-/// How long something was on screen, such as `1.5 s`, `2 min` or `3.5 h`.
-#[must_use]
-pub fn length(ms: i64) -> String {
-    let seconds = ms as f64 / 1000.0;
-    if seconds < 99.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 5970.0 {
-        format!("{:.0} min", seconds / 60.0)
-    } else {
-        format!("{:.1} h", seconds / 3600.0)
-    }
-}
-
 /// A day, such as `Today` or `Mon 23 Nov 2026`.
 #[must_use]
 pub fn day(date: Date, today: Date) -> String {
@@ -105,12 +92,6 @@ pub fn moment(at: Moment) -> String {
     let written = at.rfc3339();
     let offset = written.get(written.len().saturating_sub(6)..).unwrap_or_default();
     format!("{} (UTC{offset})", at.civil().strftime("%a %-d %b %Y, %H:%M:%S%.3f"))
-}
-
-/// Words without line breaks and control characters.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The last part of a path or hub id, which people know it by.
@@ -154,13 +135,11 @@ mod tests {
     fn numbers_days_and_moments_are_written_for_people() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((entries(1), entries(2)), ("1 entry".to_owned(), "2 entries".to_owned()));
-        assert_eq!([0, 99_900, 120_000, 12_600_000].map(length), ["0.0 s", "99.9 s", "2 min", "3.5 h"]);
         let today = jiff::civil::date(2026, 11, 24);
         let days = [0, 1, 2].map(|back| day(today - jiff::Span::new().days(back), today));
         assert_eq!(days, ["Today", "Yesterday", "Sun 22 Nov 2026"]);
         let at = Moment::parse("2026-11-24T16:05:07.250+01:00").expect("a moment");
         assert_eq!(moment(at), "Tue 24 Nov 2026, 16:05:07.250 (UTC+01:00)");
-        assert_eq!(one_line("a\nb\u{1b}c"), "a b c");
     }
 
     #[test]

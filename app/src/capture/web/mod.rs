@@ -16,7 +16,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
 
 pub use self::public::is_public;
-use crate::waiter::Waiter;
+use crate::waiter::{USER_AGENT, Waiter, cause};
 
 /// The most that a picture may have, in bytes: a photograph of 100 megapixels has about as many.
 pub const MOST_BYTES: u64 = 32 << 20;
@@ -26,7 +26,6 @@ const MOST_REDIRECTS: usize = 5;
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long all of it may take.
 const LONGEST: Duration = Duration::from_mins(1);
-const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no picture. Displays as a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,11 +200,7 @@ fn unreachable(error: &reqwest::Error) -> Why {
     if error.is_timeout() {
         return Why::TooSlow;
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    Why::Unreachable(cause.to_string().trim_end_matches('.').to_owned())
+    Why::Unreachable(cause(error))
 }
 
 #[cfg(test)]

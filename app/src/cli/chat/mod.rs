@@ -20,10 +20,10 @@ use self::transcript::{Exchange, Said, Transcript};
 use super::args::ModelArgs;
 use super::download;
 use super::interrupt::{KILLED, Tasks};
-use super::plain::lines as plain_lines;
 use crate::capture::{picture_named, web};
 use crate::engine::conversation::{self, LocalConversation};
 use crate::engine::{EngineCard, EngineError};
+use crate::plain::lines as plain_lines;
 
 /// The command's arguments. An answer may be longer than a caption, and what is asked is typed.
 #[derive(Args, Clone, Debug)]

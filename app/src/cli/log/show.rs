@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::args::FilterArgs;
-use crate::cli::plain::{lines, one_line};
 use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
+use crate::plain::{length, lines, one_line};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;
@@ -99,18 +99,6 @@ fn in_a_line(found: &Found) -> String {
         (None, None) => entry.text.clone(),
     };
     format!("{:>7}{star} {time}  {:>8}  {}", entry.id, length(entry.duration_ms), one_line(&words))
-}
-
-/// A length of time for people: `1.5 s`, `2 min`, `3.5 h`.
-fn length(ms: i64) -> String {
-    let seconds = ms as f64 / 1000.0;
-    if seconds < 99.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 5970.0 {
-        format!("{:.0} min", seconds / 60.0)
-    } else {
-        format!("{:.1} h", seconds / 3600.0)
-    }
 }
 
 /// Shows an entry with everything that is known of it.
@@ -217,12 +205,5 @@ mod tests {
         };
         let line = in_a_line(&Found { entry, ..Found::default() });
         assert_eq!(line, "     12* 2026-11-24 16:05:07     1.5 s  A cup  [2J (mine)");
-    }
-
-    #[test]
-    fn lengths_have_the_unit_that_fits() {
-        for (ms, text) in [(0, "0.0 s"), (99_900, "99.9 s"), (120_000, "2 min"), (12_600_000, "3.5 h")] {
-            assert_eq!(length(ms), text);
-        }
     }
 }

@@ -5,6 +5,7 @@ use egui::{Grid, Image, Label, Layout, RichText, ScrollArea, TextEdit, TextureHa
 use super::super::icon::{self, Icon, Look};
 use super::super::{theme, wording};
 use crate::log::{Found, Kind, Session};
+use crate::plain;
 
 /// The widest that the words get, in points.
 const WIDEST: f32 = 720.0;
@@ -147,7 +148,7 @@ fn facts(ui: &mut Ui, found: &Found, session: &Session) {
     rows.push(("Captured", format!("{}, frame {}", wording::moment(entry.at), entry.frame)));
     if entry.kind == Kind::Caption {
         let said = if entry.repeats > 0 { format!(", said {} times", entry.repeats + 1) } else { String::new() };
-        rows.push(("On screen", format!("{}{said}", wording::length(entry.duration_ms))));
+        rows.push(("On screen", format!("{}{said}", plain::length(entry.duration_ms))));
     }
     let card = &session.start.card;
     rows.push(("Source", found.source.clone()));

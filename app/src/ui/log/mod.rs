@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Frame, Id, Key, Margin, Panel, Ui};
 
+use super::recording::no_folder;
 use super::theme;
 use crate::log::export::Format;
 use crate::log::{Filter, Kind, LogError, News, Order, Reader, Sort};
@@ -160,8 +161,7 @@ impl LogPanel {
 
     fn begin(&mut self) {
         let Some(path) = self.path.clone() else {
-            let sentence = "The system knows no folder for your data. Start Sightline with --log FILE to name one.";
-            self.trouble = Some(LogError::Request(sentence.to_owned()));
+            self.trouble = Some(no_folder());
             return;
         };
         match Reader::start(path, Arc::clone(&self.wake)) {

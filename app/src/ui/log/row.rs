@@ -6,8 +6,9 @@ use egui::{Color32, FontId, Rect, Response, TextFormat, TextureHandle, Ui, Widge
 use jiff::civil::Date;
 
 use super::super::icon::{self, Icon};
-use super::super::{theme, wording};
+use super::super::theme;
 use crate::log::{Entry, Found, Kind};
+use crate::plain;
 
 /// The height of the small picture, in points. It is 16:9, as most cameras are.
 const PICTURE: f32 = 15.0 * theme::GRID;
@@ -77,10 +78,10 @@ fn words(entry: &Entry, width: f32, colour: Color32, weak: Color32) -> LayoutJob
     let wrap = TextWrapping { max_width: width, max_rows: 2, ..TextWrapping::default() };
     let mut job = LayoutJob { wrap, ..LayoutJob::default() };
     if let Some(question) = &entry.question {
-        job.append(&wording::one_line(question), 0.0, format(weak));
+        job.append(&plain::one_line(question), 0.0, format(weak));
         job.append(" ", 0.0, format(weak));
     }
-    job.append(&wording::one_line(&entry.text), 0.0, format(colour));
+    job.append(&plain::one_line(&entry.text), 0.0, format(colour));
     job
 }
 
@@ -97,7 +98,7 @@ fn when(entry: &Entry, today: Date) -> String {
     match entry.kind {
         Kind::Caption => {
             when.push_str(" · ");
-            when.push_str(&wording::length(entry.duration_ms));
+            when.push_str(&plain::length(entry.duration_ms));
         }
         Kind::Answer => when.push_str(" · answer"),
     }
