@@ -84,8 +84,7 @@ fn weights_that_do_not_fit_the_configuration_are_named() {
     let e = load_changed("config.json", "/text_config/num_hidden_layers", json!(4));
     assert!(matches!(&e, Error::Weights { why } if why.contains("layers.3")), "{e}");
     let e = load_changed("config.json", "/text_config/vocab_size", json!(2048));
-    // The embeddings or the head, whichever is loaded first.
-    assert!(matches!(&e, Error::Weights { why } if why.contains("[1024, 96]") && why.contains("2048")), "{e}");
+    assert!(matches!(&e, Error::Weights { why } if why.contains("embed_tokens")), "{e}");
 }
 
 #[test]

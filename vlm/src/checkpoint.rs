@@ -1,11 +1,13 @@
 //! Safetensors files as named tensors of a chosen shape, number format and device.
 //!
 //! Files are mapped, one tensor at a time: a tensor's pages are released as soon as it is converted, so that loading
-//! needs the memory of the weights and of one tensor more, whatever format they are stored in.
+//! needs the memory of the weights and of one tensor more, whatever format they are stored in. A table of which few rows are
+//! wanted at a time stays in its file ([`Rows`]).
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
@@ -33,8 +35,9 @@ struct Shard {
     start: usize,
 }
 
+#[derive(Clone)]
 enum Data {
-    File(File),
+    File(Arc<File>),
     BuiltIn(&'static [u8]),
 }
 
@@ -42,6 +45,36 @@ enum Data {
 struct Place {
     shard: usize,
     info: TensorInfo,
+}
+
+/// A tensor of two dimensions that stays where it is stored.
+pub(crate) struct Rows {
+    data: Data,
+    path: PathBuf,
+    /// Where the first row begins.
+    start: usize,
+    width: usize,
+    stored: DType,
+    dtype: DType,
+    device: Device,
+}
+
+impl Rows {
+    /// The rows of these numbers, `[numbers, width]`, as the checkpoint makes its tensors.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when the file can't be read any more, or has fewer rows.
+    pub fn of(&self, numbers: &[u32]) -> Result<Tensor> {
+        let length = self.width * self.stored.size_in_bytes();
+        let mut bytes = Vec::with_capacity(numbers.len() * length);
+        for number in numbers {
+            let row = read(&self.data, self.start + *number as usize * length, Some(length))
+                .map_err(|source| Error::Read { path: self.path.clone(), source })?;
+            bytes.extend_from_slice(row.as_ref());
+        }
+        let rows = Tensor::from_raw_buffer(&bytes, self.stored, &[numbers.len(), self.width], &self.device)?;
+        Ok(rows.to_dtype(self.dtype)?)
+    }
 }
 
 /// Bytes of a shard, mapped or built in.
@@ -72,7 +105,7 @@ impl Checkpoint {
                 WeightFile::BuiltIn(path, content) => (path, Data::BuiltIn(content)),
                 WeightFile::OnDisk(path) => {
                     let file = File::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-                    (path, Data::File(file))
+                    (path, Data::File(Arc::new(file)))
                 }
             };
             let damaged = |why: String| Error::Damaged { path: path.clone(), why };
@@ -100,14 +133,24 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Weights`] when it is absent or of another shape, [`Error::Read`] when it can't be mapped.
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
-        Ok(self.stored(name, dims)?.to_dtype(self.dtype)?)
+        let (shard, (begin, end), stored) = self.find(name, dims)?;
+        let bytes = read(&shard.data, begin, Some(end - begin))
+            .map_err(|source| Error::Read { path: shard.path.clone(), source })?;
+        Ok(Tensor::from_raw_buffer(bytes.as_ref(), stored, dims, &self.device)?.to_dtype(self.dtype)?)
     }
 
-    /// Like [`Checkpoint::tensor`], in the format in which it is stored.
+    /// The tensor `name` of this many rows, each `width` long, left where it is.
     ///
     /// # Errors
-    /// The same.
-    pub fn stored(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
+    /// [`Error::Weights`] when it is absent or of another shape.
+    pub fn rows(&self, name: &str, count: usize, width: usize) -> Result<Rows> {
+        let (shard, (start, _), stored) = self.find(name, &[count, width])?;
+        let (data, path) = (shard.data.clone(), shard.path.clone());
+        Ok(Rows { data, path, start, width, stored, dtype: self.dtype, device: self.device.clone() })
+    }
+
+    /// The shard of a tensor, where it lies in the shard's file, and in which format.
+    fn find(&self, name: &str, dims: &[usize]) -> Result<(&Shard, (usize, usize), DType)> {
         let Some(place) = self.tensors.get(name) else {
             return Err(Error::Weights { why: format!("there is no tensor `{name}`") });
         };
@@ -120,9 +163,7 @@ impl Checkpoint {
         };
         let shard = &self.shards[place.shard];
         let (begin, end) = place.info.data_offsets;
-        let bytes = read(&shard.data, shard.start + begin, Some(end - begin))
-            .map_err(|source| Error::Read { path: shard.path.clone(), source })?;
-        Ok(Tensor::from_raw_buffer(bytes.as_ref(), stored, dims, &self.device)?)
+        Ok((shard, (shard.start + begin, shard.start + end), stored))
     }
 }
 
@@ -161,7 +202,7 @@ fn map(file: &File, start: usize, length: Option<usize>) -> std::io::Result<Byte
     let mut options = memmap2::MmapOptions::new();
     options.offset(start as u64).len(length);
     // SAFETY: the map is read-only, lies within the file as its length was checked just above, and lives only while one
-    // tensor is copied out of it. Another process that truncates the file within that moment ends this one; hub caches and
+    // tensor, or a row of it, is copied out of it. Another process that truncates the file within that moment ends this one; hub caches and
     // model folders are written under another name and renamed, so no well-behaved program does.
     Ok(Bytes::Mapped(unsafe { options.map(file)? }))
 }
@@ -200,7 +241,19 @@ mod tests {
             let f = folder(&bytes(dtype, &data));
             let x = open(&f).unwrap().tensor("x", &[2, 2]).unwrap();
             assert_eq!(x.to_vec2::<f32>().unwrap(), [[1.0, -2.0], [0.5, 4.0]], "{dtype:?}");
+            let rows = open(&f).unwrap().rows("x", 2, 2).unwrap().of(&[1, 0, 1]).unwrap();
+            assert_eq!(rows.to_vec2::<f32>().unwrap(), [[0.5, 4.0], [1.0, -2.0], [0.5, 4.0]], "{dtype:?}");
         }
+    }
+
+    #[test]
+    fn rows_that_the_file_has_lost_are_an_error() {
+        let f = folder(&bytes(Dtype::F32, &values()));
+        let rows = open(&f).unwrap().rows("x", 2, 2).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(f.path().join("model.safetensors")).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+        assert!(rows.of(&[0]).is_ok());
+        assert!(matches!(rows.of(&[1]), Err(Error::Read { .. })));
     }
 
     #[test]

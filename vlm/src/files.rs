@@ -144,6 +144,16 @@ impl ModelFiles {
         }
     }
 
+    /// The bytes of the weight files on the disk, as far as they are there; those that are part of the program count for nothing.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        let of_file = |file| match file {
+            WeightFile::OnDisk(path) => fs::metadata(path).map_or(0, |found| found.len()),
+            WeightFile::BuiltIn(..) => 0,
+        };
+        self.weights().into_iter().flatten().map(of_file).sum()
+    }
+
     fn shards(&self) -> Result<Vec<WeightFile>> {
         #[derive(serde::Deserialize)]
         struct Index {

@@ -3,13 +3,11 @@
 //! Follows `Idefics3ImageProcessorPil` of transformers 5.23, whose arithmetic (in double precision, truncated) decides every
 //! size. Makes 8-bit tiles; normalising them is the vision encoder's first step.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::F32x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 use crate::config::PreprocessorConfig;
 use crate::error::{Error, Result};
+use crate::resample;
 
 /// No picture is made larger than this along an edge (`MAX_IMAGE_SIZE`).
 const LARGEST_EDGE: usize = 4096;
@@ -117,10 +115,10 @@ pub(crate) fn tiles(picture: &RgbImage, tiling: Tiling, config: &PreprocessorCon
     let grid = grid(picture, tiling, config);
     // An uncut picture is resized twice, with its aspect ratio first, since the model was trained so.
     let longest = if tiling == Tiling::One { tile } else { config.size.longest_edge };
-    let mut resized = resize(picture, Size::of(picture).with_longest_edge(longest))?;
+    let mut resized = resize(picture, Size::of(picture).with_longest_edge(longest));
     let mut tiles = Vec::with_capacity(grid.tiles());
     if tiling == Tiling::Split {
-        resized = resize(&resized, Size::of(&resized).in_whole_tiles(tile))?;
+        resized = resize(&resized, Size::of(&resized).in_whole_tiles(tile));
         for row in 0..grid.rows {
             for column in 0..grid.columns {
                 let (x, y) = ((column * tile) as u32, (row * tile) as u32);
@@ -128,31 +126,12 @@ pub(crate) fn tiles(picture: &RgbImage, tiling: Tiling, config: &PreprocessorCon
             }
         }
     }
-    tiles.push(resize(&resized, square)?);
+    tiles.push(resize(&resized, square));
     Ok(tiles)
 }
 
-/// Lanczos with three lobes as Pillow does it: first along rows, then along columns, rounded to 8 bits after each. The
-/// passes run in f32, since `fast_image_resize`'s 8-bit ones keep too few bits of the weights to round as Pillow does.
-fn resize(picture: &RgbImage, to: Size) -> Result<RgbImage> {
-    let (width, height) = (to.width as u32, to.height as u32);
-    let narrowed = resize_one_way(picture, width, picture.height())?;
-    resize_one_way(&narrowed, width, height)
-}
-
-/// Resizes along the one edge that differs.
-fn resize_one_way(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage> {
-    if picture.dimensions() == (width, height) {
-        return Ok(picture.clone());
-    }
-    let unusable = |e: &dyn std::fmt::Display| Error::Picture { why: e.to_string() };
-    let values: Vec<F32x3> = picture.pixels().map(|p| F32x3::new(p.0.map(f32::from))).collect();
-    let source = TypedImageRef::new(picture.width(), picture.height(), &values).map_err(|e| unusable(&e))?;
-    let mut target = TypedImage::<F32x3>::new(width, height);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| unusable(&e))?;
-    let rounded = target.pixels().iter().flat_map(|p| p.0).map(|x| (x + 0.5).clamp(0.0, 255.0) as u8).collect();
-    RgbImage::from_raw(width, height, rounded).ok_or_else(|| unusable(&"its pixels do not fill its size"))
+fn resize(picture: &RgbImage, to: Size) -> RgbImage {
+    resample::resize(picture, to.width as u32, to.height as u32)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::fixtures;
 use crate::image::Tiling;
 use crate::matrix::Precision;
 use crate::model::{LoadOptions, Model};
-use crate::quality;
+use crate::quality::Comparison;
 use crate::session::{Ask, Session};
 
 const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
@@ -40,10 +40,14 @@ fn int8_stays_near_f32() {
         let exact = fixtures::load(&files);
         let other = Model::load(&files, int8(None)).unwrap();
         let picture = fixtures::picture("coffee");
-        let same = quality::compare(&exact, &exact, &picture, "What is this?", 12, &Cancel::default()).unwrap();
-        assert!(same.features == 0.0 && same.divergence.abs() < 1e-9 && same.agreed == 12 && same.same_reply);
-        let near = quality::compare(&exact, &other, &picture, "What is this?", 12, &Cancel::default()).unwrap();
-        assert!(near.features > 0.0 && near.features < 0.03, "{near:?}");
+        let compare = |other: &Model| {
+            let seen = Comparison::look(&exact, other, &picture, &Cancel::default()).unwrap();
+            (seen.features, seen.ask("What is this?", 12, &Cancel::default()).unwrap())
+        };
+        let (features, same) = compare(&exact);
+        assert!(features == 0.0 && same.divergence.abs() < 1e-9 && same.agreed == 12 && same.is_same_reply());
+        let (features, near) = compare(&other);
+        assert!(features > 0.0 && features < 0.03, "{features}");
         assert!(near.divergence > 0.0 && near.divergence < 0.01, "{near:?}");
     }
 }

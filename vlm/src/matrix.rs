@@ -51,10 +51,9 @@ impl Matrices {
         weights: &Weights<'_>,
         tensors: &[(&str, usize)],
         inputs: usize,
-        precision: Precision,
         planes: int8::Planes,
     ) -> Result<Self> {
-        match precision {
+        match weights.precision {
             Precision::F32 => {
                 let wide = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
                 Ok(Self::Wide(tensors.iter().map(wide).collect::<Result<Vec<_>>>()?))
@@ -74,6 +73,14 @@ impl Matrices {
                 let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
                 Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
             }
+        }
+    }
+
+    /// Bytes that a product reads.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Wide(all) => all.iter().map(|x| x.elem_count() * x.dtype().size_in_bytes()).sum(),
+            Self::Int8(packed, _) => packed.bytes(),
         }
     }
 

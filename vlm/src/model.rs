@@ -16,6 +16,7 @@ use crate::image::{self, Tiling};
 use crate::kv_cache::KvCache;
 use crate::matrix::Precision;
 use crate::prompt::Prompter;
+use crate::roofline::{Peaks, Work};
 use crate::text::Text;
 use crate::vision::Vision;
 use crate::weights::Weights;
@@ -38,6 +39,7 @@ pub struct Model {
     pub(crate) preprocessor: PreprocessorConfig,
     vision: Vision,
     text: Text,
+    work: Work,
     precision: Precision,
     /// The only threads that compute: every pass runs inside this pool, so that `threads` holds for all of it.
     pool: rayon::ThreadPool,
@@ -63,14 +65,15 @@ impl Model {
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        let weights = Weights::new(&checkpoint, files, keep_in.as_deref());
+        let weights = Weights::new(&checkpoint, files, precision, keep_in.as_deref());
         // On the pool, because weights that become bytes do so on all of its threads.
         let (vision, text) = pool.install(|| -> Result<_> {
-            let vision = Vision::load(&weights, &config, &preprocessor, precision, dtype, &device)?;
-            Ok((vision, Text::load(&weights, &config, precision, dtype, &device)?))
+            let vision = Vision::load(&weights, &config, &preprocessor, dtype, &device)?;
+            Ok((vision, Text::load(&weights, &config, dtype, &device)?))
         })?;
         weights.keep();
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, precision, pool })
+        let work = Work::of(&config, text.bytes());
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, work, precision, pool })
     }
 
     /// The checkpoint's name: its folder's or its repository's.
@@ -102,6 +105,20 @@ impl Model {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
+    }
+
+    /// What its stages ask of a machine.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    /// The most that this machine does with the model's threads, measured now.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when memory runs out.
+    pub fn peaks(&self) -> Result<Peaks> {
+        self.pool.install(Peaks::measure)
     }
 
     pub(crate) fn new_cache(&self) -> Result<KvCache> {

@@ -48,6 +48,7 @@ pub struct Session {
 
 /// The pictures in view.
 struct View {
+    tiles: Vec<RgbImage>,
     ids: Vec<u32>,
     /// What stands for the pictures, until the text model has evaluated it: from then on the view is in the cache.
     pending: Option<Tensor>,
@@ -102,23 +103,29 @@ impl Session {
 
     /// Takes pictures as the view that later calls are about, in place of the one before.
     ///
-    /// The vision encoder runs now; the text model evaluates the view together with the first instruction.
+    /// The vision encoder runs now; the text model evaluates the view together with the first instruction. Where the model
+    /// would see the very same pixels again (a paused video, a screen, a still), nothing is evaluated.
     ///
     /// # Errors
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is wrong with a picture. There is
     /// no view then.
     pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, cancel: &Cancel) -> Result<()> {
-        self.view = None;
-        self.cache.rewind(self.prefix.len());
+        let before = self.view.take();
         let grids: Vec<Grid> = pictures.iter().map(|p| grid(p, tiling, &self.model.preprocessor)).collect();
         let ids = self.model.prompter.view(&grids)?;
         self.model.check_length(self.prefix.len() + ids.len())?;
         let start = Instant::now();
         let tiles = self.model.tiles(pictures.iter().copied(), tiling)?;
         let preprocess = start.elapsed();
+        cancel.check()?;
+        if let Some(before) = before.filter(|before| before.ids == ids && before.tiles == tiles) {
+            self.view = Some(View { preprocess: before.preprocess + preprocess, ..before });
+            return Ok(());
+        }
+        self.cache.rewind(self.prefix.len());
         let start = Instant::now();
         let pending = self.model.encode(&tiles, cancel)?;
-        self.view = Some(View { ids, pending, preprocess, vision: start.elapsed() });
+        self.view = Some(View { tiles, ids, pending, preprocess, vision: start.elapsed() });
         Ok(())
     }
 

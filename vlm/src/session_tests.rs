@@ -73,6 +73,32 @@ fn a_view_leaves_nothing_behind_for_the_next() {
 }
 
 #[test]
+fn the_very_same_pixels_are_not_evaluated_again_and_say_the_same() {
+    let (model, coffee) = (model(), fixtures::picture("coffee"));
+    let mut session = looking_at(&model, &coffee);
+    // Before the text model has seen the view, and afterwards.
+    look(&mut session, &coffee);
+    let first = caption(&mut session);
+    look(&mut session, &coffee);
+    let again = caption(&mut session);
+    assert!(!first.timings.vision.is_zero() && again.timings.vision.is_zero());
+    assert_eq!((&again.token_ids, &again.prompt_ids), (&first.token_ids, &first.prompt_ids));
+    assert_eq!(again.draft.accepted, again.token_ids.len());
+    // The same pixels shown in another way are another view, and so are other pixels in between.
+    session.look(&[&coffee], Tiling::Split, &Cancel::default()).unwrap();
+    assert!(caption(&mut session).prompt_ids.len() > first.prompt_ids.len());
+    look(&mut session, &fixtures::picture("text"));
+    look(&mut session, &coffee);
+    let last = caption(&mut session);
+    assert!(!last.timings.vision.is_zero());
+    assert_eq!(last.token_ids, first.token_ids);
+    // A prefix stands before the view, so another one makes it another view.
+    session.set_prefix(&[], &Cancel::default()).unwrap();
+    look(&mut session, &coffee);
+    assert!(!caption(&mut session).timings.vision.is_zero());
+}
+
+#[test]
 fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
     let (model, picture) = (model(), fixtures::picture("coffee"));
     let mut session = Session::new(model.clone()).unwrap();

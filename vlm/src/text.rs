@@ -7,12 +7,13 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use crate::cancel::Cancel;
+use crate::checkpoint::Rows;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernels::int8::Planes;
 use crate::kernels::{attention, rms_norm, rotary, silu_mul};
 use crate::kv_cache::KvCache;
-use crate::matrix::{Matrices, Precision};
+use crate::matrix::Matrices;
 use crate::weights::Weights;
 
 /// The decoder with its embeddings and its head.
@@ -31,7 +32,8 @@ pub(crate) struct Text {
 
 /// A row of numbers for each token.
 enum Embeddings {
-    Table(Tensor),
+    /// Where the checkpoint has them: a reply touches few.
+    Table(Rows),
     /// The head's own matrix.
     Head(Arc<Matrices>),
 }
@@ -60,13 +62,7 @@ impl Text {
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`](crate::checkpoint::Checkpoint::tensor).
-    pub fn load(
-        weights: &Weights<'_>,
-        config: &Config,
-        precision: Precision,
-        dtype: DType,
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn load(weights: &Weights<'_>, config: &Config, dtype: DType, device: &Device) -> Result<Self> {
         let t = &config.text;
         let model = "model.text_model";
         let shape = Shape {
@@ -77,21 +73,23 @@ impl Text {
         };
         let table = format!("{model}.embed_tokens.weight");
         let checkpoint = weights.checkpoint;
-        let tied = !checkpoint.has("lm_head.weight");
-        let head = if tied { table.as_str() } else { "lm_head.weight" };
-        let lm_head =
-            Arc::new(Matrices::load(weights, &[(head, t.vocab_size)], t.hidden_size, precision, Planes::One)?);
-        let embed_tokens = if tied {
-            Embeddings::Head(Arc::clone(&lm_head))
+        let matrix = |name| {
+            let head = Matrices::load(weights, &[(name, t.vocab_size)], t.hidden_size, Planes::One)?;
+            Ok::<_, Error>(Arc::new(head))
+        };
+        let (embed_tokens, lm_head) = if checkpoint.has("lm_head.weight") {
+            let embeddings = checkpoint.rows(&table, t.vocab_size, t.hidden_size)?;
+            (Embeddings::Table(embeddings), matrix("lm_head.weight")?)
         } else {
-            Embeddings::Table(checkpoint.stored(&table, &[t.vocab_size, t.hidden_size])?)
+            let head = matrix(&table)?;
+            (Embeddings::Head(Arc::clone(&head)), head)
         };
         let half = shape.head_dim / 2;
         let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
         Ok(Self {
             embed_tokens,
             layers: (0..t.num_hidden_layers)
-                .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config, precision))
+                .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config))
                 .collect::<Result<Vec<_>>>()?,
             norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
             lm_head,
@@ -108,6 +106,13 @@ impl Text {
         self.shape.context
     }
 
+    /// Bytes of the matrices that are read for every pass, the head included.
+    pub fn bytes(&self) -> usize {
+        let layer =
+            |l: &Layer| [&l.qkv, &l.o_proj, &l.gate_up, &l.down_proj].map(Matrices::bytes).iter().sum::<usize>();
+        self.layers.iter().map(layer).sum::<usize>() + self.lm_head.bytes()
+    }
+
     /// An empty cache of this model's shape.
     ///
     /// # Errors
@@ -120,12 +125,10 @@ impl Text {
     /// The embeddings of `ids`, `[ids, width]`.
     ///
     /// # Errors
-    /// [`Error::Backend`].
+    /// [`Error::Backend`], or [`Error::Read`] when the checkpoint's file is gone.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         match &self.embed_tokens {
-            Embeddings::Table(table) => {
-                Ok(table.index_select(&Tensor::new(ids, &self.device)?, 0)?.to_dtype(self.dtype)?)
-            }
+            Embeddings::Table(table) => table.of(ids),
             Embeddings::Head(head) => Ok(head.outputs(ids)?),
         }
     }
@@ -170,14 +173,14 @@ impl Text {
 }
 
 impl Layer {
-    fn load(weights: &Weights<'_>, name: &str, config: &Config, precision: Precision) -> Result<Self> {
+    fn load(weights: &Weights<'_>, name: &str, config: &Config) -> Result<Self> {
         let t = &config.text;
         let width = t.hidden_size;
         let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
         let matrices = |parts: &[(&str, usize)], inputs, planes| {
             let names: Vec<_> = parts.iter().map(|(part, n)| (format!("{name}.{part}.weight"), *n)).collect();
             let names: Vec<_> = names.iter().map(|(name, n)| (name.as_str(), *n)).collect();
-            Matrices::load(weights, &names, inputs, precision, planes)
+            Matrices::load(weights, &names, inputs, planes)
         };
         let norm = |part: &str| weights.checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
         let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", keys), ("self_attn.v_proj", keys)];

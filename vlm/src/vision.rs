@@ -2,6 +2,8 @@
 //!
 //! Tensor names and order of operations are those of `Idefics3VisionTransformer` and `Idefics3Connector` in transformers.
 
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
@@ -9,19 +11,18 @@ use crate::cancel::Cancel;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
 use crate::error::Result;
-use crate::kernels::{attention, gelu_tanh, int8, layer_norm, linear};
-use crate::matrix::Precision;
+use crate::kernels::int8::{self, Planes};
+use crate::kernels::{attention, gelu_tanh, layer_norm, linear};
+use crate::matrix::{Matrices, Precision};
 use crate::weights::Weights;
 
 /// Encoder and connector.
 pub(crate) struct Vision {
-    normalise: [[f32; 256]; 3],
-    patch_embedding: Linear,
+    encoder: Encoder,
     position_embedding: Tensor,
-    layers: Layers,
     post_layernorm: Norm,
     /// The connector's only matrix, `[text width, vision width * scale_factor^2]`.
-    projection: Tensor,
+    projection: Matrices,
     grid: usize,
     patch: usize,
     heads: usize,
@@ -30,9 +31,21 @@ pub(crate) struct Vision {
     dtype: DType,
 }
 
-enum Layers {
-    Wide(Vec<Layer>),
-    Int8(Vec<int8::Layer>),
+/// Patch embedding and layers.
+enum Encoder {
+    Wide {
+        /// What each byte of each channel becomes.
+        normalise: [[f32; 256]; 3],
+        patch_embedding: Linear,
+        layers: Vec<Layer>,
+    },
+    Int8 {
+        /// Of bytes as they are: normalising them is part of its weights and bias.
+        patch_embedding: int8::Affine,
+        layers: Vec<int8::Layer>,
+        /// Left behind by the last tile for the next, whichever session it is of.
+        buffers: Mutex<int8::Buffers>,
+    },
 }
 
 #[expect(clippy::struct_field_names, reason = "named as the checkpoint names its tensors")]
@@ -89,7 +102,6 @@ impl Vision {
         weights: &Weights<'_>,
         config: &Config,
         preprocessor: &PreprocessorConfig,
-        precision: Precision,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
@@ -98,35 +110,27 @@ impl Vision {
         let (width, patch, grid) = (v.hidden_size, v.patch_size, v.grid());
         let model = "model.vision_model";
         let embeddings = format!("{model}.embeddings");
-        // A convolution whose stride is its kernel is a product with flattened patches.
-        let inputs = 3 * patch * patch;
-        let kernel = checkpoint.tensor(&format!("{embeddings}.patch_embedding.weight"), &[width, 3, patch, patch])?;
-        let patch_embedding = Linear {
-            weight: kernel.reshape((width, inputs))?,
-            bias: checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?,
+        let names = (0..v.num_hidden_layers).map(|n| format!("{model}.encoder.layers.{n}"));
+        let encoder = match weights.precision {
+            Precision::F32 => Encoder::Wide {
+                normalise: normalising_table(preprocessor),
+                patch_embedding: patch_embedding(checkpoint, &embeddings, width, patch)?,
+                layers: names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<_>>()?,
+            },
+            Precision::Int8 => Encoder::Int8 {
+                patch_embedding: quantised_patch_embedding(weights, &embeddings, (width, patch), preprocessor)?,
+                layers: names.map(|name| quantised_layer(weights, &name, config)).collect::<Result<_>>()?,
+                buffers: Mutex::default(),
+            },
         };
         let positions = format!("{embeddings}.position_embedding.weight");
-        let names = (0..v.num_hidden_layers).map(|n| format!("{model}.encoder.layers.{n}"));
-        let layers = match precision {
-            Precision::F32 => {
-                Layers::Wide(names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<Vec<_>>>()?)
-            }
-            Precision::Int8 => {
-                Layers::Int8(names.map(|name| quantised_layer(weights, &name, config)).collect::<Result<Vec<_>>>()?)
-            }
-        };
-        let projection = checkpoint.tensor(
-            "model.connector.modality_projection.proj.weight",
-            &[config.text.hidden_size, width * config.scale_factor.pow(2)],
-        )?;
+        let projection = [("model.connector.modality_projection.proj.weight", config.text.hidden_size)];
         Ok(Self {
-            normalise: normalising_table(preprocessor),
-            patch_embedding,
+            encoder,
             // A full tile's position ids are 0..grid*grid, so the table is added as it is.
             position_embedding: checkpoint.tensor(&positions, &[grid * grid, width])?,
-            layers,
             post_layernorm: Norm::load(checkpoint, &format!("{model}.post_layernorm"), width, v.layer_norm_eps)?,
-            projection,
+            projection: Matrices::load(weights, &projection, width * config.scale_factor.pow(2), Planes::One)?,
             grid,
             patch,
             heads: v.num_attention_heads,
@@ -142,40 +146,52 @@ impl Vision {
     /// [`Error::Cancelled`](crate::Error::Cancelled) between layers once `cancel` is raised, or
     /// [`Error::Backend`](crate::Error::Backend).
     pub fn encode(&self, tile: &RgbImage, cancel: &Cancel) -> Result<Tensor> {
-        let patches =
-            Tensor::from_vec(self.patches(tile), (self.grid * self.grid, 3 * self.patch * self.patch), &self.device)?
-                .to_dtype(self.dtype)?;
-        let mut x = (self.patch_embedding.forward(&patches)? + &self.position_embedding)?;
-        match &self.layers {
-            Layers::Wide(layers) => {
+        let x = match &self.encoder {
+            Encoder::Wide { normalise, patch_embedding, layers } => {
+                let shape = (self.grid * self.grid, 3 * self.patch * self.patch);
+                let patches = Tensor::from_vec(self.patches(tile, normalise), shape, &self.device)?;
+                let mut x = (patch_embedding.forward(&patches.to_dtype(self.dtype)?)? + &self.position_embedding)?;
                 for layer in layers {
                     cancel.check()?;
                     x = layer.forward(&x, self.heads)?;
                 }
+                x
             }
-            Layers::Int8(layers) => {
+            Encoder::Int8 { patch_embedding, layers, buffers } => {
+                let mut rows = vec![0.0; self.position_embedding.elem_count()];
+                let (pixels, width) = (tile.as_raw().as_slice(), tile.width() as usize);
+                int8::embed(
+                    int8::Tile { pixels, width, patch: self.patch, grid: self.grid },
+                    patch_embedding,
+                    &mut rows,
+                );
+                let x = (Tensor::from_vec(rows, self.position_embedding.shape(), &self.device)?
+                    + &self.position_embedding)?;
                 let mut rows = x.flatten_all()?.to_vec1::<f32>()?;
-                let mut buffers = int8::Buffers::default();
+                // Taken, not held: a thread that waits for another's part of a layer may begin a tile of another session.
+                let mut own = std::mem::take(&mut *buffers.lock().unwrap_or_else(PoisonError::into_inner));
                 for layer in layers {
                     cancel.check()?;
-                    layer.forward(&mut rows, &mut buffers);
+                    layer.forward(&mut rows, &mut own);
                 }
-                x = Tensor::from_vec(rows, x.shape(), &self.device)?;
+                *buffers.lock().unwrap_or_else(PoisonError::into_inner) = own;
+                Tensor::from_vec(rows, x.shape(), &self.device)?
             }
-        }
+        };
         let x = self.post_layernorm.forward(&x)?;
-        Ok(linear(&self.pixel_shuffle(&x)?, &self.projection, None)?)
+        let [x] = self.projection.multiply(&self.pixel_shuffle(&x)?)?;
+        Ok(x)
     }
 
     /// The pixels of a tile as rows of `(channel, row, column)`, one a patch, normalised: `(x / 255 - mean) / std`.
-    fn patches(&self, tile: &RgbImage) -> Vec<f32> {
+    fn patches(&self, tile: &RgbImage, normalise: &[[f32; 256]; 3]) -> Vec<f32> {
         let side = self.patch;
         let stride = tile.width() as usize * 3;
         let pixels = tile.as_raw();
         let mut out = Vec::with_capacity(self.grid * self.grid * 3 * side * side);
         for patch_row in 0..self.grid {
             for patch_column in 0..self.grid {
-                for (channel, normalise) in self.normalise.iter().enumerate() {
+                for (channel, normalise) in normalise.iter().enumerate() {
                     for y in patch_row * side..(patch_row + 1) * side {
                         let row = &pixels[y * stride + patch_column * side * 3..][..side * 3];
                         out.extend(row.iter().skip(channel).step_by(3).map(|x| normalise[*x as usize]));
@@ -226,9 +242,39 @@ impl Layer {
     }
 }
 
+/// The convolution whose stride is its kernel, as a product with flattened patches.
+fn patch_embedding(checkpoint: &Checkpoint, embeddings: &str, width: usize, patch: usize) -> Result<Linear> {
+    let kernel = checkpoint.tensor(&format!("{embeddings}.patch_embedding.weight"), &[width, 3, patch, patch])?;
+    Ok(Linear {
+        weight: kernel.reshape((width, 3 * patch * patch))?,
+        bias: checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?,
+    })
+}
+
+/// The same as bytes, of pixels that are not normalised: `w (x / 255 - mean) / std + b` is `w / (255 std) x + (b - w mean / std)`.
+fn quantised_patch_embedding(
+    weights: &Weights<'_>,
+    embeddings: &str,
+    (width, patch): (usize, usize),
+    preprocessor: &PreprocessorConfig,
+) -> Result<int8::Affine> {
+    let Linear { weight, bias } = patch_embedding(weights.checkpoint, embeddings, width, patch)?;
+    let of_channel = |values: [f64; 3]| Tensor::new(&values, &Device::Cpu)?.to_dtype(DType::F32)?.reshape((1, 3, 1));
+    let deviation = preprocessor.image_std.map(f64::from);
+    let mean: [f64; 3] = std::array::from_fn(|c| f64::from(preprocessor.image_mean[c]) / deviation[c]);
+    let kernel = weight.reshape((width, 3, patch * patch))?;
+    let bias = (bias - kernel.broadcast_mul(&of_channel(mean)?)?.sum((1, 2))?)?;
+    let scaled = kernel.broadcast_mul(&of_channel(deviation.map(|d| preprocessor.rescale_factor / d))?)?;
+    let name = format!("{embeddings}.patch_embedding.weight");
+    let packed = weights.packed_from(&name, (width, 3 * patch * patch), Planes::Two, || {
+        Ok(vec![scaled.flatten_all()?.to_vec1::<f32>()?])
+    })?;
+    Ok(int8::Affine::new(packed, &bias.to_vec1::<f32>()?))
+}
+
 /// A layer as bytes.
 fn quantised_layer(weights: &Weights<'_>, name: &str, config: &Config) -> Result<int8::Layer> {
-    use int8::Planes::{One, Two};
+    use Planes::{One, Two};
 
     let v = &config.vision;
     let (width, wide) = (v.hidden_size, v.intermediate_size);

@@ -18,9 +18,10 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::files::{ModelFiles, WeightFile};
 use crate::kernels::int8::{Bytes, Packed, Planes};
+use crate::matrix::Precision;
 
 /// Changes whenever the same checkpoint would make other bytes.
-const MAKE: &str = "1";
+const MAKE: &str = "2";
 const SUFFIX: &str = ".int8.safetensors";
 /// Where the digest of the tensors stands in the file's own description.
 const DIGEST: &str = "xxh3";
@@ -28,6 +29,7 @@ const DIGEST: &str = "xxh3";
 /// What layers load from.
 pub(crate) struct Weights<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) precision: Precision,
     kept: Option<Kept>,
     made: Mutex<Vec<(String, Arc<Packed>)>>,
     path: Option<PathBuf>,
@@ -42,8 +44,14 @@ struct Kept {
 
 impl<'a> Weights<'a> {
     /// `folder` is where matrices in bytes are kept, if anywhere.
-    pub(crate) fn new(checkpoint: &'a Checkpoint, files: &ModelFiles, folder: Option<&Path>) -> Self {
-        let path = folder.and_then(|folder| Some(folder.join(file_name(files)?)));
+    pub(crate) fn new(
+        checkpoint: &'a Checkpoint,
+        files: &ModelFiles,
+        precision: Precision,
+        folder: Option<&Path>,
+    ) -> Self {
+        let path =
+            folder.filter(|_| precision == Precision::Int8).and_then(|folder| Some(folder.join(file_name(files)?)));
         let kept = path.as_deref().and_then(|path| match Kept::open(path) {
             Ok(kept) => kept,
             Err(why) => {
@@ -51,7 +59,7 @@ impl<'a> Weights<'a> {
                 None
             }
         });
-        Self { checkpoint, kept, made: Mutex::default(), path }
+        Self { checkpoint, precision, kept, made: Mutex::default(), path }
     }
 
     /// Some tensors of `inputs` under one another, each named with its outputs, in bytes.
@@ -59,15 +67,30 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// As [`Checkpoint::tensor`].
     pub(crate) fn packed(&self, tensors: &[(&str, usize)], inputs: usize, planes: Planes) -> Result<Arc<Packed>> {
-        let name = tensors[0].0;
         let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
+        self.packed_from(tensors[0].0, (outputs, inputs), planes, || {
+            let wide = |(name, outputs): &(&str, usize)| {
+                Ok(self.checkpoint.tensor(name, &[*outputs, inputs])?.flatten_all()?.to_vec1::<f32>()?)
+            };
+            tensors.iter().map(wide).collect()
+        })
+    }
+
+    /// The matrix of `[outputs, inputs]` that is kept as `name`, or else made of those under one another that `wide` gives.
+    ///
+    /// # Errors
+    /// Those of `wide`.
+    pub(crate) fn packed_from(
+        &self,
+        name: &str,
+        (outputs, inputs): (usize, usize),
+        planes: Planes,
+        wide: impl FnOnce() -> Result<Vec<Vec<f32>>>,
+    ) -> Result<Arc<Packed>> {
         if let Some(packed) = self.kept.as_ref().and_then(|kept| kept.packed(name, outputs, inputs, planes)) {
             return Ok(Arc::new(packed));
         }
-        let mut wide = Vec::new();
-        for (name, outputs) in tensors {
-            wide.push(self.checkpoint.tensor(name, &[*outputs, inputs])?.flatten_all()?.to_vec1::<f32>()?);
-        }
+        let wide = wide()?;
         let wide: Vec<_> = wide.iter().map(Vec::as_slice).collect();
         let packed = Arc::new(Packed::quantise(&wide, inputs, planes));
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&packed)));
@@ -170,12 +193,10 @@ fn write(path: &Path, made: &[(String, Arc<Packed>)]) -> std::result::Result<(),
     let metadata = HashMap::from([(DIGEST.to_owned(), format!("{:032x}", digest.digest128()))]);
     let folder = path.parent().ok_or("it has no folder")?;
     fs::create_dir_all(folder)?;
-    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
-    let written = safetensors::serialize_to_file(views, Some(metadata), &unfinished);
-    if let Err(e) = written.map_err(Into::into).and_then(|()| Ok(fs::rename(&unfinished, path)?)) {
-        let _ = fs::remove_file(&unfinished);
-        return Err(e);
-    }
+    // A name of its own, so that two that load the same model never write to one file.
+    let unfinished = tempfile::NamedTempFile::new_in(folder)?;
+    safetensors::serialize_to_file(views, Some(metadata), unfinished.path())?;
+    unfinished.persist(path)?;
     forget_older(folder, path);
     Ok(())
 }

@@ -14,6 +14,9 @@ use vlm::{
 use super::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
 use super::{Engine, EngineCard, EngineError, Request, demo};
 
+/// Bytes of a checkpoint from which on keeping its weights in bytes saves time: fewer are made as fast as they are read.
+const WORTH_KEEPING: u64 = 16 << 20;
+
 /// A model on this machine.
 pub struct LocalEngine {
     model: Arc<Model>,
@@ -38,7 +41,8 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let precision = precision(options)?;
     let files = find(model)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
-    let loaded = Model::load(&files, LoadOptions { threads, precision, keep_in: kept_weights() }).map_err(failed)?;
+    let keep_in = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
+    let loaded = Model::load(&files, LoadOptions { threads, precision, keep_in }).map_err(failed)?;
     let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: name(precision).into() };
     Ok((Arc::new(loaded), card))
 }
@@ -99,16 +103,10 @@ fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
 }
 
 impl LocalEngine {
-    /// Threads that compute.
+    /// The model that answers.
     #[must_use]
-    pub fn threads(&self) -> usize {
-        self.session.model().threads()
-    }
-
-    /// The vectors that the products run on, in words.
-    #[must_use]
-    pub fn instructions(&self) -> &'static str {
-        self.session.model().precision().instructions()
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Evaluates whole turns once, to stand before every view from now on.
@@ -135,9 +133,7 @@ impl LocalEngine {
         let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, cancel);
         or_cancelled(looked.and_then(|()| self.session.ask(asked(request), cancel, on_text)))
     }
-}
 
-impl LocalEngine {
     /// How the model was trained to look at videos, if it was.
     #[must_use]
     pub fn video_sampling(&self) -> Option<VideoSampling> {

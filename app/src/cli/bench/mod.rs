@@ -1,6 +1,7 @@
 //! `sightline bench`: what can be measured of a model on this machine. One file a measure.
 
 mod quality;
+mod roofline;
 mod stages;
 mod truth;
 

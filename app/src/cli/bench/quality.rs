@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, quality};
+use vlm::Cancel;
+use vlm::quality::{Comparison, Difference};
 
 use crate::capture::decode::read_picture;
 use crate::capture::scene::paint;
@@ -103,19 +104,19 @@ pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &Cancel::default())?;
     let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options })?;
     let (other, card) = local::load(&args.model.model, &options)?;
-    let pictures = pictures(&args.images)?;
     let cancel = Cancel::default();
+    let failed = "The model failed while it was compared";
+    let look = |picture| Comparison::look(&exact, &other, picture, &cancel).context(failed);
+    let seen = pictures(&args.images)?.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
     let mut all = Vec::new();
     for number in 0..args.prompts as usize {
         // Every form and thing comes early, whatever the number of prompts.
         let thing = THINGS[number % THINGS.len()];
         let prompt = FORMS[(number + number / THINGS.len()) % FORMS.len()].replace("{}", thing);
-        let picture = &pictures[number % pictures.len()];
-        let difference = quality::compare(&exact, &other, picture, &prompt, args.tokens as usize, &cancel)
-            .context("The model failed while it was compared")?;
-        all.push(difference);
+        let seen = &seen[number % seen.len()];
+        all.push(seen.ask(&prompt, args.tokens as usize, &cancel).context(failed)?);
     }
-    let report = report(&card.model, &card.precision, &all);
+    let report = report(&card.model, &card.precision, &seen, &all);
     writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -127,19 +128,18 @@ fn pictures(paths: &[PathBuf]) -> anyhow::Result<Vec<RgbImage>> {
     paths.iter().map(|path| Ok(read_picture(path)?)).collect()
 }
 
-fn report(model: &str, precision: &str, all: &[quality::Difference]) -> Report {
+fn report(model: &str, precision: &str, seen: &[Comparison<'_>], all: &[Difference]) -> Report {
     let count = all.len().max(1) as f64;
     let tokens: usize = all.iter().map(|d| d.tokens).sum();
-    let worst = |of: fn(&quality::Difference) -> f64| all.iter().map(of).fold(0.0, f64::max);
     Report {
         model: model.to_owned(),
         precision: precision.to_owned(),
         prompts: all.len(),
         tokens,
         mean_divergence: all.iter().map(|d| d.divergence).sum::<f64>() / count,
-        worst_divergence: worst(|d| d.divergence),
-        worst_features: worst(|d| d.features),
+        worst_divergence: all.iter().map(|d| d.divergence).fold(0.0, f64::max),
+        worst_features: seen.iter().map(|s| s.features).fold(0.0, f64::max),
         agreement: all.iter().map(|d| d.agreed).sum::<usize>() as f64 / tokens.max(1) as f64,
-        same_replies: all.iter().filter(|d| d.same_reply).count() as f64 / count,
+        same_replies: all.iter().filter(|d| d.is_same_reply()).count() as f64 / count,
     }
 }

@@ -1,8 +1,8 @@
 //! `sightline bench [IMAGE]`: how long each stage of a caption takes on this machine, and how much memory it needs.
 //!
-//! Every round measures the same four things in turn, so that a machine whose speed drifts slows all of them alike: a caption
-//! of a new view, a question about that view, the same view captioned again with the first caption as its draft, and a caption
-//! behind a long prefix.
+//! Every round measures the same things in turn, so that a machine whose speed drifts slows all of them alike: what the machine
+//! can do at its best, a caption of a new view, a question about that view, the next frame of a scene that stays, with the first
+//! caption as its draft, that very frame again, and a caption behind a long prefix.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, Part, Reply, Role, Turn};
+use vlm::{Cancel, Part, Peaks, Reply, Role, Turn};
 
+use super::roofline::{self, Roofline};
 use super::{Spread, ms};
 use crate::capture::decode::read_picture;
 use crate::cli::args::ModelArgs;
@@ -57,12 +58,14 @@ struct Report {
     precision: String,
     /// The vectors that the products run on.
     instructions: &'static str,
+    processor: String,
     threads: usize,
     rounds: usize,
     prompt_tokens: usize,
     tokens: usize,
     load_ms: f64,
     ms: Stages,
+    roofline: Roofline,
     /// Drafted tokens that the last round offered and accepted.
     draft: vlm::Draft,
     /// The most memory that the process held, where the system tells.
@@ -79,6 +82,7 @@ struct Stages {
     first_token: Spread,
     question_first_token: Spread,
     steady_total: Spread,
+    still_total: Spread,
     prefixed_prefill: Spread,
     prefixed_decode_per_token: Spread,
     prefixed_total: Spread,
@@ -86,9 +90,11 @@ struct Stages {
 
 /// What one round measured.
 struct Round {
+    peaks: Peaks,
     cold: Reply,
     question: Reply,
     steady: Reply,
+    still: Reply,
     prefixed: Reply,
 }
 
@@ -155,21 +161,35 @@ impl Subject {
 fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow::Result<Round> {
     let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
     let request = |prompt: &str| Request { prompt: prompt.into(), max_tokens: TOKENS, ignore_end: true };
+    let peaks = engine.model().peaks()?;
     engine.set_prefix(&[], &cancel)?;
     engine.look(picture, &cancel)?;
     let cold = engine.caption(&request(prompt), &cancel, silent)?;
     let question = engine.ask(&request(QUESTION), &cancel, silent)?;
-    engine.look(picture, &cancel)?;
+    engine.look(&next_frame(picture), &cancel)?;
     let steady = engine.caption(&request(prompt), &cancel, silent)?;
+    engine.look(&next_frame(picture), &cancel)?;
+    let still = engine.caption(&request(prompt), &cancel, silent)?;
     engine.set_prefix(&[long_instructions()], &cancel)?;
     engine.look(picture, &cancel)?;
     let prefixed = engine.caption(&request(prompt), &cancel, silent)?;
-    Ok(Round { cold, question, steady, prefixed })
+    Ok(Round { peaks, cold, question, steady, still, prefixed })
 }
 
 /// Standing instructions of about a thousand tokens.
 fn long_instructions() -> Turn {
     Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
+}
+
+/// The picture as a camera might see it a moment later: here and there a little brighter.
+fn next_frame(picture: &RgbImage) -> RgbImage {
+    let mut next = picture.clone();
+    for (x, y, pixel) in next.enumerate_pixels_mut() {
+        if (x / 8 + y / 8).is_multiple_of(16) {
+            pixel.0 = pixel.0.map(|value| value.saturating_add(1));
+        }
+    }
+    next
 }
 
 /// A picture that needs no file: time does not depend on what it shows.
@@ -180,14 +200,15 @@ fn drawn() -> RgbImage {
 fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
     let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
     let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
-    let card = engine.card();
+    let (card, model) = (engine.card(), engine.model());
     let last = rounds.last();
     Report {
         model: card.model,
         device: card.device,
         precision: card.precision,
-        instructions: engine.instructions(),
-        threads: engine.threads(),
+        instructions: model.precision().instructions(),
+        processor: roofline::processor(),
+        threads: model.threads(),
         rounds: rounds.len(),
         prompt_tokens: last.map_or(0, |r| r.cold.prompt_ids.len()),
         tokens: last.map_or(0, |r| r.cold.token_ids.len()),
@@ -201,10 +222,12 @@ fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
             first_token: spread(&|r| ms(r.cold.timings.first_token())),
             question_first_token: spread(&|r| ms(r.question.timings.first_token())),
             steady_total: spread(&|r| ms(r.steady.timings.total())),
+            still_total: spread(&|r| ms(r.still.timings.total())),
             prefixed_prefill: spread(&|r| ms(r.prefixed.timings.prefill)),
             prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
             prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
         },
+        roofline: Roofline::of(model, rounds.iter().map(|round| (round.peaks, &round.cold))),
         draft: last.map(|r| r.steady.draft).unwrap_or_default(),
         peak_memory_mib: peak_memory_mib(),
     }
@@ -233,7 +256,8 @@ fn for_people(report: &Report) -> io::Result<()> {
         ("caption of a new view", report.ms.total),
         ("its first token", report.ms.first_token),
         ("question on the view in hand, first token", report.ms.question_first_token),
-        ("caption of the same view again", report.ms.steady_total),
+        ("caption of the next frame of the same scene", report.ms.steady_total),
+        ("caption of that very frame again", report.ms.still_total),
         ("caption behind a prefix of 1,000 tokens", report.ms.prefixed_total),
         ("its prefill", report.ms.prefixed_prefill),
         ("its decode, a token", report.ms.prefixed_decode_per_token),
@@ -242,6 +266,7 @@ fn for_people(report: &Report) -> io::Result<()> {
         writeln!(err, "{name:<42} {median:9.1} ms   ({least:.1} to {most:.1})")?;
     }
     writeln!(err, "{:<42} {:9.1} ms", "loading", report.load_ms)?;
+    report.roofline.for_people(&mut err)?;
     if let Some(peak) = report.peak_memory_mib {
         writeln!(err, "{:<42} {peak:9.0} MiB", "most memory held")?;
     }
@@ -267,7 +292,8 @@ mod tests {
         let round = measure(&mut engine, &drawn(), "Describe.").unwrap();
         assert_eq!(round.cold.token_ids.len(), TOKENS);
         assert!(round.question.timings.vision.is_zero() && !round.steady.timings.vision.is_zero());
-        assert_eq!((round.steady.draft.offered, round.steady.draft.accepted), (TOKENS, TOKENS));
+        assert_eq!((round.still.draft.offered, round.still.draft.accepted), (TOKENS, TOKENS));
+        assert!(round.still.timings.vision.is_zero());
         let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
         assert!(longer >= PREFIX_WORDS, "{longer}");
         let text = serde_json::to_value(report(&engine, Duration::from_secs(1), &[round])).unwrap();

@@ -6,14 +6,14 @@
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
 use super::dot::ROWS;
 use super::packed::{Packed, Planes};
 use super::rows::{MOST, Rows, store_bytes};
 use super::tokens::{set_columns, set_key};
-use crate::kernels::simd::{exp, load, store, vectors};
+use crate::kernels::simd::{load, store, vectors};
 
 /// Keys and values of one head.
 pub(super) struct Head {
@@ -64,13 +64,17 @@ impl Head {
         queries.reset(count, width);
         for (row, q) in q.chunks(stride).take(count).enumerate() {
             queries.set(isa, row, &q[..width]);
-            queries.scale[row] *= scale;
+            // Scores to the base of two, as the softmax wants them.
+            queries.scale[row] *= scale * std::f32::consts::LOG2_E;
         }
         scores.resize(ROWS * keys, 0.0);
         shares.reset(ROWS, keys);
+        let f = isa.f32();
+        let least = f.splat(f32::NEG_INFINITY);
         for first in (0..count).step_by(ROWS) {
             let rows = ROWS.min(count - first);
             let to = scores.as_mut_ptr();
+            let mut most = [least; ROWS];
             for panel in 0..self.keys.panels() {
                 self.keys.multiply(
                     isa,
@@ -82,11 +86,14 @@ impl Head {
                     |row, key, n, y| {
                         // SAFETY: `scores` has a value for each row and key.
                         unsafe { store(isa, y, to.add(row * keys + key), n) };
+                        let y = if n == f.len() { y } else { f.select(y, least, f.first_n_mask(n)) };
+                        most[row] = f.max(most[row], y);
                     },
                 );
             }
-            for (row, scores) in scores.chunks_exact(keys).enumerate().take(rows) {
-                softmax(isa, scores, shares, row);
+            for ((row, scores), most) in scores.chunks_exact(keys).enumerate().zip(most).take(rows) {
+                let most = most.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+                softmax(isa, scores, most, shares, row);
             }
             let to = out[first * out_stride..].as_mut_ptr();
             for panel in 0..self.values.panels() {
@@ -107,37 +114,27 @@ impl Head {
     }
 }
 
-/// Sets a row of `shares` to the softmax of `scores`.
+/// Sets a row of `shares` to the softmax of `scores`, of which `most` is the largest, to the base of two.
 #[inline(always)]
-fn softmax<I: Isa>(isa: I, scores: &[f32], shares: &mut Rows, row: usize) {
+fn softmax<I: Isa>(isa: I, scores: &[f32], most: f32, shares: &mut Rows, row: usize) {
     let f = isa.f32();
     let input = scores.as_ptr();
-    let lanes = f.len();
-    let mut most = f.splat(f32::NEG_INFINITY);
-    vectors(
-        scores.len() / lanes * lanes,
-        lanes,
-        #[inline(always)]
-        // SAFETY: `vectors` stays within the scores.
-        |at, n| most = f.max(most, unsafe { load(isa, input.add(at), n) }),
-    );
-    let rest = &scores[scores.len() / lanes * lanes..];
-    let most = most.to_array().into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, f32::max);
-    let (most, steps) = (f.splat(most), f.splat(MOST));
+    // The largest share is 255: the exponent that makes it so goes into what is taken away.
+    let most = f.splat(most - MOST.log2());
     let stride = shares.stride;
     let bytes = &mut shares.bytes[row * stride..][..stride];
     let out = bytes.as_mut_ptr();
     let mut finite = f.zero();
     vectors(
         scores.len(),
-        lanes,
+        f.len(),
         #[inline(always)]
         |at, n| {
             // SAFETY: `vectors` stays within the scores, and there is a byte for each.
             unsafe {
-                let share = exp(isa, f.sub(load(isa, input.add(at), n), most));
-                finite = f.mul_add(share, f.zero(), finite);
-                store_bytes(isa, f.mul(share, steps), out.add(at), n);
+                let below = f.sub(load(isa, input.add(at), n), most);
+                finite = f.mul_add(below, f.zero(), finite);
+                store_bytes(isa, power_of_two(isa, below), out.add(at), n);
             }
         },
     );
@@ -146,4 +143,26 @@ fn softmax<I: Isa>(isa: I, scores: &[f32], shares: &mut Rows, row: usize) {
     // The largest share is 255, so the total is not zero, unless a score was no number: then this sum is none either.
     shares.scale[row] = 1.0 / total as f32 + f.sum(finite);
     shares.zero[row] = 0.0;
+}
+
+// 2^r = 1 + r (C1 + C2 r + C3 r^2) for |r| <= 1/2, fitted for the least relative error: 1e-4, a fortieth of one of 255 steps.
+const C1: f32 = 0.693_282_9;
+const C2: f32 = 0.226_171_2;
+const C3: f32 = 0.078_024_6;
+/// Below this, next to nothing is left of a byte.
+const LEAST_EXPONENT: f32 = -100.0;
+
+/// `2^x` for `x` up to 8, as exactly as a byte can tell, and next to zero for what is far below zero.
+#[inline(always)]
+fn power_of_two<I: Isa>(isa: I, x: I::F32) -> I::F32 {
+    let (f, int) = (isa.f32(), isa.i32());
+    let x = f.max(x, f.splat(LEAST_EXPONENT));
+    let whole = f.to_int_round(x);
+    let rest = f.sub(x, int.to_float(whole));
+    let p = f.mul_add(f.splat(C3), rest, f.splat(C2));
+    let p = f.mul_add(p, rest, f.splat(C1));
+    let p = f.mul_add(p, rest, f.one());
+    // Multiplied with a power of two by adding to the exponent's bits.
+    let bits: I::I32 = p.reinterpret_cast();
+    int.add(bits, int.shift_left::<23>(whole)).reinterpret_cast()
 }

@@ -108,44 +108,33 @@ mod x86 {
 
     use super::{GROUP, PANEL, Sums};
 
-    /// Calls the tile of exactly `rows` rows, so that its sums stay in registers.
-    macro_rules! by_rows {
-        ($tile:ident, $rows:expr, $($argument:expr),*) => {
-            // SAFETY: the caller's, who saw that the processor has the instructions.
-            unsafe {
-                match $rows {
-                    1 => $tile::<1>($($argument),*),
-                    2 => $tile::<2>($($argument),*),
-                    3 => $tile::<3>($($argument),*),
-                    4 => $tile::<4>($($argument),*),
-                    5 => $tile::<5>($($argument),*),
-                    _ => $tile::<6>($($argument),*),
+    /// A tile that calls the one of exactly `rows` rows, so that its sums stay in registers.
+    macro_rules! tile {
+        ($name:ident, $rows:ident) => {
+            pub(super) unsafe fn $name(
+                rows: usize,
+                a: *const u8,
+                stride: usize,
+                panel: *const i8,
+                groups: usize,
+                out: &mut Sums,
+            ) {
+                // SAFETY: the caller's, who saw that the processor has the instructions.
+                unsafe {
+                    match rows {
+                        1 => $rows::<1>(a, stride, panel, groups, out),
+                        2 => $rows::<2>(a, stride, panel, groups, out),
+                        3 => $rows::<3>(a, stride, panel, groups, out),
+                        4 => $rows::<4>(a, stride, panel, groups, out),
+                        5 => $rows::<5>(a, stride, panel, groups, out),
+                        _ => $rows::<6>(a, stride, panel, groups, out),
+                    }
                 }
             }
         };
     }
-
-    pub(super) unsafe fn vnni(
-        rows: usize,
-        a: *const u8,
-        stride: usize,
-        panel: *const i8,
-        groups: usize,
-        out: &mut Sums,
-    ) {
-        by_rows!(vnni_rows, rows, a, stride, panel, groups, out);
-    }
-
-    pub(super) unsafe fn avx2(
-        rows: usize,
-        a: *const u8,
-        stride: usize,
-        panel: *const i8,
-        groups: usize,
-        out: &mut Sums,
-    ) {
-        by_rows!(avx2_rows, rows, a, stride, panel, groups, out);
-    }
+    tile!(vnni, vnni_rows);
+    tile!(avx2, avx2_rows);
 
     /// Four inputs of a row, as one number to be spread over a vector.
     ///

@@ -4,7 +4,7 @@
 //! head at a time; and for each block of rows its attention, projection and MLP. `v_proj` and `out_proj` have two planes:
 //! attention averages over tokens, which lessens every error but that of their weights.
 
-#![allow(unsafe_code, reason = "parallel tasks write disjoint rows through one pointer")]
+#![allow(unsafe_code, reason = "the norm of a row is given pointers")]
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::kernels::activation::gelu;
 use crate::kernels::norm;
 
 /// Rows of a task: several tiles, few enough that what is made of them stays in the second cache.
-const BLOCK: usize = 48;
+pub(super) const BLOCK: usize = 48;
 
 /// A matrix and a bias for each output.
 pub(crate) struct Affine {
@@ -34,8 +34,14 @@ impl Affine {
         Self { weights, bias: padded(bias) }
     }
 
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.weights.outputs()
+    }
+
+    /// The products of some rows, with the bias, into `out`.
+    #[inline(always)]
+    pub(super) fn rows<I: Isa>(&self, isa: I, rows: &Rows, out: &mut [f32]) {
+        self.weights.rows(isa, rows, Some(&self.bias), false, out, same);
     }
 }
 
@@ -138,8 +144,8 @@ impl SimdOp for Project<'_> {
         let Self { layer, x, queries_keys, values, scratch } = self;
         let Scratch { rows, block, .. } = scratch;
         normed(isa, &layer.norm1, x, block, rows);
-        layer.queries_keys.weights.rows(isa, rows, Some(&layer.queries_keys.bias), false, queries_keys, same);
-        layer.values.weights.rows(isa, rows, Some(&layer.values.bias), false, values, same);
+        layer.queries_keys.rows(isa, rows, queries_keys);
+        layer.values.rows(isa, rows, values);
     }
 }
 

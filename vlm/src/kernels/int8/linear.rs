@@ -12,6 +12,7 @@ use rten_simd::ops::NumOps;
 use rten_simd::{Isa, SimdOp};
 
 use super::dot::ROWS;
+use super::layer::BLOCK;
 use super::packed::Packed;
 use super::rows::Rows;
 use crate::kernels::simd::{Shared, load, store, values, written};
@@ -54,6 +55,30 @@ fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
             }
         })
     }
+}
+
+/// Rows of bytes as they are times the matrix, `[rows, outputs]`: a product and nothing else, of many rows.
+pub(crate) fn multiply_bytes(x: &[u8], weights: &Packed) -> Vec<f32> {
+    struct Block<'a>(&'a [u8], &'a Packed, &'a mut [f32]);
+    impl SimdOp for Block<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn eval<I: Isa>(self, isa: I) {
+            let Self(x, weights, out) = self;
+            let mut rows = Rows::default();
+            rows.reset(x.len() / weights.inputs(), weights.inputs());
+            for (row, x) in x.chunks_exact(weights.inputs()).enumerate() {
+                rows.set_bytes(row, x.iter().copied());
+            }
+            weights.rows(isa, &rows, None, false, out, |y| y);
+        }
+    }
+    let mut out = vec![0.0; x.len() / weights.inputs() * weights.outputs()];
+    x.par_chunks(BLOCK * weights.inputs())
+        .zip(out.par_chunks_mut(BLOCK * weights.outputs()))
+        .for_each(|(x, out)| Block(x, weights, out).dispatch());
+    out
 }
 
 /// Some panels of a product.

@@ -9,14 +9,16 @@ mod dot;
 mod layer;
 mod linear;
 mod packed;
+mod patches;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
 pub(crate) use layer::{Affine, Buffers, Layer, Norm};
-pub(crate) use linear::linear;
+pub(crate) use linear::{linear, multiply_bytes};
 pub(crate) use packed::{Bytes, Packed, Planes};
+pub(crate) use patches::{Tile, embed};
 
 /// The instructions that the products run on, in words.
 pub(crate) fn instructions() -> &'static str {

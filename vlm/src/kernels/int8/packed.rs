@@ -19,7 +19,7 @@ use super::rows::Rows;
 use crate::kernels::simd::{load, store};
 
 /// The largest magnitude of a weight's byte.
-const MOST: f32 = 127.0;
+pub(super) const MOST: f32 = 127.0;
 /// Steps of the second plane in one of the first: its bytes reach half a step.
 const FINE: f32 = 254.0;
 

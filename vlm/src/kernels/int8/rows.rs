@@ -49,6 +49,15 @@ impl Rows {
         (self.scale[row], self.zero[row]) = fill(isa, bytes, x);
     }
 
+    /// Sets a row to numbers that are bytes already.
+    #[inline(always)]
+    pub(super) fn set_bytes(&mut self, row: usize, x: impl Iterator<Item = u8>) {
+        let bytes = &mut self.bytes[row * self.stride..][..self.stride];
+        // What is left over of a whole group is zero in the weights.
+        bytes.iter_mut().zip(x).for_each(|(byte, x)| *byte = x);
+        (self.scale[row], self.zero[row]) = (1.0, 0.0);
+    }
+
     /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
     pub(super) fn set_twice(&mut self, x: &[f32], width: usize) {
         self.reset(2 * x.len() / width, width);

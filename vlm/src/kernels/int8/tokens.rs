@@ -7,11 +7,10 @@ use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
 use super::dot::{GROUP, PANEL};
-use super::packed::Packed;
+use super::packed::{MOST, Packed};
 use super::rows::store_bytes;
 use crate::kernels::simd::{load, vectors};
 
-const MOST: f32 = 127.0;
 /// What is added to a signed byte to make an unsigned one.
 const MIDDLE: u8 = 128;
 
