@@ -13,6 +13,7 @@ use crate::config::{Config, PreprocessorConfig};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{self, Tiling};
+use crate::kernels::team;
 use crate::kv_cache::KvCache;
 use crate::matrix::Precision;
 use crate::prompt::Prompter;
@@ -165,8 +166,10 @@ impl Model {
                 None => self.text.embed(ids)?,
                 Some(features) => self.embed_with(ids, features)?,
             };
-            let hidden = self.text.forward(&embeddings, cache, cancel)?;
-            self.text.logits(&hidden, rows)
+            team::together(|| {
+                let hidden = self.text.forward(&embeddings, cache, cancel)?;
+                self.text.logits(&hidden, rows)
+            })
         })
     }
 

@@ -11,7 +11,7 @@ use crate::checkpoint::Rows;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernels::int8::Planes;
-use crate::kernels::{attention, rms_norm, rotary, silu_mul};
+use crate::kernels::{add, attention, rms_norm, rotary, silu_mul};
 use crate::kv_cache::KvCache;
 use crate::matrix::Matrices;
 use crate::weights::Weights;
@@ -166,9 +166,9 @@ impl Text {
     /// Cosines and sines for positions `first..first + t`, `[t, head_dim / 2]`; angles in f32, as transformers has them.
     fn rotation(&self, first: usize, t: usize) -> Result<(Tensor, Tensor)> {
         let half = self.inverse_frequencies.len();
-        let angles = (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
-        let angles = Tensor::from_iter(angles, &self.device)?.reshape((t, half))?;
-        Ok((angles.cos()?.to_dtype(self.dtype)?, angles.sin()?.to_dtype(self.dtype)?))
+        let angles = || (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
+        let table = |values: Vec<f32>| Tensor::from_vec(values, (t, half), &self.device)?.to_dtype(self.dtype);
+        Ok((table(angles().map(f32::cos).collect())?, table(angles().map(f32::sin).collect())?))
     }
 }
 
@@ -217,9 +217,9 @@ impl Layer {
         let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
         let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
         let [y] = self.o_proj.multiply(&y)?;
-        let x = (x + y)?;
+        let x = add(x, &y)?;
         let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?)?;
         let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?)?;
-        Ok((x + y)?)
+        Ok(add(&x, &y)?)
     }
 }

@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
 use crate::error::Result;
 use crate::kernels::int8::{self, Planes};
-use crate::kernels::{attention, gelu_tanh, layer_norm, linear};
+use crate::kernels::{add, attention, gelu_tanh, layer_norm, linear};
 use crate::matrix::{Matrices, Precision};
 use crate::weights::Weights;
 
@@ -150,7 +150,8 @@ impl Vision {
             Encoder::Wide { normalise, patch_embedding, layers } => {
                 let shape = (self.grid * self.grid, 3 * self.patch * self.patch);
                 let patches = Tensor::from_vec(self.patches(tile, normalise), shape, &self.device)?;
-                let mut x = (patch_embedding.forward(&patches.to_dtype(self.dtype)?)? + &self.position_embedding)?;
+                let patches = patch_embedding.forward(&patches.to_dtype(self.dtype)?)?;
+                let mut x = add(&patches, &self.position_embedding)?;
                 for layer in layers {
                     cancel.check()?;
                     x = layer.forward(&x, self.heads)?;
@@ -165,8 +166,8 @@ impl Vision {
                     patch_embedding,
                     &mut rows,
                 );
-                let x = (Tensor::from_vec(rows, self.position_embedding.shape(), &self.device)?
-                    + &self.position_embedding)?;
+                let patches = Tensor::from_vec(rows, self.position_embedding.shape(), &self.device)?;
+                let x = add(&patches, &self.position_embedding)?;
                 let mut rows = x.flatten_all()?.to_vec1::<f32>()?;
                 // Taken, not held: a thread that waits for another's part of a layer may begin a tile of another session.
                 let mut own = std::mem::take(&mut *buffers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -236,9 +237,9 @@ impl Layer {
         let (q, k, v) = (self.q_proj.forward(&y)?, self.k_proj.forward(&y)?, self.v_proj.forward(&y)?);
         let scale = 1.0 / (head_dim as f32).sqrt();
         let y = attention(&by_head(q)?, &by_head(k)?, &by_head(v)?, scale, false)?;
-        let x = (x + self.out_proj.forward(&y)?)?;
+        let x = add(x, &self.out_proj.forward(&y)?)?;
         let y = gelu_tanh(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
-        &x + self.fc2.forward(&y)?
+        add(&x, &self.fc2.forward(&y)?)
     }
 }
 

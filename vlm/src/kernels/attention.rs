@@ -10,12 +10,12 @@
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, bail};
-use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use super::attention_few::{FEW_ROWS, Few};
 use super::simd::{Shared, exp, lanes, written};
+use super::team;
 use super::tile::{Singles, rows};
 
 /// Keys of one tile of scores: with the packed queries and the tile of results it stays in the second cache.
@@ -149,7 +149,8 @@ impl<'a> Job<'a> {
             let mut scratch = scratch();
             partials.chunks_exact_mut(self.partial_len()).enumerate().for_each(|item| work(&mut scratch, item));
         } else {
-            partials.par_chunks_exact_mut(self.partial_len()).enumerate().for_each_init(scratch, work);
+            let mut partials: Vec<_> = partials.chunks_exact_mut(self.partial_len()).collect();
+            team::for_each_mut(&mut partials, |task, partial| work(&mut scratch(), (task, partial)));
         }
         if self.ranges > 1 {
             let blocks = partials.chunks_exact_mut(self.ranges * self.partial_len());

@@ -8,12 +8,12 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 use super::attention::{Attention, Heads};
 use super::simd::{Shared, exp, load, vectors};
+use super::team;
 
 /// Most rows of queries for which this is faster than packing them into the lanes.
 pub(super) const FEW_ROWS: usize = 4;
@@ -74,15 +74,10 @@ impl<'a> Few<'a> {
     pub(super) fn run(&self, eval: impl Fn(Task<'_, '_>) + Sync) {
         let len = self.queries() * self.width;
         let mut parts: Vec<_> = (0..self.k.rows.div_ceil(self.range)).map(|_| Part::new(self.queries(), len)).collect();
-        let work = |(task, part): (usize, &mut Part)| {
+        team::for_each_mut(&mut parts, |task, part| {
             let range = task * self.range..((task + 1) * self.range).min(self.k.rows);
             eval(Task { job: self, range, part });
-        };
-        if let [part] = &mut parts[..] {
-            work((0, part));
-        } else {
-            parts.par_iter_mut().enumerate().for_each(work);
-        }
+        });
         self.merge(&parts);
     }
 

@@ -8,12 +8,12 @@
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
-use rayon::prelude::*;
 use rten_simd::ops::BitOps;
 use rten_simd::{Isa, SimdOp};
 
 use super::dots::Dots;
 use super::simd::{Shared, lanes, values, written};
+use super::team;
 use super::tile::{Singles, rows};
 
 /// Most rows taken as dot products.
@@ -95,7 +95,7 @@ fn multiply(
                 });
             };
             let tasks = outputs.div_ceil(range);
-            if tasks == 1 { work(0) } else { (0..tasks).into_par_iter().for_each(work) }
+            team::for_each(tasks, work);
         })
     }
 }
@@ -137,7 +137,7 @@ impl Packed {
         let vectors = needed.div_ceil(needed.div_ceil(widest));
         let width = vectors * lanes;
         let mut values = vec![0f32; t.div_ceil(width) * width * inputs];
-        let pack = |(panel, x): (&mut [f32], &[f32])| {
+        let pack = |panel: &mut [f32], x: &[f32]| {
             // A cache line of each row at a time, so that what is written stays in the first cache until it is full.
             for (i, panel) in panel.chunks_mut(PACK_INPUTS * width).enumerate() {
                 for (column, x) in x.chunks_exact(inputs).enumerate() {
@@ -147,7 +147,8 @@ impl Packed {
                 }
             }
         };
-        values.par_chunks_mut(width * inputs).zip(x.par_chunks(width * inputs)).for_each(pack);
+        let mut panels: Vec<_> = values.chunks_mut(width * inputs).zip(x.chunks(width * inputs)).collect();
+        team::for_each_mut(&mut panels, |_, (panel, x)| pack(panel, x));
         Self { values, t, inputs, vectors, width }
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod activation;
+mod add;
 mod attention;
 mod attention_few;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod norm;
 pub(crate) mod plain;
 mod rotary;
 mod simd;
+pub(crate) mod team;
 #[cfg(test)]
 mod testing;
 mod tile;
@@ -73,6 +75,17 @@ pub(crate) fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
         return plain::silu_mul(gate, up);
     }
     gate.contiguous()?.apply_op2_no_bwd(&up.contiguous()?, &activation::SiluMul)
+}
+
+/// `x + y`, elementwise.
+///
+/// # Errors
+/// When the shapes differ, or candle fails.
+pub(crate) fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if !fused(&[x, y]) || x.dims() != y.dims() {
+        return x + y;
+    }
+    x.contiguous()?.apply_op2_no_bwd(&y.contiguous()?, &add::Add)
 }
 
 /// LayerNorm over the last dimension of `x`; `weight` and `bias` have its length.

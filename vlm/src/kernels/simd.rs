@@ -8,9 +8,10 @@
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
-use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
+
+use super::team;
 
 /// Elementwise work below this many values costs less than waking other threads.
 pub(super) const SERIAL_VALUES: usize = 64 * 1024;
@@ -58,7 +59,8 @@ pub(super) fn for_rows(
         return work(0, out);
     }
     let rows = (SERIAL_VALUES / 4).div_ceil(width);
-    out.par_chunks_mut(rows * width).enumerate().for_each(|(i, piece)| work(i * rows, piece));
+    let mut pieces: Vec<_> = out.chunks_mut(rows * width).collect();
+    team::for_each_mut(&mut pieces, |i, piece| work(i * rows, piece));
 }
 
 /// A pointer to results of which every task writes its own part.

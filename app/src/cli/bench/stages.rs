@@ -90,7 +90,6 @@ struct Stages {
 
 /// What one round measured.
 struct Round {
-    peaks: Peaks,
     cold: Reply,
     question: Reply,
     steady: Reply,
@@ -119,9 +118,12 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         for subject in &mut subjects {
             let round = measure(&mut subject.engine, &picture, &args.model.prompt)
                 .context("The model failed while it was measured")?;
-            // The first fills caches and is not counted.
-            if number > 0 {
-                subject.rounds.push(round);
+            // The first fills caches and is not counted; what it held is, before the machine's best is measured in memory of its own.
+            if number == 0 {
+                subject.memory = peak_memory_mib();
+            } else {
+                let peaks = subject.engine.model().peaks().context("The machine's best can't be measured")?;
+                subject.rounds.push((peaks, round));
             }
         }
     }
@@ -143,25 +145,59 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
 struct Subject {
     engine: LocalEngine,
     load: Duration,
-    rounds: Vec<Round>,
+    /// The most memory that the process had held after the first round.
+    memory: Option<f64>,
+    rounds: Vec<(Peaks, Round)>,
 }
 
 impl Subject {
     fn load(model: &ModelSpec, options: &EngineOptions) -> anyhow::Result<Self> {
         let start = Instant::now();
         let engine = local::open(model, options)?;
-        Ok(Self { engine, load: start.elapsed(), rounds: Vec::new() })
+        Ok(Self { engine, load: start.elapsed(), memory: None, rounds: Vec::new() })
     }
 
     fn report(&self) -> Report {
-        report(&self.engine, self.load, &self.rounds)
+        let Self { engine, load, memory, rounds } = self;
+        let (card, model) = (engine.card(), engine.model());
+        let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(|(_, round)| value(round)));
+        let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
+        let last = rounds.last().map(|(_, round)| round);
+        Report {
+            model: card.model,
+            device: card.device,
+            precision: card.precision,
+            instructions: model.precision().instructions(),
+            processor: roofline::processor(),
+            threads: model.threads(),
+            rounds: rounds.len(),
+            prompt_tokens: last.map_or(0, |r| r.cold.prompt_ids.len()),
+            tokens: last.map_or(0, |r| r.cold.token_ids.len()),
+            load_ms: ms(*load),
+            ms: Stages {
+                preprocess: spread(&|r| ms(r.cold.timings.preprocess)),
+                vision: spread(&|r| ms(r.cold.timings.vision)),
+                prefill: spread(&|r| ms(r.cold.timings.prefill)),
+                decode_per_token: spread(&|r| ms(r.cold.timings.decode) / later_tokens(&r.cold)),
+                total: spread(&|r| ms(r.cold.timings.total())),
+                first_token: spread(&|r| ms(r.cold.timings.first_token())),
+                question_first_token: spread(&|r| ms(r.question.timings.first_token())),
+                steady_total: spread(&|r| ms(r.steady.timings.total())),
+                still_total: spread(&|r| ms(r.still.timings.total())),
+                prefixed_prefill: spread(&|r| ms(r.prefixed.timings.prefill)),
+                prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
+                prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
+            },
+            roofline: Roofline::of(model, rounds.iter().map(|(peaks, round)| (*peaks, &round.cold))),
+            draft: last.map(|r| r.steady.draft).unwrap_or_default(),
+            peak_memory_mib: *memory,
+        }
     }
 }
 
 fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow::Result<Round> {
     let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
     let request = |prompt: &str| Request { prompt: prompt.into(), max_tokens: TOKENS, ignore_end: true };
-    let peaks = engine.model().peaks()?;
     engine.set_prefix(&[], &cancel)?;
     engine.look(picture, &cancel)?;
     let cold = engine.caption(&request(prompt), &cancel, silent)?;
@@ -173,7 +209,7 @@ fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow
     engine.set_prefix(&[long_instructions()], &cancel)?;
     engine.look(picture, &cancel)?;
     let prefixed = engine.caption(&request(prompt), &cancel, silent)?;
-    Ok(Round { peaks, cold, question, steady, still, prefixed })
+    Ok(Round { cold, question, steady, still, prefixed })
 }
 
 /// Standing instructions of about a thousand tokens.
@@ -195,42 +231,6 @@ fn next_frame(picture: &RgbImage) -> RgbImage {
 /// A picture that needs no file: time does not depend on what it shows.
 fn drawn() -> RgbImage {
     RgbImage::from_fn(1280, 720, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x ^ y) % 256) as u8]))
-}
-
-fn report(engine: &LocalEngine, load: Duration, rounds: &[Round]) -> Report {
-    let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
-    let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
-    let (card, model) = (engine.card(), engine.model());
-    let last = rounds.last();
-    Report {
-        model: card.model,
-        device: card.device,
-        precision: card.precision,
-        instructions: model.precision().instructions(),
-        processor: roofline::processor(),
-        threads: model.threads(),
-        rounds: rounds.len(),
-        prompt_tokens: last.map_or(0, |r| r.cold.prompt_ids.len()),
-        tokens: last.map_or(0, |r| r.cold.token_ids.len()),
-        load_ms: ms(load),
-        ms: Stages {
-            preprocess: spread(&|r| ms(r.cold.timings.preprocess)),
-            vision: spread(&|r| ms(r.cold.timings.vision)),
-            prefill: spread(&|r| ms(r.cold.timings.prefill)),
-            decode_per_token: spread(&|r| ms(r.cold.timings.decode) / later_tokens(&r.cold)),
-            total: spread(&|r| ms(r.cold.timings.total())),
-            first_token: spread(&|r| ms(r.cold.timings.first_token())),
-            question_first_token: spread(&|r| ms(r.question.timings.first_token())),
-            steady_total: spread(&|r| ms(r.steady.timings.total())),
-            still_total: spread(&|r| ms(r.still.timings.total())),
-            prefixed_prefill: spread(&|r| ms(r.prefixed.timings.prefill)),
-            prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
-            prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
-        },
-        roofline: Roofline::of(model, rounds.iter().map(|round| (round.peaks, &round.cold))),
-        draft: last.map(|r| r.steady.draft).unwrap_or_default(),
-        peak_memory_mib: peak_memory_mib(),
-    }
 }
 
 /// The same as a table, on standard error.
@@ -296,7 +296,9 @@ mod tests {
         assert!(round.still.timings.vision.is_zero());
         let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
         assert!(longer >= PREFIX_WORDS, "{longer}");
-        let text = serde_json::to_value(report(&engine, Duration::from_secs(1), &[round])).unwrap();
+        let peaks = engine.model().peaks().unwrap();
+        let subject = Subject { engine, load: Duration::from_secs(1), memory: None, rounds: vec![(peaks, round)] };
+        let text = serde_json::to_value(subject.report()).unwrap();
         assert_eq!(text["tokens"], TOKENS);
         assert!(text["ms"]["total"]["median"].as_f64().unwrap() > 0.0);
     }

@@ -16,6 +16,7 @@ use super::layer::BLOCK;
 use super::packed::Packed;
 use super::rows::Rows;
 use crate::kernels::simd::{Shared, load, store, values, written};
+use crate::kernels::team;
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
 const SERIAL_BYTES: usize = 64 * 1024;
@@ -45,13 +46,10 @@ fn multiply(x: &[f32], weights: &Packed, t: usize) -> Vec<f32> {
             let out = Shared(out.as_mut_ptr().cast());
             let panels = weights.panels();
             let work = |first: usize, last: usize| Panels { rows: &rows, weights, first, last, out }.dispatch();
-            let threads = rayon::current_num_threads();
-            if weights.bytes() <= SERIAL_BYTES || threads == 1 {
+            if weights.bytes() <= SERIAL_BYTES {
                 work(0, panels);
             } else {
-                // Two tasks a thread even out what else the machine does.
-                let share = panels.div_ceil(2 * threads);
-                (0..panels.div_ceil(share)).into_par_iter().for_each(|i| work(i * share, panels.min((i + 1) * share)));
+                team::for_each(panels, |panel| work(panel, panel + 1));
             }
         })
     }

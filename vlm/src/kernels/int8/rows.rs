@@ -6,12 +6,12 @@
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use rayon::prelude::*;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 use super::dot::GROUP;
 use crate::kernels::simd::{SERIAL_VALUES, load, vectors};
+use crate::kernels::team;
 
 /// The largest byte.
 pub(super) const MOST: f32 = 255.0;
@@ -68,9 +68,10 @@ impl Rows {
             rows.zip(x.chunks(width))
                 .for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
         } else {
-            let (bytes, scale) = (self.bytes.par_chunks_mut(2 * self.stride), self.scale.par_chunks_mut(2));
-            let rows = bytes.zip(scale).zip(self.zero.par_chunks_mut(2)).zip(x.par_chunks(width));
-            rows.for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
+            let (bytes, scale) = (self.bytes.chunks_mut(2 * self.stride), self.scale.chunks_mut(2));
+            let rows = bytes.zip(scale).zip(self.zero.chunks_mut(2)).zip(x.chunks(width));
+            let mut rows: Vec<_> = rows.collect();
+            team::for_each_mut(&mut rows, |_, (((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
         }
     }
 }
