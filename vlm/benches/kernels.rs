@@ -4,7 +4,7 @@
 
 use candle_core::{Device, Result, Shape, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use vlm::bench_support::{fused, log_sum_exp, plain};
+use vlm::bench_support::{Int8, fused, log_sum_exp, plain};
 
 fn random(shape: impl Into<Shape>) -> Tensor {
     Tensor::randn(0f32, 1f32, shape, &Device::Cpu).expect("random numbers on the CPU")
@@ -86,11 +86,32 @@ fn linear(c: &mut Criterion) {
     }
 }
 
+/// Products of bytes beside those of f32, in the same run.
+fn int8(c: &mut Criterion) {
+    for (t, inputs, outputs) in [(1024, 768, 768), (1024, 768, 3072), (1024, 3072, 768)] {
+        let (x, w) = (random((t, inputs)), random((outputs, inputs)));
+        let matrix = Int8::quantise(&w).expect("a matrix");
+        let bytes: Vec<u8> = (0..t * inputs).map(|i| (i * 31 % 251) as u8).collect();
+        let mut group = c.benchmark_group(format!("product {t}x{inputs}x{outputs}"));
+        group.bench_function("int8", |b| b.iter(|| matrix.multiply(&bytes)));
+        group.bench_function("f32", |b| b.iter(|| fused::linear(&x, &w, None).expect("the shapes fit")));
+        group.finish();
+    }
+    for (t, inputs, outputs) in [(82, 576, 1536), (1, 576, 1536), (1, 576, 49_280)] {
+        let (x, w) = (random((t, inputs)), random((outputs, inputs)));
+        let matrix = Int8::quantise(&w).expect("a matrix");
+        let mut group = c.benchmark_group(format!("decoder's product {t}x{inputs}x{outputs}"));
+        group.bench_function("int8", |b| b.iter(|| matrix.linear(&x).expect("the shapes fit")));
+        group.bench_function("f32", |b| b.iter(|| fused::linear(&x, &w, None).expect("the shapes fit")));
+        group.finish();
+    }
+}
+
 /// What knowing a token's log-probability adds to choosing it.
 fn likelihood(c: &mut Criterion) {
     let logits = random(49_280);
     c.bench_function("log_sum_exp 49280", |b| b.iter(|| log_sum_exp(&logits, 5.0).expect("a row")));
 }
 
-criterion_group!(benches, attention, layers, elementwise, linear, likelihood);
+criterion_group!(benches, attention, layers, elementwise, linear, int8, likelihood);
 criterion_main!(benches);

@@ -1,22 +1,40 @@
-"""Time Sightline and transformers on the same caption, interleaved, and print medians and their ratio.
+"""Time Sightline and others on the same caption, in turns in one run, and print medians (least-most) and ratios.
 
-    compare_speed.py BINARY CHECKPOINT IMAGE [--rounds 3] [--threads 2] [--dtype f32]
+    compare_speed.py BINARY CHECKPOINT IMAGE [--rounds 3] [--threads 2] [--ours int8 f32] [--dtype f32 bf16]
+                     [--other NAME=COMMAND ...]
 
-Both get the same picture as one tile, the same prompt, and write 30 tokens; both report vision, prefill and decode apart.
-Rounds are interleaved because a machine that others share drifts. Run it with the oracle's Python (setup.sh).
+All get the same picture as one tile, the same prompt, and write 30 tokens. --dtype times transformers. --other is any program
+that prints a JSON object a caption, `{"ms": {"vision", "prefill", "decode", "total"}}`, or `{"ms": {"kept"}}` for the first token of a
+question on a picture that it has seen. Rounds are in turns because a machine that others share drifts. Run it with the
+oracle's Python (setup.sh); as root under `setsid -w` it raises its own scheduling group.
 """
-import argparse, json, statistics, subprocess, sys
+import argparse, json, shlex, statistics, subprocess, sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STAGES = ["vision", "prefill", "decode", "total"]
+STAGES = ["vision", "prefill", "decode", "total", "question"]
 
 
-def last_lines(command):
+def lines(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{command[0]}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ours(a, precision):
+    command = [a.binary, "bench", a.image, "--model", a.checkpoint, "--threads", str(a.threads), "--precision", precision]
+    for line in lines([*command, "--rounds", "2"]):
+        made = {name: spread["median"] for name, spread in line["ms"].items()}
+        # The others' totals start at the pixels, so preparing them is left out of ours as well.
+        stages = {"vision": made["vision"], "prefill": made["prefill"], "decode": made["decode_per_token"] * (line["tokens"] - 1)}
+        yield stages | {"total": sum(stages.values()), "question": made["question_first_token"]}
+
+
+def theirs(command):
+    for line in lines(command):
+        ms = line["ms"]
+        yield {"question": ms["kept"]} if "kept" in ms else ms
 
 
 def main():
@@ -26,26 +44,35 @@ def main():
     a.add_argument("image")
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--threads", type=int, default=2)
-    a.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    a.add_argument("--ours", nargs="*", default=["int8", "f32"])
+    a.add_argument("--dtype", nargs="*", default=["f32"])
+    a.add_argument("--other", action="append", default=[])
     a = a.parse_args()
-    ours, theirs = {s: [] for s in STAGES}, {s: [] for s in STAGES}
+    try:
+        Path("/proc/self/autogroup").write_text("-20")
+    except OSError:
+        print("could not raise the scheduling group: other work will show in these figures")
+    runs = {f"sightline {p}": lambda p=p: ours(a, p) for p in a.ours}
+    peer = [sys.executable, str(HERE / "transformers_caption.py"), a.checkpoint, a.image, "--threads", str(a.threads), "--repeat", "2"]
+    runs |= {f"transformers {d}": lambda d=d: theirs([*peer, "--dtype", d]) for d in a.dtype}
+    for other in a.other:
+        name, command = other.split("=", 1)
+        runs[name] = lambda command=command: theirs(shlex.split(command))
+    made = {name: {stage: [] for stage in STAGES} for name in runs}
     for _ in range(a.rounds):
-        line = last_lines([a.binary, "bench", a.image, "--model", a.checkpoint, "--threads", str(a.threads), "--rounds", "2"])[0]
-        made = line["ms"]
-        # The peer's total starts at the pixels, so preparing them is left out of ours as well.
-        values = {"vision": made["vision"]["median"], "prefill": made["prefill"]["median"],
-                  "decode": made["decode_per_token"]["median"] * (line["tokens"] - 1)}
-        for stage in STAGES:
-            ours[stage].append(values.get(stage, sum(values.values())))
-        peer = [sys.executable, str(HERE / "transformers_caption.py"), a.checkpoint, a.image, "--dtype", a.dtype]
-        for line in last_lines([*peer, "--threads", str(a.threads), "--repeat", "2"]):
-            for stage in STAGES:
-                theirs[stage].append(line["ms"][stage])
-    print(f"{'ms':10}{'sightline f32':>24}{'transformers ' + a.dtype:>24}{'ratio':>8}")
-    for stage in STAGES:
-        cells = [f"{statistics.median(x[stage]):.0f} ({min(x[stage]):.0f}-{max(x[stage]):.0f})" for x in (ours, theirs)]
-        ratio = statistics.median(ours[stage]) / statistics.median(theirs[stage])
-        print(f"{stage:10}{cells[0]:>24}{cells[1]:>24}{ratio:8.2f}")
+        for name, run in runs.items():
+            for caption in run():
+                for stage in STAGES:
+                    made[name][stage] += [caption[stage]] if stage in caption else []
+    print(f"{'ms':20}" + "".join(f"{stage:>22}" for stage in STAGES))
+    for name, stages in made.items():
+        cells = [f"{statistics.median(x):.1f} ({min(x):.1f}-{max(x):.1f})" if x else "" for x in stages.values()]
+        print(f"{name:20}" + "".join(f"{cell:>22}" for cell in cells))
+    for name in (n for n in made if not n.startswith("sightline")):
+        for one in (n for n in made if n.startswith("sightline")):
+            pairs = {s: (made[one][s], made[name][s]) for s in STAGES}
+            ratios = {s: statistics.median(x) / statistics.median(y) for s, (x, y) in pairs.items() if x and y}
+            print(f"{one} / {name}: " + ", ".join(f"{s} {ratio:.2f}" for s, ratio in ratios.items()))
 
 
 if __name__ == "__main__":

@@ -53,3 +53,32 @@ pairs! {
 pub fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
     kernels::log_sum_exp(row, max)
 }
+
+/// A matrix as int8 holds it: a byte a weight.
+pub struct Int8(kernels::int8::Packed);
+
+impl Int8 {
+    /// Of `[outputs, inputs]`.
+    ///
+    /// # Errors
+    /// When it is no matrix of f32.
+    pub fn quantise(weight: &Tensor) -> Result<Self> {
+        let (_, inputs) = weight.dims2()?;
+        let weight = weight.flatten_all()?.to_vec1::<f32>()?;
+        Ok(Self(kernels::int8::Packed::quantise(&[&weight], inputs, kernels::int8::Planes::One)))
+    }
+
+    /// A product with rows of activations, each in two bytes a value, as the decoder has it.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn linear(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::int8::linear(x, &self.0)
+    }
+
+    /// A product with rows of bytes, as the vision encoder has it once they are quantised.
+    #[must_use]
+    pub fn multiply(&self, x: &[u8]) -> Vec<f32> {
+        kernels::int8::multiply_bytes(x, &self.0)
+    }
+}

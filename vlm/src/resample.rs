@@ -7,6 +7,11 @@
 //! Both passes weigh values that lie side by side, [`SIDE`] at a time. Along columns they do; for the pass along rows,
 //! strips of as many rows are turned on their sides.
 
+#![allow(
+    clippy::inline_always,
+    reason = "what is called within a dispatch is compiled for the vectors that it was dispatched to"
+)]
+
 use image::RgbImage;
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};

@@ -35,7 +35,7 @@ pub(crate) struct Vision {
 enum Encoder {
     Wide {
         /// What each byte of each channel becomes.
-        normalise: [[f32; 256]; 3],
+        normalise: Box<[[f32; 256]; 3]>,
         patch_embedding: Linear,
         layers: Vec<Layer>,
     },
@@ -113,7 +113,7 @@ impl Vision {
         let names = (0..v.num_hidden_layers).map(|n| format!("{model}.encoder.layers.{n}"));
         let encoder = match weights.precision {
             Precision::F32 => Encoder::Wide {
-                normalise: normalising_table(preprocessor),
+                normalise: Box::new(normalising_table(preprocessor)),
                 patch_embedding: patch_embedding(checkpoint, &embeddings, width, patch)?,
                 layers: names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<_>>()?,
             },
@@ -130,7 +130,7 @@ impl Vision {
             // A full tile's position ids are 0..grid*grid, so the table is added as it is.
             position_embedding: checkpoint.tensor(&positions, &[grid * grid, width])?,
             post_layernorm: Norm::load(checkpoint, &format!("{model}.post_layernorm"), width, v.layer_norm_eps)?,
-            projection: Matrices::load(weights, &projection, width * config.scale_factor.pow(2), Planes::One)?,
+            projection: Matrices::load(weights, &projection, width * config.scale_factor.pow(2), Planes::Two)?,
             grid,
             patch,
             heads: v.num_attention_heads,

@@ -1,6 +1,6 @@
 //! Arguments that several commands have in common, and what they become.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
@@ -61,6 +61,21 @@ impl ModelArgs {
     }
 }
 
+/// How often a live view is captioned.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PaceArgs {
+    /// The most captions a minute, to spare a battery; questions are answered at once all the same
+    #[arg(long, value_name = "N")]
+    pub most_per_minute: Option<NonZeroU32>,
+}
+
+impl PaceArgs {
+    /// The least time from one caption's beginning to the next one's.
+    pub fn least_interval(self) -> Duration {
+        self.most_per_minute.map_or(Duration::ZERO, |n| Duration::from_secs(60) / n.get())
+    }
+}
+
 /// What opens a source, for a pipeline.
 pub fn open_source(spec: SourceSpec, options: SourceOptions) -> OpenSource {
     Box::new(move || capture::open(&spec, &options))
@@ -77,6 +92,15 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn captions_a_minute_are_kept_apart() {
+        let pace = |n| PaceArgs { most_per_minute: NonZeroU32::new(n) }.least_interval();
+        assert_eq!(
+            (pace(4), pace(120), pace(0)),
+            (Duration::from_secs(15), Duration::from_millis(500), Duration::ZERO)
+        );
+    }
 
     #[test]
     fn seconds_are_read_with_and_without_a_fraction() {

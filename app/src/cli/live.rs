@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::ZonedDateTime;
 use vlm::Cancel;
 
-use super::args::{ModelArgs, open_source};
+use super::args::{ModelArgs, PaceArgs, open_source};
 use super::recording::RecordArgs;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::engine::demo;
@@ -40,6 +40,9 @@ pub struct LiveArgs {
     pub repeat: bool,
 
     #[command(flatten)]
+    pub pace: PaceArgs,
+
+    #[command(flatten)]
     pub record: RecordArgs,
 
     #[command(flatten)]
@@ -54,7 +57,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         instruction: args.model.prompt.clone(),
         max_tokens: args.model.max_tokens.get(),
-        least_interval: READABLE,
+        least_interval: args.pace.least_interval().max(READABLE),
         ..Settings::default()
     };
     let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));

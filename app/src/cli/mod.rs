@@ -142,6 +142,7 @@ mod tests {
             "sightline fly",
             "sightline watch",
             "sightline watch --source camera --frames 0",
+            "sightline watch --source camera --most-per-minute 0",
             "sightline watch --source camera --every-frame --longest-silence 3",
             "sightline watch --source camera --longest-silence soon",
             "sightline describe",

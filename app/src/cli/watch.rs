@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use vlm::{Cancel, Stop};
 
-use super::args::{ModelArgs, open_source, seconds};
+use super::args::{ModelArgs, PaceArgs, open_source, seconds};
 use super::json::CaptionLine;
 use super::recording::{RecordArgs, Recording};
 use super::{download, interrupt};
@@ -49,6 +49,9 @@ pub struct WatchArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub longest_silence: Option<Duration>,
 
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
     /// Print one JSON object a caption, each on a line of its own
     #[arg(long)]
     pub json: bool,
@@ -68,6 +71,7 @@ impl WatchArgs {
             instruction: self.model.prompt.clone(),
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
+            least_interval: self.pace.least_interval(),
             ..Settings::default()
         }
     }

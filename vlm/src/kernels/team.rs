@@ -24,6 +24,9 @@ thread_local! {
     static LED: Cell<Option<*const Team>> = const { Cell::new(None) };
 }
 
+/// What a loop calls with the number of each task.
+type Body = dyn Fn(usize) + Sync;
+
 /// What a leader and those who wait for it share.
 #[derive(Default)]
 struct Team {
@@ -32,7 +35,7 @@ struct Team {
     /// Tasks of the present loop that are done.
     done: AtomicUsize,
     /// The present loop's body. Written by the leader, between loops only; read by whoever took a task.
-    body: UnsafeCell<Option<*const (dyn Fn(usize) + Sync)>>,
+    body: UnsafeCell<Option<*const Body>>,
     dismissed: AtomicBool,
     /// What a task panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -96,13 +99,12 @@ pub(super) fn for_each_mut<T: Send>(items: &mut [T], body: impl Fn(usize, &mut T
 
 impl Team {
     /// Leads a loop.
-    fn run(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
+    fn run(&self, count: usize, body: &Body) {
         assert!(u32::try_from(count).is_ok(), "a loop of {count} tasks");
-        let body: *const (dyn Fn(usize) + Sync) = body;
         self.done.store(0, Ordering::Relaxed);
         // SAFETY: every task of the loop before is done, and none can be taken until the ticket is set below; so nobody reads this.
         // The lifetime is forgotten, and kept all the same: this function returns when all tasks are done.
-        unsafe { *self.body.get() = Some(std::mem::transmute::<*const (dyn Fn(usize) + Sync), _>(body)) };
+        unsafe { *self.body.get() = Some(&raw const *std::mem::transmute::<&Body, &'static Body>(body)) };
         self.ticket.store((count as u64) << HALF, Ordering::Release);
         // A task that has a loop of its own runs it on the pool.
         let led = LED.take();
