@@ -95,12 +95,12 @@ impl Detail {
             }
             ui.add(Label::new(RichText::new(&found.entry.text).size(18.0)).wrap());
             ui.add_space(theme::GRID);
-            ui.scope(|ui| facts(ui, found, session));
-            ui.add_space(theme::GRID);
             let saved = found.entry.note.clone().unwrap_or_default();
             if let Some(note) = note(ui, &mut self.note, &saved) {
                 action = Some(EntryAction::Note(note));
             }
+            ui.add_space(theme::GRID);
+            ui.scope(|ui| facts(ui, found, session));
         });
         action
     }
