@@ -73,7 +73,7 @@ fn what_is_watched_is_recorded_found_and_kept() {
     assert_eq!(first["kind"], "caption");
     assert!(first["model"].as_str().unwrap().ends_with("tiny-2b"));
     assert!(bench.out(&["log", "show", &id, "--log", "captions.db"]).contains("Tokens"));
-    assert!(bench.out(&["log", "stats", "--log", "captions.db"]).contains(" in 1 sessions"));
+    assert!(bench.out(&["log", "stats", "--log", "captions.db"]).contains(" in 1 session,"));
     assert_eq!(bench.out(&["log", "path", "--log", "captions.db"]), "captions.db\n");
 
     bench.out(&["log", "mark", &id, "--note", "a striking note", "--log", "captions.db"]);

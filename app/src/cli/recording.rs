@@ -12,6 +12,7 @@ use super::log::{log_path, size};
 use crate::engine::EngineCard;
 use crate::log::{self, Keep, LogError, Recorder, Scribe, Status, Store};
 use crate::pipeline::Event;
+use crate::plain;
 use crate::ui::LogOptions;
 
 /// Whether and where captions are recorded.
@@ -82,14 +83,15 @@ impl Recording {
         self.trouble.clone_from(&trouble);
         Some(match trouble {
             Some(sentence) => format!("{sentence} Captioning goes on without recording."),
-            None => format!("Recording goes on; {lost} captions were lost."),
+            None => format!("Recording goes on; {} lost.", plain::entries(lost)),
         })
     }
 
     /// Writes what is queued and says what became of it.
     pub fn finish(self) -> String {
         let Status { recorded, lost, trouble } = self.recorder.finish();
-        let mut sentence = format!("Recorded {recorded} captions in {}.", self.path.display());
+        let captions = plain::count(recorded, "caption", "captions");
+        let mut sentence = format!("Recorded {captions} in {}.", self.path.display());
         if lost > 0 {
             // Writing to a text does not fail.
             let _ = write!(sentence, " Lost {lost}.");

@@ -143,7 +143,8 @@ fn section(ui: &mut Ui, title: &str) {
 /// Small words that line up with the entries.
 fn remark(ui: &mut Ui, text: &str) {
     Frame::new().inner_margin(Margin::symmetric(INDENT as i8, 2)).show(ui, |ui| {
-        ui.label(RichText::new(text).weak().small());
+        // The menu justifies what is in it, which tears a sentence apart.
+        ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(RichText::new(text).weak().small()));
     });
 }
 

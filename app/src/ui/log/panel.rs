@@ -7,11 +7,12 @@ use egui::{
 };
 
 use super::super::icon::{self, Icon, Look};
-use super::super::{theme, wording};
+use super::super::theme;
 use super::entry::Detail;
 use super::export::Parts;
 use super::{LogAction, LogPanel, Shown, list_id, row, rows};
 use crate::log::{Filter, LogError, Order};
+use crate::plain;
 
 /// The width of the panel, in points.
 const WIDTH: f32 = 400.0;
@@ -48,7 +49,7 @@ impl LogPanel {
                 ui.label(RichText::new("Searching…").small().weak());
             } else if let Some(rows) = self.rows {
                 let what = if self.filter() == Filter::default() { "" } else { " found" };
-                ui.label(RichText::new(format!("{}{what}", wording::entries(rows))).small().weak());
+                ui.label(RichText::new(format!("{}{what}", plain::entries(rows))).small().weak());
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if icon::button(ui, Icon::Close, Look::Quiet, true, "Close log", "Close the log (L)").clicked() {
