@@ -24,11 +24,11 @@ pub struct RecordArgs {
     pub log: Option<Option<PathBuf>>,
 
     /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay
-    #[arg(long, value_name = "SIZE", value_parser = size, requires = "log")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub log_limit: Option<u64>,
 
     /// Remove entries that are older than this, such as 30d; bookmarked ones stay
-    #[arg(long, value_name = "AGE", value_parser = age, requires = "log")]
+    #[arg(long, value_name = "AGE", value_parser = age)]
     pub log_keep: Option<Duration>,
 }
 
@@ -38,6 +38,11 @@ pub fn age(text: &str) -> Result<Duration, String> {
 }
 
 impl RecordArgs {
+    /// Whether they limit a log without one being recorded. The window may record later, with a key.
+    pub fn limit_nothing(&self) -> bool {
+        self.log.is_none() && (self.log_limit.is_some() || self.log_keep.is_some())
+    }
+
     /// The same for the window, which opens the log on other threads.
     pub fn log_options(&self) -> LogOptions {
         let keep = Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true };

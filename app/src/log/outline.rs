@@ -162,7 +162,7 @@ impl Store {
         self.connection()
             .prepare_cached("SELECT (SELECT count(*) FROM entry), at_ms, id FROM entry ORDER BY id DESC LIMIT 1")
             .and_then(|mut statement| statement.query_row([], newest).optional())
-            .map(|extent| extent.unwrap_or_default())
+            .map(Option::unwrap_or_default)
             .map_err(|error| self.error(&error))
     }
 

@@ -66,7 +66,7 @@ impl Parts {
 enum Phase {
     #[default]
     Closed,
-    Choosing(Box<Parts>),
+    Choosing,
     Writing(Job),
     Over(String),
 }
@@ -88,10 +88,15 @@ impl ExportDialog {
         !matches!(self.phase, Phase::Closed)
     }
 
+    /// Whether the user chooses what to export.
+    pub fn is_choosing(&self) -> bool {
+        matches!(self.phase, Phase::Choosing)
+    }
+
     /// Opens it, unless an export is under way: then that is shown.
-    pub fn open(&mut self, parts: Parts) {
+    pub fn open(&mut self) {
         if !matches!(self.phase, Phase::Writing(_)) {
-            self.phase = Phase::Choosing(Box::new(parts));
+            self.phase = Phase::Choosing;
         }
     }
 
@@ -108,15 +113,16 @@ impl ExportDialog {
     }
 
     /// The file has a name: begins to write it.
-    pub fn begin(&mut self, log: &Path, to: PathBuf, wake: Waker) {
+    pub fn begin(&mut self, log: &Path, mut to: PathBuf, wake: Waker) {
         let Some(export) = self.wanted.take() else { return };
-        let named = if to.extension().is_none() { to.with_extension(export.format.extension()) } else { to.clone() };
-        if named != to && named.exists() {
-            // The desktop's dialog asked about the name without the ending only.
-            self.phase = Phase::Over(format!("{} is there already. Choose another name.", named.display()));
-            return;
+        if to.extension().is_none() {
+            to.set_extension(export.format.extension());
+            if to.exists() {
+                // The desktop's dialog asked about the name without the ending only.
+                self.phase = Phase::Over(format!("{} is there already. Choose another name.", to.display()));
+                return;
+            }
         }
-        let to = named;
         self.phase = match Job::start(log.to_owned(), export, to, wake) {
             Ok(job) => Phase::Writing(job),
             Err(error @ LogError::NoThread(_)) => Phase::Over(error.to_string()),
@@ -124,8 +130,8 @@ impl ExportDialog {
         };
     }
 
-    /// Draws it, if it is open. Gives the format for which a file is to be chosen.
-    pub fn show(&mut self, ui: &Ui) -> Option<Format> {
+    /// Draws it, if it is open, with what there is to choose from now. Gives the format for which a file is to be chosen.
+    pub fn show(&mut self, ui: &Ui, parts: &Parts) -> Option<Format> {
         if matches!(self.phase, Phase::Closed) {
             return None;
         }
@@ -138,7 +144,7 @@ impl ExportDialog {
             ui.add_space(theme::GRID);
             match &self.phase {
                 Phase::Closed => {}
-                Phase::Choosing(parts) => wanted = self.choose(ui, &parts.clone()),
+                Phase::Choosing => wanted = self.choose(ui, parts),
                 Phase::Writing(job) => writing(ui, job),
                 Phase::Over(sentence) => {
                     if over(ui, sentence) {

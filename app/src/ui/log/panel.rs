@@ -22,7 +22,9 @@ const SEARCH: &str = "Search the log";
 impl LogPanel {
     /// Draws the panel at the right, if it is open, and the export dialog.
     pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool, always: bool) -> Option<LogAction> {
-        let wanted = self.export.show(ui).map(LogAction::SaveAs);
+        // What the list has of the newest entry may come while the dialog is open.
+        let parts = if self.export.is_choosing() { self.parts() } else { Parts::default() };
+        let wanted = self.export.show(ui, &parts).map(LogAction::SaveAs);
         if !self.is_open {
             return wanted;
         }
@@ -58,8 +60,7 @@ impl LogPanel {
                 let can_export = self.rows.is_some_and(|rows| rows > 0);
                 let hint = "Write the log to a file for other programs";
                 if icon::button(ui, Icon::Export, Look::Quiet, can_export, "Export…", hint).clicked() && can_export {
-                    let parts = self.parts();
-                    self.export.open(parts);
+                    self.export.open();
                 }
             });
         });

@@ -1,7 +1,7 @@
 //! Recording and the Log panel, as a person meets them.
 
 use egui::Modifiers;
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 
 use super::*;
@@ -305,6 +305,40 @@ fn an_export_asks_for_a_file_and_says_what_it_wrote() {
     assert_eq!(text.lines().count(), 11);
     bench.click("Close");
     assert!(!bench.shows("Export the log"));
+
+    // The desktop's dialog has asked about another name than this one.
+    bench.click("Export…");
+    bench.wait_for_label("Export the log");
+    bench.window.step();
+    bench.click("Choose file…");
+    bench.wait_for_part("is there already");
+    assert_eq!(std::fs::read_to_string(file.with_extension("csv")).expect("a file"), text);
+}
+
+#[test]
+fn subtitles_are_of_one_session_whatever_was_chosen_before() {
+    let mut bench = beside_a_log(9);
+    let file = bench.folder.path().join("captions.srt");
+    *bench.doors.chosen.lock().expect("no thread panicked") = Some(file.clone());
+    open_log(&mut bench);
+    bench.wait_for_label("10 entries");
+    bench.click("Export…");
+    bench.wait_for_label("Export the log");
+    let is_chosen = |bench: &Bench, part: &str| {
+        let choice = bench.window.get_by_role_and_label(Role::RadioButton, part);
+        choice.accesskit_node().toggled() == Some(Toggled::True)
+    };
+    assert!(is_chosen(&bench, "All"));
+    bench.click("SRT subtitles");
+    bench.wait_for_label("The newest session");
+    assert!(is_chosen(&bench, "The newest session") && !is_chosen(&bench, "All"));
+    bench.click("CSV");
+    bench.window.step();
+    assert!(is_chosen(&bench, "All"), "as it was");
+    bench.click("SRT subtitles");
+    bench.click("Choose file…");
+    bench.wait_for_part("Wrote 9 entries to");
+    assert!(std::fs::read_to_string(file).expect("a file").contains("-->"));
 }
 
 #[test]
