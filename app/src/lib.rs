@@ -11,5 +11,6 @@ pub mod log;
 pub mod models;
 pub mod pipeline;
 mod plain;
+pub mod preferences;
 pub mod ui;
 mod waiter;

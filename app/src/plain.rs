@@ -1,5 +1,5 @@
 //! Text and numbers made fit to be shown, on a terminal or in the window: nothing that a model says may move a cursor or change
-//! colours, and a length of time has the unit that fits.
+//! colours, and numbers and lengths of time can be read.
 
 /// Without control characters, line breaks included.
 pub fn one_line(text: &str) -> String {
@@ -23,9 +23,38 @@ pub fn length(ms: i64) -> String {
     }
 }
 
+/// A number with its thousands apart, such as `12,345`.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of things, such as `1 session` or `2,000 sessions`.
+pub fn count(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// A number of entries of the log.
+pub fn entries(entries: u64) -> String {
+    count(entries, "entry", "entries")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_can_be_read() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([1, 2, 2000].map(entries), ["1 entry", "2 entries", "2,000 entries"]);
+    }
 
     #[test]
     fn lengths_have_the_unit_that_fits() {

@@ -16,6 +16,7 @@ use crate::engine::demo;
 use crate::engine::spec::ModelSpec;
 use crate::models::{self, Facts, Fault, Progress, bytes};
 use crate::pipeline::{OpenEngine, OpenSource, Settings};
+use crate::preferences::{self, Preferences};
 use crate::ui::{self, Choice, Doors, Wanted};
 
 /// Endings of the files that the dialog offers first; it shows others as well when told to.
@@ -66,6 +67,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         model: Some(args.model.model.to_string()),
         settings,
         log: args.record.log_options(),
+        clock: ZonedDateTime::now,
         doors: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
     };
     ui::run(options)?;
@@ -135,6 +137,15 @@ impl Doors for Desktop {
         Ok(cameras.into_iter().map(choice).collect())
     }
 
+    fn preferences(&self) -> Result<Preferences, String> {
+        preferences::default_path().map_or_else(|| Ok(Preferences::default()), |path| Preferences::load(&path))
+    }
+
+    fn remember(&self, preferences: &Preferences) -> Result<(), String> {
+        let no_folder = "Your choice holds until the window closes: the system knows no folder to remember it in.";
+        preferences.save(&preferences::default_path().ok_or(no_folder)?)
+    }
+
     fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
         let dialog = rfd::FileDialog::new();
         match wanted {
@@ -146,7 +157,7 @@ impl Doors for Desktop {
             Wanted::PictureFolder => dialog.set_title("Open folder of pictures").pick_folder(),
             Wanted::ModelFolder => dialog.set_title("Open model folder").pick_folder(),
             Wanted::Export(format) => {
-                let ending = ui::extension(format);
+                let ending = format.extension();
                 dialog
                     .set_title("Export the log")
                     .set_file_name(format!("captions-{}.{ending}", ZonedDateTime::now().date()))

@@ -21,7 +21,8 @@ mod watch;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
@@ -66,7 +67,7 @@ enum Command {
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse().and_then(checked) {
         Ok(arguments) => arguments,
         Err(usage) => {
             // Nobody is there to be told when this fails.
@@ -97,6 +98,17 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// What clap can't say: the window takes limits of a log that it may record later, `watch` only of one that it records.
+fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    match &arguments.command {
+        Some(Command::Watch(watch)) if watch.record.limit_nothing() => {
+            let sentence = "--log-limit and --log-keep are about a log that is recorded: add --log.";
+            Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, sentence))
+        }
+        _ => Ok(arguments),
+    }
+}
+
 /// Whether whoever reads our output has read enough (`sightline watch … | head -1`).
 fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -110,13 +122,11 @@ fn start_log() {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
     use crate::engine::spec::{DeviceChoice, Precision};
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(line.split_whitespace())
+        Arguments::try_parse_from(line.split_whitespace()).and_then(checked)
     }
 
     #[test]
@@ -134,6 +144,8 @@ mod tests {
         assert_eq!(arguments.live.model.device, DeviceChoice::Cuda(1));
         assert_eq!(arguments.live.model.precision, Precision::Int8);
         assert_eq!(arguments.live.model.threads.map(usize::from), Some(2));
+        let limited = parse("sightline --log-limit 2GB --log-keep 30d").expect("arguments");
+        assert!(!limited.live.record.log_options().record, "limits are no wish to record");
     }
 
     #[test]
@@ -154,6 +166,7 @@ mod tests {
             "sightline models fly",
             "sightline models download",
             "sightline models remove 7b",
+            "sightline watch --source demo --log-limit 2GB",
         ] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }

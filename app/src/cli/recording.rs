@@ -12,6 +12,7 @@ use super::log::{log_path, size};
 use crate::engine::EngineCard;
 use crate::log::{self, Keep, LogError, Recorder, Scribe, Status, Store};
 use crate::pipeline::Event;
+use crate::plain;
 use crate::ui::LogOptions;
 
 /// Whether and where captions are recorded.
@@ -23,11 +24,11 @@ pub struct RecordArgs {
     pub log: Option<Option<PathBuf>>,
 
     /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay
-    #[arg(long, value_name = "SIZE", value_parser = size, requires = "log")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub log_limit: Option<u64>,
 
     /// Remove entries that are older than this, such as 30d; bookmarked ones stay
-    #[arg(long, value_name = "AGE", value_parser = age, requires = "log")]
+    #[arg(long, value_name = "AGE", value_parser = age)]
     pub log_keep: Option<Duration>,
 }
 
@@ -37,6 +38,11 @@ pub fn age(text: &str) -> Result<Duration, String> {
 }
 
 impl RecordArgs {
+    /// Whether they limit a log without one being recorded. The window may record later, with a key.
+    pub fn limit_nothing(&self) -> bool {
+        self.log.is_none() && (self.log_limit.is_some() || self.log_keep.is_some())
+    }
+
     /// The same for the window, which opens the log on other threads.
     pub fn log_options(&self) -> LogOptions {
         let keep = Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true };
@@ -82,14 +88,15 @@ impl Recording {
         self.trouble.clone_from(&trouble);
         Some(match trouble {
             Some(sentence) => format!("{sentence} Captioning goes on without recording."),
-            None => format!("Recording goes on; {lost} captions were lost."),
+            None => format!("Recording goes on; {} lost.", plain::entries(lost)),
         })
     }
 
     /// Writes what is queued and says what became of it.
     pub fn finish(self) -> String {
         let Status { recorded, lost, trouble } = self.recorder.finish();
-        let mut sentence = format!("Recorded {recorded} captions in {}.", self.path.display());
+        let captions = plain::count(recorded, "caption", "captions");
+        let mut sentence = format!("Recorded {captions} in {}.", self.path.display());
         if lost > 0 {
             // Writing to a text does not fail.
             let _ = write!(sentence, " Lost {lost}.");

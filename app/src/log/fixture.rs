@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use rusqlite::Connection;
 use tempfile::TempDir;
 use vlm::{Draft, Reply, Stop, Timings};
 
 use super::record::{Entry, Figures, Kind, Moment, Session, SessionStart};
 use super::rows;
+use super::schema;
 use super::store::Store;
 use crate::engine::EngineCard;
 use crate::frame::Frame;
@@ -142,4 +144,18 @@ pub fn filled() -> Scratch {
     log.add(&entry(film, "2026-11-24T08:00:04.000+01:00", 4000, "Teapots, two of them\nand a café"));
     log.picture(1, &[0xff, 0xd8, 1, 2, 3]);
     log
+}
+
+/// Makes the tables and a bookmarked row as the first version had them.
+pub fn fill_as_version_one(connection: &mut Connection) {
+    schema::migrate(connection, &schema::STEPS[..1]).expect("migrated");
+    connection
+        .execute_batch(
+            "INSERT INTO session (source, model, device, precision, instruction, began_ms, offset_s)
+                 VALUES ('camera', 'demo', 'cpu', 'f32', 'What?', 1000, 3600);
+             INSERT INTO entry (session, kind, frame, at_ms, offset_s, since_ms, text, bookmarked, preprocess_us, vision_us,
+                 prefill_us, decode_us, prompt_tokens, tokens, stop, draft_offered, draft_accepted)
+                 VALUES (1, 1, 7, 2000, 3600, 1000, 'A cup of tea', 1, 1, 2, 3, 4, 5, 6, 'end', 0, 0);",
+        )
+        .expect("written");
 }

@@ -3,8 +3,10 @@
 //!
 //! Rows are numbered from the oldest, so that a number stays what it is while entries are added behind it.
 
+use rusqlite::{OptionalExtension as _, Row};
+
 use super::error::LogError;
-use super::filter::Filter;
+use super::filter::{Filter, Sort};
 use super::record::Found;
 use super::search::Place;
 use super::store::Store;
@@ -25,7 +27,8 @@ pub struct Outline {
     last: Option<Place>,
     /// All entries of the log, whether the filter lets them through or not: by this a removal is noticed.
     all: i64,
-    newest_id: i64,
+    /// The entry with the highest number. When it is removed, its number is given to another one.
+    newest: Option<Place>,
 }
 
 impl Outline {
@@ -61,32 +64,32 @@ impl Store {
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
     pub fn outline(&self, filter: &Filter) -> Result<Outline, LogError> {
-        let (all, newest_id) = self.extent()?;
+        let (all, newest) = self.extent()?;
         let mut outline =
-            Outline { filter: filter.clone(), rows: 0, stride: STRIDE, places: Vec::new(), last: None, all, newest_id };
+            Outline { filter: filter.clone(), rows: 0, stride: STRIDE, places: Vec::new(), last: None, all, newest };
         self.extend_outline(&mut outline)?;
         Ok(outline)
     }
 
     /// Counts the rows that were added behind the last one. Says whether the outline still holds: not when entries were
-    /// removed, or added before the last one; then a new one has to be made.
+    /// removed, or added before the last one, or may have been marked; then a new one has to be made.
     ///
     /// # Errors
     /// As [`Store::outline`].
     pub fn grow(&self, outline: &mut Outline) -> Result<bool, LogError> {
-        let (all, newest_id) = self.extent()?;
-        let added: i64 = self
-            .connection()
-            .prepare_cached("SELECT count(*) FROM entry WHERE id > ?1")
-            .and_then(|mut statement| statement.query_row([outline.newest_id], |row| row.get(0)))
-            .map_err(|error| self.error(&error))?;
-        if outline.all + added != all {
+        if outline.filter.sorts.iter().any(|sort| !matches!(sort, Sort::Of(_))) {
             return Ok(false);
         }
+        let (all, newest) = self.extent()?;
+        let added = match outline.newest {
+            Some(known) => self.added_behind(known)?,
+            None => Some(all),
+        };
+        let Some(added) = added.filter(|added| outline.all + added == all) else { return Ok(false) };
         if added > 0 && outline.filter.words.is_none() && self.is_any_before(outline)? {
             return Ok(false);
         }
-        (outline.all, outline.newest_id) = (all, newest_id);
+        (outline.all, outline.newest) = (all, newest);
         if added > 0 {
             self.extend_outline(outline)?;
         }
@@ -146,26 +149,37 @@ impl Store {
 
     /// Whether an entry that is new to the outline stands before its last row.
     fn is_any_before(&self, outline: &Outline) -> Result<bool, LogError> {
-        let Some(last) = outline.last else { return Ok(false) };
+        let Some((last, newest)) = outline.last.zip(outline.newest) else { return Ok(false) };
         self.connection()
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE id > ?1 AND at_ms < ?2)")
-            .and_then(|mut statement| statement.query_row([outline.newest_id, last.at_ms], |row| row.get(0)))
+            .and_then(|mut statement| statement.query_row([newest.id, last.at_ms], |row| row.get(0)))
             .map_err(|error| self.error(&error))
     }
 
-    /// How many entries there are, and the highest number.
-    fn extent(&self) -> Result<(i64, i64), LogError> {
+    /// How many entries there are, and the one with the highest number.
+    fn extent(&self) -> Result<(i64, Option<Place>), LogError> {
+        let newest = |row: &Row<'_>| Ok((row.get(0)?, Some(Place { at_ms: row.get(1)?, id: row.get(2)? })));
         self.connection()
-            .prepare_cached("SELECT (SELECT count(*) FROM entry), (SELECT coalesce(max(id), 0) FROM entry)")
-            .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+            .prepare_cached("SELECT (SELECT count(*) FROM entry), at_ms, id FROM entry ORDER BY id DESC LIMIT 1")
+            .and_then(|mut statement| statement.query_row([], newest).optional())
+            .map(Option::unwrap_or_default)
+            .map_err(|error| self.error(&error))
+    }
+
+    /// How many entries have a higher number than this one. None when it is no longer there.
+    fn added_behind(&self, known: Place) -> Result<Option<i64>, LogError> {
+        let sql = "SELECT (SELECT count(*) FROM entry WHERE id > ?1) FROM entry WHERE id = ?1 AND at_ms = ?2";
+        self.connection()
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row([known.id, known.at_ms], |row| row.get(0)).optional())
             .map_err(|error| self.error(&error))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::super::fixture::{Scratch, entry, filled};
-    use super::super::{Kind, Sort};
     use super::*;
 
     fn ids(log: &Scratch, outline: &Outline, from: u64, most: usize) -> Vec<i64> {
@@ -259,6 +273,30 @@ mod tests {
         assert!(!log.store.grow(&mut outline).expect("counted"));
         let mut outline = log.store.outline(&Filter::default()).expect("counted");
         add(&mut log, session, 2);
+        assert!(!log.store.grow(&mut outline).expect("counted"));
+    }
+
+    #[test]
+    fn a_number_that_is_given_again_is_another_entry() {
+        let (mut log, session) = long(10);
+        let mut outline = log.store.outline(&Filter::default()).expect("counted");
+        assert!(log.store.delete(10).expect("written"));
+        add(&mut log, session, 20);
+        assert!(!log.store.grow(&mut outline).expect("counted"));
+        let mut empty = Scratch::new();
+        let session = empty.session("camera", "256m", "2026-11-24T10:00:00.000+00:00");
+        let mut outline = empty.store.outline(&Filter::default()).expect("counted");
+        add(&mut empty, session, 1);
+        assert!(empty.store.grow(&mut outline).expect("counted"));
+        assert_eq!(outline.rows(), 1);
+    }
+
+    #[test]
+    fn what_was_marked_elsewhere_is_noticed() {
+        let (mut log, _) = long(10);
+        let marked = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
+        let mut outline = log.store.outline(&marked).expect("counted");
+        assert!(log.store.set_bookmark(4, true).expect("written"));
         assert!(!log.store.grow(&mut outline).expect("counted"));
     }
 

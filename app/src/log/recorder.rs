@@ -192,6 +192,13 @@ struct Writer {
     lost_in_log: u64,
 }
 
+/// What was asked of the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Something,
+}
+
 /// The caption that holds at present.
 struct Lasting {
     id: i64,
@@ -214,7 +221,7 @@ impl Writer {
     }
 
     fn run(mut self, records: &Receiver<Record>) {
-        let kept_small = self.log.tidy();
+        let kept_small = self.tidy();
         self.note(&kept_small);
         let mut last = Instant::now();
         for record in records {
@@ -225,7 +232,7 @@ impl Writer {
                 let count = if written.is_ok() { &self.shared.recorded } else { &self.shared.lost };
                 let recorded = count.fetch_add(1, Ordering::Relaxed) + 1;
                 if written.is_ok() && recorded.is_multiple_of(TIDY_EVERY) {
-                    let kept_small = self.log.tidy();
+                    let kept_small = self.tidy();
                     self.note(&kept_small);
                 }
             }
@@ -235,8 +242,11 @@ impl Writer {
         self.note(&ended);
     }
 
-    /// Shows trouble, or that it has passed.
-    fn note<T>(&self, outcome: &Result<T, LogError>) {
+    /// Shows trouble, or that it has passed. Where the disk was asked for nothing, it has told nothing.
+    fn note(&self, outcome: &Result<Asked, LogError>) {
+        if *outcome == Ok(Asked::Nothing) {
+            return;
+        }
         let trouble = outcome.as_ref().err().map(ToString::to_string);
         let mut shown = self.shared.trouble();
         if *shown != trouble {
@@ -249,7 +259,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, record: Record) -> Result<(), LogError> {
+    fn write(&mut self, record: Record) -> Result<Asked, LogError> {
         let Record { telling, what, at } = record;
         if self.session.as_ref().is_some_and(|(ours, _)| !Arc::ptr_eq(ours, &telling)) {
             self.end_session(at)?;
@@ -286,23 +296,25 @@ impl Writer {
         if is_caption {
             self.lasting = Some(Lasting { id, text: entry.text, captured_at, last_known: captured_at });
         }
-        Ok(())
+        Ok(Asked::Something)
     }
 
     fn is_repeated(&self, text: &str) -> bool {
         self.lasting.as_ref().is_some_and(|lasting| lasting.text == text)
     }
 
-    fn repeats(&mut self, captured_at: Instant, dropped: i64, skipped: i64) -> Result<(), LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(()) };
+    fn repeats(&mut self, captured_at: Instant, dropped: i64, skipped: i64) -> Result<Asked, LogError> {
+        let Some(lasting) = &mut self.lasting else { return Ok(Asked::Nothing) };
         lasting.last_known = lasting.last_known.max(captured_at);
-        self.log.extend(Extension { repeats: 1, dropped, skipped, ..lasting.until(captured_at) })
+        self.log.extend(Extension { repeats: 1, dropped, skipped, ..lasting.until(captured_at) })?;
+        Ok(Asked::Something)
     }
 
-    fn lasts(&mut self, until: Instant) -> Result<(), LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(()) };
+    fn lasts(&mut self, until: Instant) -> Result<Asked, LogError> {
+        let Some(lasting) = &mut self.lasting else { return Ok(Asked::Nothing) };
         lasting.last_known = lasting.last_known.max(until);
-        self.log.extend(lasting.until(until))
+        self.log.extend(lasting.until(until))?;
+        Ok(Asked::Something)
     }
 
     fn session_of(&mut self, telling: &Arc<Telling>) -> Result<i64, LogError> {
@@ -316,14 +328,18 @@ impl Writer {
 
     /// Ends the running session. Even when that can't be written, another one begins: this one stays without an end, like
     /// one that was cut off.
-    fn end_session(&mut self, at: Instant) -> Result<(), LogError> {
+    fn end_session(&mut self, at: Instant) -> Result<Asked, LogError> {
         self.lasting = None;
-        let Some((telling, id)) = self.session.take() else { return Ok(()) };
+        let Some((telling, id)) = self.session.take() else { return Ok(Asked::Nothing) };
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let ended_ms = telling.start.began.plus_ms(milliseconds(at.saturating_duration_since(telling.began_at))).ms;
         self.log.end(id, ended_ms, lost - self.lost_in_log)?;
         self.lost_in_log = lost;
-        Ok(())
+        Ok(Asked::Something)
+    }
+
+    fn tidy(&mut self) -> Result<Asked, LogError> {
+        self.log.tidy().map(|()| Asked::Something)
     }
 }
 

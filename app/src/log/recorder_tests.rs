@@ -222,3 +222,17 @@ fn a_log_that_does_not_open_counts_everything_as_lost() {
     let status = recorder.finish();
     assert_eq!(status, Status { recorded: 0, lost: 1, trouble: Some(error.to_string()) });
 }
+
+#[test]
+fn trouble_stays_until_the_disk_takes_something_again() {
+    let mut bench = Bench::new(None);
+    *bench.failing.lock().expect("sound") = Some(LogError::Full("captions.db".into()));
+    bench.caption(1, "A cup");
+    bench.wait(|status| status.trouble.is_some());
+    // The view is unchanged, but no caption of it could be written, so there is nothing to write now.
+    let record = bench.scribe.observe(&captioned(2, "A cup")).expect("recorded");
+    bench.recorder.record(Record { what: What::Lasts, ..record });
+    let (status, calls) = bench.finish();
+    assert!(status.trouble.is_some_and(|sentence| sentence.contains("is full")), "said at the end, too");
+    assert_eq!((status.lost, calls.len()), (1, 0));
+}

@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i64 = 0x534C_6F67;
 
 /// The steps from an empty file to today's tables.
-pub const STEPS: [&str; 1] = [FIRST];
+pub const STEPS: [&str; 2] = [FIRST, RARE];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds beside them; `since_ms` is
 /// counted from the session's start on the monotonic clock, so that a wall clock that is set back disturbs no order.
@@ -83,6 +83,14 @@ CREATE TRIGGER entry_reworded AFTER UPDATE OF text, question, note ON entry BEGI
 END;
 ";
 
+/// What is rare among captions is found without looking at all of them, in the order of the list.
+const RARE: &str = "
+DROP INDEX entry_bookmarked;
+CREATE INDEX entry_bookmarked ON entry (at_ms) WHERE bookmarked;
+CREATE INDEX entry_noted ON entry (at_ms) WHERE note IS NOT NULL;
+CREATE INDEX entry_answers ON entry (at_ms) WHERE kind = 2;
+";
+
 /// What a file is, before any step is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -128,20 +136,12 @@ pub fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::fill_as_version_one;
     use super::*;
 
     fn of_version_one() -> Connection {
         let mut connection = Connection::open_in_memory().expect("opened");
-        migrate(&mut connection, &STEPS[..1]).expect("migrated");
-        connection
-            .execute_batch(
-                "INSERT INTO session (source, model, device, precision, instruction, began_ms, offset_s)
-                     VALUES ('camera', 'demo', 'cpu', 'f32', 'What?', 1000, 3600);
-                 INSERT INTO entry (session, kind, frame, at_ms, offset_s, since_ms, text, preprocess_us, vision_us,
-                     prefill_us, decode_us, prompt_tokens, tokens, stop, draft_offered, draft_accepted)
-                     VALUES (1, 1, 7, 2000, 3600, 1000, 'A cup of tea', 1, 2, 3, 4, 5, 6, 'end', 0, 0);",
-            )
-            .expect("written by hand, as the first version has it");
+        fill_as_version_one(&mut connection);
         connection
     }
 
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_step_that_fails_leaves_everything_as_it_was() {
         let mut connection = of_version_one();
-        let later = [STEPS[0], "ALTER TABLE entry ADD COLUMN mood TEXT", "CREATE TABLE session (id)"];
+        let later = [FIRST, "ALTER TABLE entry ADD COLUMN mood TEXT", "CREATE TABLE session (id)"];
         assert!(migrate(&mut connection, &later).is_err());
         assert_eq!(find(&connection).expect("read"), Found::Log(1));
         assert!(connection.prepare("SELECT mood FROM entry").is_err());
@@ -175,7 +175,9 @@ mod tests {
     #[test]
     fn steps_are_not_taken_twice() {
         let mut connection = of_version_one();
-        migrate(&mut connection, &STEPS).expect("nothing to do");
+        for _ in 0..2 {
+            migrate(&mut connection, &STEPS).expect("migrated, or nothing to do");
+        }
         assert_eq!(found_words(&connection, "tea"), 1);
     }
 

@@ -110,3 +110,25 @@ fn sessions_are_those_of_what_is_found() {
     assert_eq!(sessions(&Filter { words: Some("tea*".to_owned()), ..Filter::default() }), [1, 2]);
     assert_eq!(sessions(&Filter { source: Some("film".to_owned()), ..Filter::default() }), [2]);
 }
+
+#[test]
+fn what_is_rare_is_found_without_looking_at_every_entry() {
+    let log = filled();
+    for (sort, index) in [
+        (Sort::Bookmarked, "entry_bookmarked"),
+        (Sort::Noted, "entry_noted"),
+        (Sort::Of(Kind::Answer), "entry_answers"),
+    ] {
+        let filter = Filter { sorts: vec![sort], ..Filter::default() };
+        for (columns, from) in [(PLACE, None), (rows::ENTRY, Some(Place { at_ms: 1, id: 1 }))] {
+            let (sql, values) = log.store.listing(&filter, columns, from).expect("SQL");
+            let mut plan = log.store.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("SQL");
+            let steps: Vec<String> = plan
+                .query_map(params_from_iter(values), |row| row.get(3))
+                .expect("read")
+                .map(|s| s.expect("read"))
+                .collect();
+            assert!(steps[0].contains(index) && !steps.iter().any(|step| step.contains("TEMP")), "{steps:?}");
+        }
+    }
+}

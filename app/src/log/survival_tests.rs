@@ -10,10 +10,10 @@ use std::{env, fs, thread};
 
 use rusqlite::Connection;
 
-use super::fixture::{Scratch, captioned, card, entry, filled, frame};
+use super::fixture::{Scratch, captioned, card, entry, fill_as_version_one, filled, frame};
 use super::recorder::Log as _;
 use super::scribe::Scribe;
-use super::{Filter, Keep, LogError, Recorder, SessionStart, Store, fixture};
+use super::{Filter, Keep, LogError, Recorder, SessionStart, Sort, Store, fixture, schema};
 use crate::engine::EngineCard;
 use crate::pipeline::Event;
 
@@ -188,6 +188,21 @@ fn a_log_of_a_newer_program_is_refused_and_left_as_it_is() {
     log.store.connection().pragma_update(None, "user_version", 99).expect("set");
     drop(log.store);
     assert!(matches!(Store::open(&path), Err(LogError::Newer { version: 99, .. })));
+}
+
+#[test]
+fn a_log_of_an_older_program_is_taken_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("captions.db");
+    let mut first = Connection::open(&path).expect("made");
+    fill_as_version_one(&mut first);
+    drop(first);
+    let bookmarked = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
+    let store = Store::open_existing(&path).expect("opened");
+    assert_eq!(store.search(&bookmarked, None, 9).expect("read")[0].entry.text, "A cup of tea");
+    assert_eq!(store.check(), Ok(Vec::new()));
+    let version: i64 = store.connection().pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
+    assert_eq!(version, schema::STEPS.len() as i64);
 }
 
 #[test]

@@ -27,11 +27,14 @@ use super::video::Video;
 use super::{Options, UiError, status, subtitle, theme};
 use crate::models::Fault;
 use crate::pipeline::{Pipeline, Waker};
+use crate::preferences::Preferences;
 
 /// The height of the bar at the top, in points.
 const BAR: f32 = 13.0 * theme::GRID;
 /// The height of the status line, in points.
 const STATUS: f32 = 7.0 * theme::GRID;
+/// How long the end of the window waits for the user's choices to be on the disk.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The window's contents.
 pub struct App {
@@ -43,6 +46,7 @@ pub struct App {
     questions: Questions,
     pub(super) log: LogPanel,
     recording: Recording,
+    preferences: Preferences,
     cameras: Cameras,
     models: Vec<Choice>,
     download: Option<Download>,
@@ -65,7 +69,7 @@ impl App {
             Arc::new(move || ctx.request_repaint())
         };
         let recording = Recording::new(options.log, options.settings.instruction.clone(), Arc::clone(&wake));
-        let log = LogPanel::new(recording.path().map(Path::to_owned), Arc::clone(&wake));
+        let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let pipeline =
             Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         let mut app = Self {
@@ -78,6 +82,7 @@ impl App {
             questions: Questions::default(),
             log,
             recording,
+            preferences: Preferences::default(),
             cameras: Cameras::default(),
             download: None,
             downloads: 0,
@@ -85,7 +90,11 @@ impl App {
             frame_times: FrameTimes::default(),
             stale_frames: 0,
         };
-        if app.recording.is_wanted_at_once() {
+        match app.doors.preferences() {
+            Ok(preferences) => app.preferences = preferences,
+            Err(sentence) => app.state.notices.post(Topic::Preferences, sentence, None),
+        }
+        if app.recording.is_wanted_at_once() || app.preferences.always_record {
             app.set_recording(true);
         }
         if let Some(source) = options.source {
@@ -173,6 +182,15 @@ impl App {
         }
     }
 
+    /// Records from now on, whenever the window opens, or no longer. A recording that runs goes on.
+    fn set_always_recording(&mut self, always: bool) {
+        self.preferences.always_record = always;
+        self.errands.remember(self.preferences.clone());
+        if always && self.recording.status().is_none() {
+            self.set_recording(true);
+        }
+    }
+
     fn ask(&mut self, question: String) {
         let Some(frame) = self.video.frame() else {
             self.questions.restore(question);
@@ -209,6 +227,8 @@ impl App {
                 Outcome::Chosen(wanted, Some(path)) => self.choose_path(wanted, path),
                 Outcome::Chosen(_, None) => {}
                 Outcome::Fetched(number, result) => self.fetched(number, result),
+                Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
+                Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
                 Outcome::NotStarted => {
                     self.download = None;
                     let message = "The system has no room for another thread. Close something and try again.";
@@ -357,9 +377,10 @@ impl App {
             .show_separator_line(false)
             .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
         self.log.show_timeline(ui);
-        match self.log.show_panel(ui, self.recording.status().is_some()) {
+        match self.log.show_panel(ui, self.recording.status().is_some(), self.preferences.always_record) {
             Some(LogAction::SaveAs(format)) => self.errands.choose(Wanted::Export(format)),
             Some(LogAction::Record) => self.set_recording(true),
+            Some(LogAction::AlwaysRecord(always)) => self.set_always_recording(always),
             None => {}
         }
         let wanted = self.questions.show_panel(ui, &self.state.exchanges);
@@ -392,6 +413,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        self.errands.finish_remembering(PATIENCE);
         let (longest, frames) = self.frame_times.ever();
         tracing::info!(frames, longest_ms = longest.as_secs_f64() * 1e3, "the window closes");
     }

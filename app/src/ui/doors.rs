@@ -9,6 +9,7 @@ use vlm::Cancel;
 use crate::log::export::Format;
 use crate::models::{Fault, Progress};
 use crate::pipeline::{OpenEngine, OpenSource};
+use crate::preferences::Preferences;
 
 /// Ways out of the window. Calls that say so block, and are made on threads of their own.
 pub trait Doors: Send + Sync {
@@ -48,6 +49,22 @@ pub trait Doors: Send + Sync {
 
     /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did; `None` when they did not.
     fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
+
+    /// What the user chose once and for all. Reads a small file, before there is a window.
+    ///
+    /// # Errors
+    /// A sentence saying why it can't be read.
+    fn preferences(&self) -> Result<Preferences, String> {
+        Ok(Preferences::default())
+    }
+
+    /// Keeps that for the next start. Blocks until it is on the disk.
+    ///
+    /// # Errors
+    /// A sentence saying why it can't be kept.
+    fn remember(&self, _preferences: &Preferences) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Something that can be chosen.

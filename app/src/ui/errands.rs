@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -11,6 +12,7 @@ use super::doors::{Choice, Doors, Wanted};
 use super::download::Link;
 use crate::models::Fault;
 use crate::pipeline::Waker;
+use crate::preferences::Preferences;
 
 /// Results that wait for the window. When more are ready, as when one download after the other is given up, their threads wait.
 const RESULTS: usize = 4;
@@ -23,6 +25,9 @@ pub struct Errands {
     receiver: Receiver<Outcome>,
     looking: bool,
     choosing: bool,
+    remembering: bool,
+    /// Chosen while the choice before it is being written.
+    to_remember: Option<Preferences>,
 }
 
 /// What came of a job.
@@ -34,6 +39,8 @@ pub enum Outcome {
     Chosen(Wanted, Option<PathBuf>),
     /// The download with this number ended.
     Fetched(u64, Result<(), Fault>),
+    /// The user's choices are kept for the next start, or why not.
+    Remembered(Result<(), String>),
     /// The system started no thread for the job.
     NotStarted,
 }
@@ -42,7 +49,8 @@ impl Errands {
     /// No jobs yet. `wake` is called when one is done.
     pub fn new(doors: Arc<dyn Doors>, wake: Waker) -> Self {
         let (sender, receiver) = bounded(RESULTS);
-        Self { doors, wake, sender, receiver, looking: false, choosing: false }
+        let (looking, choosing, remembering) = (false, false, false);
+        Self { doors, wake, sender, receiver, looking, choosing, remembering, to_remember: None }
     }
 
     /// Lists the cameras, unless that is under way.
@@ -73,16 +81,44 @@ impl Errands {
         });
     }
 
+    /// Keeps the user's choices for the next start, one after the other: the last one counts.
+    pub fn remember(&mut self, preferences: Preferences) {
+        if self.remembering {
+            self.to_remember = Some(preferences);
+            return;
+        }
+        self.remembering = true;
+        self.run("preferences", move |doors| Outcome::Remembered(doors.remember(&preferences)));
+    }
+
+    /// Waits until the user's choices are on the disk, but no longer than `patience` for each.
+    pub fn finish_remembering(&mut self, patience: Duration) {
+        while self.remembering {
+            let Ok(outcome) = self.receiver.recv_timeout(patience) else { return };
+            self.note(&outcome);
+        }
+    }
+
     /// What came of a job that is done, if one is.
     pub fn outcome(&mut self) -> Option<Outcome> {
         let outcome = self.receiver.try_recv().ok()?;
+        self.note(&outcome);
+        Some(outcome)
+    }
+
+    fn note(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Cameras(_) => self.looking = false,
             Outcome::Chosen(..) => self.choosing = false,
             Outcome::Fetched(..) => {}
-            Outcome::NotStarted => (self.looking, self.choosing) = (false, false),
+            Outcome::Remembered(_) => {
+                self.remembering = false;
+                if let Some(newer) = self.to_remember.take() {
+                    self.remember(newer);
+                }
+            }
+            Outcome::NotStarted => (self.looking, self.choosing, self.remembering) = (false, false, false),
         }
-        Some(outcome)
     }
 
     fn run(&self, name: &str, job: impl FnOnce(&dyn Doors) -> Outcome + Send + 'static) {

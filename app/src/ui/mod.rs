@@ -30,10 +30,10 @@ use std::io;
 use std::sync::Arc;
 
 use egui::{IconData, ViewportBuilder};
+use jiff::ZonedDateTime;
 
 pub use app::App;
 pub use doors::{Choice, Doors, Wanted};
-pub use log::extension;
 pub use recording::LogOptions;
 
 use crate::pipeline::Settings;
@@ -46,6 +46,9 @@ const SIZE: [f32; 2] = [1180.0, 780.0];
 /// Smaller than this and the bars no longer fit.
 const LEAST_SIZE: [f32; 2] = [560.0, 400.0];
 
+/// What tells the time and the place, which tests make stand still.
+pub type Clock = fn() -> ZonedDateTime;
+
 /// What the window opens with.
 pub struct Options {
     /// The source, as it is written after `--source`.
@@ -56,6 +59,8 @@ pub struct Options {
     pub settings: Settings,
     /// Which caption log is shown, and recorded into.
     pub log: LogOptions,
+    /// What days and times of the log are told by.
+    pub clock: Clock,
     /// Ways to sources, models and dialogs.
     pub doors: Arc<dyn Doors>,
 }

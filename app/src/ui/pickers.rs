@@ -143,7 +143,8 @@ fn section(ui: &mut Ui, title: &str) {
 /// Small words that line up with the entries.
 fn remark(ui: &mut Ui, text: &str) {
     Frame::new().inner_margin(Margin::symmetric(INDENT as i8, 2)).show(ui, |ui| {
-        ui.label(RichText::new(text).weak().small());
+        // The menu justifies what is in it, which tears a sentence apart.
+        ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(RichText::new(text).weak().small()));
     });
 }
 
@@ -153,7 +154,7 @@ fn entry(ui: &mut Ui, choice: &Choice, chosen: bool) -> bool {
 
 /// A line of a menu: the whole width can be pressed.
 fn row(ui: &mut Ui, label: &str, detail: &str, chosen: bool) -> bool {
-    let detail = RichText::new(detail).weak().small();
+    let detail = theme::aside(detail, chosen);
     let button = Button::selectable(chosen, label).right_text(detail).min_size(Vec2::new(MENU_WIDTH, 0.0)).truncate();
     let response = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(button)).inner;
     response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, label));

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::engine::EngineCard;
 use crate::log::{Keep, LogError, Recorder, Scribe, Status, Store};
 use crate::pipeline::{Asked, Caption, Event, Waker};
+use crate::plain;
 
 /// Ends of recordings that wait for the window.
 const ENDED: usize = 4;
@@ -137,9 +138,8 @@ impl Recording {
     /// What changed since it was asked for last.
     pub fn news(&mut self) -> Option<RecordingNews> {
         if let Ok(Status { trouble: Some(trouble), lost, .. }) = self.ended.1.try_recv() {
-            return Some(RecordingNews::Trouble(format!(
-                "{trouble} The recording has ended; {lost} entries were lost."
-            )));
+            let lost = plain::entries(lost);
+            return Some(RecordingNews::Trouble(format!("{trouble} The recording has ended; {lost} lost.")));
         }
         let trouble = self.status()?.trouble;
         if trouble == self.trouble {

@@ -11,6 +11,7 @@ use super::{theme, wording};
 use crate::engine::demo;
 use crate::log::Status;
 use crate::pipeline::Statistics;
+use crate::plain;
 
 /// Draws the line.
 pub fn show(
@@ -49,11 +50,11 @@ fn recording(ui: &mut Ui, status: &Status) {
     let colours = theme::palette(ui.visuals());
     let (text, colour) = match status {
         Status { trouble: Some(_), lost, .. } => {
-            (format!("● Not recording · {} lost", wording::count(*lost)), colours.warning)
+            (format!("● Not recording · {} lost", plain::number(*lost)), colours.warning)
         }
-        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", wording::count(*recorded)), colours.recording),
+        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", plain::number(*recorded)), colours.recording),
         Status { lost, recorded, .. } => {
-            (format!("● Recording · {} · {} lost", wording::count(*recorded), wording::count(*lost)), colours.recording)
+            (format!("● Recording · {} · {} lost", plain::number(*recorded), plain::number(*lost)), colours.recording)
         }
     };
     let label = egui::Label::new(RichText::new(text).small().color(colour)).selectable(false).sense(Sense::hover());

@@ -3,6 +3,8 @@
 mod downloads;
 mod first_run;
 mod log_panel;
+mod raster;
+mod snapshots;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -11,13 +13,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use egui::{Key, ViewportId};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, HarnessBuilder};
 
 use super::*;
 use crate::log::Keep;
 use crate::pipeline::fake::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of};
 use crate::pipeline::{OpenEngine, OpenSource};
+use crate::preferences::Preferences;
 
 /// How long a condition may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +32,21 @@ struct FakeDoors {
     engine: EngineScript,
     opened: Mutex<Vec<String>>,
     chosen: Mutex<Option<PathBuf>>,
+    kept: Mutex<Result<Preferences, String>>,
+}
+
+impl FakeDoors {
+    fn new(source: SourceScript, engine: EngineScript) -> Arc<Self> {
+        let kept = Mutex::new(Ok(Preferences::default()));
+        Arc::new(Self { source, engine, opened: Mutex::default(), chosen: Mutex::default(), kept })
+    }
+
+    /// A window that opens nothing by itself.
+    fn options(self: &Arc<Self>, log: LogOptions) -> Options {
+        let settings = Settings { gate: None, ..Settings::default() };
+        let doors: Arc<dyn Doors> = Arc::<Self>::clone(self);
+        Options { source: None, model: None, settings, log, clock: ZonedDateTime::now, doors }
+    }
 }
 
 impl Doors for FakeDoors {
@@ -62,6 +80,16 @@ impl Doors for FakeDoors {
     fn choose(&self, _: Wanted) -> Option<PathBuf> {
         self.chosen.lock().expect("no thread panicked").clone()
     }
+
+    fn preferences(&self) -> Result<Preferences, String> {
+        self.kept.lock().expect("no thread panicked").clone()
+    }
+
+    /// What can't be read can't be written either.
+    fn remember(&self, preferences: &Preferences) -> Result<(), String> {
+        let mut kept = self.kept.lock().expect("no thread panicked");
+        kept.as_mut().map(|kept| kept.clone_from(preferences)).map_err(|why| why.clone())
+    }
 }
 
 /// A window and the test's ends of what is behind it.
@@ -91,18 +119,10 @@ impl Bench {
         log: LogOptions,
         folder: tempfile::TempDir,
     ) -> Self {
-        let doors = Arc::new(FakeDoors { source, engine, opened: Mutex::default(), chosen: Mutex::default() });
-        let options = Options {
-            source: spec.map(str::to_owned),
-            model: model.map(str::to_owned),
-            settings: Settings { gate: None, ..Settings::default() },
-            log,
-            doors: Arc::<FakeDoors>::clone(&doors),
-        };
-        let window = Harness::builder()
-            .with_size([1180.0, 780.0])
-            .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
-        Self { window, doors, folder }
+        let doors = FakeDoors::new(source, engine);
+        let (source, model) = (spec.map(str::to_owned), model.map(str::to_owned));
+        let options = Options { source, model, ..doors.options(log) };
+        Self { window: open(Harness::builder().with_size(SIZE), options), doors, folder }
     }
 
     /// A window that has captioned one picture.
@@ -152,9 +172,23 @@ impl Bench {
         self.window.step();
     }
 
+    /// Lets the focus go, so that keys mean what they mean.
+    fn let_go(&mut self) {
+        self.window.ctx.memory_mut(|memory| {
+            if let Some(id) = memory.focused() {
+                memory.surrender_focus(id);
+            }
+        });
+        self.window.step();
+    }
+
     fn opened(&self) -> Vec<String> {
         self.doors.opened.lock().expect("no thread panicked").clone()
     }
+}
+
+fn open(builder: HarnessBuilder<App>, options: Options) -> Harness<'static, App> {
+    builder.build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"))
 }
 
 /// Draws the window until `done`.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style,
-    TextStyle, Theme, Vec2, Visuals,
+    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Response, RichText, Shadow,
+    Stroke, Style, TextStyle, Theme, Ui, Vec2, Visuals,
 };
 
 /// Every distance is a multiple of this many points.
@@ -22,6 +22,8 @@ pub const PLATE: Color32 = Color32::from_rgba_premultiplied(5, 7, 9, 205);
 /// What surrounds the picture, in either theme.
 pub const STAGE: Color32 = Color32::from_rgb(0x07, 0x09, 0x0C);
 
+/// How much accent there is in the ground of what is chosen.
+const CHOSEN: f32 = 0.35;
 const STRONG: &str = "strong";
 const REGULAR: &[u8] = include_bytes!("../../../ui-assets/fonts/Inter-Regular.otf");
 const SEMI_BOLD: &[u8] = include_bytes!("../../../ui-assets/fonts/Inter-SemiBold.otf");
@@ -93,6 +95,23 @@ pub fn strong(size: f32) -> FontId {
     FontId::new(size, FontFamily::Name(STRONG.into()))
 }
 
+/// Small words beside a choice. On the ground of what is chosen, weak ones would be too weak.
+pub fn aside(text: &str, is_chosen: bool) -> RichText {
+    let text = RichText::new(text).small();
+    if is_chosen { text } else { text.weak() }
+}
+
+/// A box to tick. Unlike a button it is nothing but its outline, which therefore is seen on any ground.
+pub fn tick_box(ui: &mut Ui, ticked: &mut bool, text: impl Into<RichText>) -> Response {
+    let outline = Stroke::new(1.0, palette(ui.visuals()).weak);
+    ui.scope(|ui| {
+        let widgets = &mut ui.visuals_mut().widgets;
+        (widgets.inactive.bg_stroke, widgets.hovered.bg_stroke) = (outline, outline);
+        ui.checkbox(ticked, text.into())
+    })
+    .inner
+}
+
 /// Sets typeface, colours and spacing of both themes. Dark unless the system asks for light.
 pub fn install(ctx: &Context) {
     ctx.set_fonts(fonts());
@@ -148,7 +167,7 @@ fn restyle(style: &mut Style, colours: &Palette) {
     visuals.hyperlink_color = colours.accent;
     visuals.warn_fg_color = colours.warning;
     visuals.error_fg_color = colours.warning;
-    visuals.selection.bg_fill = colours.accent.gamma_multiply(0.35);
+    visuals.selection.bg_fill = colours.accent.gamma_multiply(CHOSEN);
     visuals.selection.stroke = Stroke::new(1.0, colours.text);
     visuals.text_cursor.stroke = Stroke::new(2.0, colours.accent);
     let shadow = Shadow { offset: [0, 6], blur: 20, spread: 0, color: Color32::from_black_alpha(96) };
@@ -198,7 +217,13 @@ mod tests {
             for ground in [colours.panel, colours.card] {
                 assert!(contrast(colours.text, ground) >= 7.0);
                 assert!(contrast(colours.weak, ground) >= 4.5);
+                let chosen = ground.blend(colours.accent.gamma_multiply(CHOSEN));
+                assert!(contrast(colours.text, chosen) >= 4.5);
+                // Marks and signs.
+                assert!(contrast(colours.accent, ground) >= 3.0 && contrast(colours.warning, ground) >= 3.0);
             }
+            assert!(contrast(colours.text, colours.lifted) >= 7.0);
+            assert!(contrast(colours.weak, colours.lifted) >= 4.5);
             assert!(contrast(colours.on_accent, colours.accent) >= 4.5);
             assert!(contrast(colours.accent, colours.panel) >= 4.5);
             assert!(contrast(colours.recording, colours.panel) >= 4.5);

@@ -10,7 +10,8 @@ use clap::Args;
 use super::args::size;
 use super::show::no_entry;
 use crate::cli::recording::age;
-use crate::log::{Keep, Removed, Store};
+use crate::log::{Keep, LogError, Removed, Store};
+use crate::plain;
 
 /// The arguments of `mark`.
 #[derive(Args, Clone, Debug)]
@@ -76,7 +77,8 @@ pub fn prune(store: &mut Store, args: &PruneArgs, err: &mut impl Write) -> anyho
     let keep = Keep { at_most_old: args.older_than, at_most_bytes: args.max_size, bookmarked: args.keep_bookmarked };
     let Removed { entries, thumbnails } = store.keep_to(&keep)?;
     let megabytes = store.bytes_in_use()? as f64 / 1e6;
-    writeln!(err, "Removed {entries} entries and {thumbnails} thumbnails of others. The log has {megabytes:.1} MB.")?;
+    let (entries, thumbnails) = (plain::entries(entries), plain::count(thumbnails, "thumbnail", "thumbnails"));
+    writeln!(err, "Removed {entries} and {thumbnails} of others. The log has {megabytes:.1} MB.")?;
     Ok(())
 }
 
@@ -94,8 +96,16 @@ pub fn backup(store: &Store, args: &BackupArgs, err: &mut impl Write) -> anyhow:
 ///
 /// # Errors
 /// When the log can't be read or `err` can't be written.
-pub fn check(store: &Store, err: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let found = store.check()?;
+pub fn check(store: Result<Store, LogError>, err: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let found = match store.and_then(|store| store.check()) {
+        // What is said elsewhere sends people here.
+        Err(LogError::Damaged(path, why)) => anyhow::bail!(
+            "The caption log {} is damaged beyond reading ({why}). Put a backup in its place, or go on with a new file by \
+             --log FILE.",
+            path.display()
+        ),
+        found => found?,
+    };
     if found.is_empty() {
         writeln!(err, "The log is sound.")?;
         return Ok(ExitCode::SUCCESS);

@@ -71,7 +71,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
         LogCommand::Prune(args) => keep::prune(&mut open()?, args, &mut io::stderr())?,
         LogCommand::Path => writeln!(out, "{}", path.display())?,
         LogCommand::Backup(args) => keep::backup(&open()?, args, &mut io::stderr())?,
-        LogCommand::Check => return keep::check(&open()?, &mut io::stderr()),
+        LogCommand::Check => return keep::check(open(), &mut io::stderr()),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::FilterArgs;
 use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
-use crate::plain::{length, lines, one_line};
+use crate::plain::{count, entries, length, lines, number, one_line};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;
@@ -165,7 +165,14 @@ pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::R
         return Ok(());
     }
     let Stats { sessions, captions, answers, bookmarks, lost, hours, captions_an_hour, longest_still, .. } = stats;
-    writeln!(out, "{captions} captions and {answers} answers in {sessions} sessions, {bookmarks} bookmarked")?;
+    writeln!(
+        out,
+        "{} and {} in {}, {} bookmarked",
+        count(captions, "caption", "captions"),
+        count(answers, "answer", "answers"),
+        count(sessions as u64, "session", "sessions"),
+        number(bookmarks)
+    )?;
     if let Some(rate) = captions_an_hour {
         writeln!(out, "{hours:.2} hours, {rate:.0} captions an hour")?;
     }
@@ -177,7 +184,7 @@ pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::R
         writeln!(out, "Most common words: {}", words.join(", "))?;
     }
     if lost > 0 {
-        writeln!(out, "{lost} entries were lost while recording: the disk was too slow or full.")?;
+        writeln!(out, "{} lost while recording: the disk was too slow or full.", entries(lost.unsigned_abs()))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! An export into a file, whole or not at all, at once or on a thread of its own that tells how far it is.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,30 +23,42 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Export {
-    /// Writes a file that is there only when it is whole. `progress` is told how many entries are written, and may end it.
-    /// Returns how many entries these are.
+    /// Writes a file that is there only when it is whole; what is no ordinary file, such as a pipe, is written as it comes.
+    /// `progress` is told how many entries are written, and may end it. Returns how many entries these are.
     ///
     /// # Errors
-    /// As [`Export::write`], and [`ExportError::Stopped`].
+    /// As [`Export::write`], when the file is the log itself, and [`ExportError::Stopped`].
     pub fn write_file(
         &self,
         store: &Store,
         path: &Path,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<u64, ExportError> {
+        // Where a link leads, so that it stays a link.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if store.path().canonicalize().is_ok_and(|log| log == *path) {
+            let sentence = format!("{} is the log itself. Name another file.", path.display());
+            return Err(LogError::Request(sentence).into());
+        }
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let mut out = BufWriter::new(File::create(path)?);
+            let count = self.write_with(store, &mut out, progress)?;
+            out.flush()?;
+            return Ok(count);
+        }
         let partial = beside(path);
-        let written = self.write_to(store, &partial, progress).and_then(|count| {
-            std::fs::rename(&partial, path)?;
+        let written = self.write_whole(store, &partial, progress).and_then(|count| {
+            fs::rename(&partial, path)?;
             Ok(count)
         });
         if written.is_err() {
             // What is there of it is no use.
-            let _ = std::fs::remove_file(&partial);
+            let _ = fs::remove_file(&partial);
         }
         written
     }
 
-    fn write_to(
+    fn write_whole(
         &self,
         store: &Store,
         path: &Path,
@@ -59,10 +71,10 @@ impl Export {
     }
 }
 
-/// Where a file is written until it is whole.
+/// Where a file is written until it is whole: a name that no other running program uses.
 fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".part");
+    name.push(format!(".{}.part", std::process::id()));
     PathBuf::from(name)
 }
 
@@ -137,7 +149,8 @@ impl Drop for Job {
 
 fn run(log: &Path, export: &Export, to: &Path, shared: &Shared, wake: &Waker) -> Result<u64, ExportError> {
     let store = Store::open_existing(log)?;
-    shared.total.store(store.outline(&export.filter)?.rows(), Ordering::Relaxed);
+    shared.total.store(store.outline(&export.narrowed(&store)?.filter)?.rows(), Ordering::Relaxed);
+    wake();
     let mut told = Instant::now();
     export.write_file(&store, to, &mut |written| {
         shared.written.store(written, Ordering::Relaxed);
@@ -164,7 +177,7 @@ mod tests {
     }
 
     fn files(folder: &Path) -> usize {
-        std::fs::read_dir(folder).expect("a folder").count()
+        fs::read_dir(folder).expect("a folder").count()
     }
 
     #[test]
@@ -174,7 +187,43 @@ mod tests {
         let job = Job::start(log.store.path().to_owned(), export(), to.clone(), Arc::new(|| {})).expect("a thread");
         let done = job.outcome.recv_timeout(LONG).expect("it ends").expect("written");
         assert_eq!((done, job.progress()), (6, (6, 6)));
-        assert_eq!(std::fs::read_to_string(to).expect("a file").lines().count(), 8);
+        assert_eq!(fs::read_to_string(to).expect("a file").lines().count(), 8);
+    }
+
+    #[test]
+    fn progress_counts_what_the_format_can_hold() {
+        let log = filled();
+        let filter = Filter { session: Some(1), ..Filter::default() };
+        let export = Export { format: Format::Srt, filter, thumbnails: false };
+        let to = log.folder.path().join("captions.srt");
+        let job = Job::start(log.store.path().to_owned(), export, to, Arc::new(|| {})).expect("a thread");
+        job.outcome.recv_timeout(LONG).expect("it ends").expect("written");
+        assert_eq!(job.progress(), (3, 3));
+    }
+
+    #[test]
+    fn the_log_itself_is_not_written_over() {
+        let log = filled();
+        let before = fs::read(log.store.path()).expect("read");
+        let refused = export().write_file(&log.store, log.store.path(), &mut |_| ControlFlow::Continue(()));
+        assert!(refused.is_err_and(|error| error.to_string().contains("is the log itself")));
+        assert_eq!(fs::read(log.store.path()).expect("read"), before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_a_pipe_is_written_as_it_comes() {
+        let log = filled();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("captions.csv"), folder.path().join("link.csv"));
+        fs::write(&file, "old").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("linked");
+        let write = |to: &Path| export().write_file(&log.store, to, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(write(&link).expect("written"), 6);
+        assert!(link.is_symlink() && fs::read_to_string(&file).expect("read").lines().count() == 8);
+        assert_eq!(write(Path::new("/dev/null")).expect("written"), 6);
+        assert!(!fs::metadata("/dev/null").expect("there").is_file());
+        assert_eq!(files(folder.path()), 2);
     }
 
     #[test]

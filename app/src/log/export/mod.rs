@@ -39,6 +39,27 @@ pub enum Format {
     Html,
 }
 
+impl Format {
+    /// The ending of its files.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Srt => "srt",
+            Self::Vtt => "vtt",
+            Self::Md => "md",
+            Self::Html => "html",
+        }
+    }
+
+    /// Whether it counts from the start of a session, and so holds one only.
+    #[must_use]
+    pub fn is_subtitles(self) -> bool {
+        matches!(self, Self::Srt | Self::Vtt)
+    }
+}
+
 impl FromStr for Format {
     type Err = String;
 
@@ -143,19 +164,23 @@ impl Export {
         out: &mut impl Write,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<u64, ExportError> {
+        let export = self.narrowed(store)?;
         match self.format {
-            Format::Jsonl => self.run(store, jsonl::Jsonl::new(out, self.thumbnails), progress),
-            Format::Csv => self.run(store, csv::Csv::new(out), progress),
-            Format::Md => self.run(store, markdown::Markdown::new(out), progress),
-            Format::Html => self.run(store, html::Html::new(out), progress),
-            Format::Srt => self.of_one_session(store)?.run(store, subtitles::Subtitles::srt(out), progress),
-            Format::Vtt => self.of_one_session(store)?.run(store, subtitles::Subtitles::vtt(out), progress),
+            Format::Jsonl => export.run(store, jsonl::Jsonl::new(out, self.thumbnails), progress),
+            Format::Csv => export.run(store, csv::Csv::new(out), progress),
+            Format::Md => export.run(store, markdown::Markdown::new(out), progress),
+            Format::Html => export.run(store, html::Html::new(out), progress),
+            Format::Srt => export.run(store, subtitles::Subtitles::srt(out), progress),
+            Format::Vtt => export.run(store, subtitles::Subtitles::vtt(out), progress),
         }
     }
 
-    /// Subtitles are captions, and their times are those of one session.
-    fn of_one_session(&self, store: &Store) -> Result<Self, LogError> {
+    /// What the format can hold of it: subtitles are captions, and their times are those of one session.
+    fn narrowed(&self, store: &Store) -> Result<Self, LogError> {
         let mut only = self.clone();
+        if !self.format.is_subtitles() {
+            return Ok(only);
+        }
         if only.filter.sorts.is_empty() {
             only.filter.sorts = vec![Sort::Of(Kind::Caption)];
         }

@@ -13,6 +13,8 @@ const WIDEST: f32 = 720.0;
 const LARGEST: f32 = 2.0;
 /// The part of the height that is the picture's.
 const PICTURE: f32 = 0.6;
+/// The room of the button that keeps a note, in points.
+const SAVE: f32 = 90.0;
 /// The accessible name of the note's box.
 const NOTE: &str = "Note";
 
@@ -95,12 +97,12 @@ impl Detail {
             }
             ui.add(Label::new(RichText::new(&found.entry.text).size(18.0)).wrap());
             ui.add_space(theme::GRID);
-            ui.scope(|ui| facts(ui, found, session));
-            ui.add_space(theme::GRID);
             let saved = found.entry.note.clone().unwrap_or_default();
             if let Some(note) = note(ui, &mut self.note, &saved) {
                 action = Some(EntryAction::Note(note));
             }
+            ui.add_space(theme::GRID);
+            ui.scope(|ui| facts(ui, found, session));
         });
         action
     }
@@ -188,7 +190,7 @@ fn note(ui: &mut Ui, note: &mut String, saved: &str) -> Option<String> {
     let mut kept = None;
     ui.horizontal(|ui| {
         let hint = RichText::new("Write a note…").color(theme::palette(ui.visuals()).weak);
-        let width = (ui.available_width() - 90.0).max(80.0);
+        let width = (ui.available_width() - SAVE - ui.spacing().item_spacing.x).max(80.0);
         let field = ui.add(TextEdit::singleline(note).hint_text(hint).desired_width(width));
         ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(NOTE));
         let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use egui::accesskit::Role;
 use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
 
-use super::super::{theme, wording};
+use super::super::theme;
 use crate::log::export::{Export, ExportError, Format, Job};
 use crate::log::{Filter, LogError};
 use crate::pipeline::Waker;
+use crate::plain;
 
 /// The dialog's width, in points.
 const WIDTH: f32 = 400.0;
@@ -43,8 +44,21 @@ pub struct Parts {
     pub listed: Option<Filter>,
     /// The day of the timeline.
     pub day: Option<Filter>,
-    /// The session of the chosen or the newest entry.
-    pub session: Option<Filter>,
+    /// The session of the chosen or the newest entry, and which of them it is.
+    pub session: Option<(&'static str, Filter)>,
+}
+
+impl Parts {
+    /// The entries of a part, as a format can hold them. None where there is no such part, or it does not fit.
+    fn filter(&self, part: Part, format: Format) -> Option<Filter> {
+        match part {
+            Part::Session => self.session.as_ref().map(|(_, filter)| filter.clone()),
+            _ if format.is_subtitles() => None,
+            Part::Everything => Some(Filter::default()),
+            Part::Listed => self.listed.clone(),
+            Part::Day => self.day.clone(),
+        }
+    }
 }
 
 /// How it is doing.
@@ -52,7 +66,7 @@ pub struct Parts {
 enum Phase {
     #[default]
     Closed,
-    Choosing(Box<Parts>),
+    Choosing,
     Writing(Job),
     Over(String),
 }
@@ -74,10 +88,15 @@ impl ExportDialog {
         !matches!(self.phase, Phase::Closed)
     }
 
+    /// Whether the user chooses what to export.
+    pub fn is_choosing(&self) -> bool {
+        matches!(self.phase, Phase::Choosing)
+    }
+
     /// Opens it, unless an export is under way: then that is shown.
-    pub fn open(&mut self, parts: Parts) {
+    pub fn open(&mut self) {
         if !matches!(self.phase, Phase::Writing(_)) {
-            self.phase = Phase::Choosing(Box::new(parts));
+            self.phase = Phase::Choosing;
         }
     }
 
@@ -86,7 +105,7 @@ impl ExportDialog {
         let Phase::Writing(job) = &self.phase else { return };
         let Some(done) = job.outcome() else { return };
         let over = match done {
-            Ok(entries) => format!("Wrote {} to {}.", wording::entries(entries), job.to().display()),
+            Ok(entries) => format!("Wrote {} to {}.", plain::entries(entries), job.to().display()),
             Err(ExportError::Stopped) => ExportError::Stopped.to_string(),
             Err(error) => format!("{} was not written. {error}", job.to().display()),
         };
@@ -94,9 +113,16 @@ impl ExportDialog {
     }
 
     /// The file has a name: begins to write it.
-    pub fn begin(&mut self, log: &Path, to: PathBuf, wake: Waker) {
+    pub fn begin(&mut self, log: &Path, mut to: PathBuf, wake: Waker) {
         let Some(export) = self.wanted.take() else { return };
-        let to = if to.extension().is_none() { to.with_extension(extension(export.format)) } else { to };
+        if to.extension().is_none() {
+            to.set_extension(export.format.extension());
+            if to.exists() {
+                // The desktop's dialog asked about the name without the ending only.
+                self.phase = Phase::Over(format!("{} is there already. Choose another name.", to.display()));
+                return;
+            }
+        }
         self.phase = match Job::start(log.to_owned(), export, to, wake) {
             Ok(job) => Phase::Writing(job),
             Err(error @ LogError::NoThread(_)) => Phase::Over(error.to_string()),
@@ -104,8 +130,8 @@ impl ExportDialog {
         };
     }
 
-    /// Draws it, if it is open. Gives the format for which a file is to be chosen.
-    pub fn show(&mut self, ui: &Ui) -> Option<Format> {
+    /// Draws it, if it is open, with what there is to choose from now. Gives the format for which a file is to be chosen.
+    pub fn show(&mut self, ui: &Ui, parts: &Parts) -> Option<Format> {
         if matches!(self.phase, Phase::Closed) {
             return None;
         }
@@ -118,72 +144,34 @@ impl ExportDialog {
             ui.add_space(theme::GRID);
             match &self.phase {
                 Phase::Closed => {}
-                Phase::Choosing(parts) => wanted = self.choose(ui, &parts.clone()),
+                Phase::Choosing => wanted = self.choose(ui, parts),
                 Phase::Writing(job) => writing(ui, job),
                 Phase::Over(sentence) => {
-                    let close = over(ui, sentence);
-                    if close {
-                        self.phase = Phase::Closed;
+                    if over(ui, sentence) {
+                        self.close();
                     }
                 }
             }
         });
         if response.should_close() && !matches!(self.phase, Phase::Writing(_)) {
-            self.phase = Phase::Closed;
+            self.close();
         }
         wanted
     }
 
+    /// Closes it. A file that is chosen later is not written any more.
+    fn close(&mut self) {
+        (self.phase, self.wanted) = (Phase::Closed, None);
+    }
+
     fn choose(&mut self, ui: &mut Ui, parts: &Parts) -> Option<Format> {
-        let format = self.format.get_or_insert(Format::Jsonl);
-        for (choice, name, detail) in FORMATS {
-            let right = RichText::new(detail).small().weak();
-            let row = Button::selectable(*format == choice, name).right_text(right).min_size(egui::vec2(WIDTH, 0.0));
-            let response = ui.add(row);
-            let chosen = *format == choice;
-            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
-            if response.clicked() {
-                *format = choice;
-            }
-        }
-        let format = *format;
+        let format = self.choose_format(ui);
         ui.add_space(theme::GRID);
-        let is_subtitles = matches!(format, Format::Srt | Format::Vtt);
-        if is_subtitles {
-            self.part = Part::Session;
-        }
-        ui.label(RichText::new("Which entries").small().weak());
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::GRID;
-            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, theme::GRID);
-            let choices = [
-                (Part::Everything, "All", !is_subtitles),
-                (Part::Listed, "What the list shows", !is_subtitles && parts.listed.is_some()),
-                (Part::Day, "The day on the timeline", !is_subtitles && parts.day.is_some()),
-                (Part::Session, "One session", parts.session.is_some()),
-            ];
-            for (part, name, enabled) in choices {
-                if !enabled && self.part == part && !is_subtitles {
-                    self.part = Part::Everything;
-                }
-                let is_chosen = self.part == part;
-                let response = ui.add_enabled(enabled, Button::selectable(is_chosen, RichText::new(name).size(13.0)));
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, is_chosen, name));
-                if response.clicked() {
-                    self.part = part;
-                }
-            }
-        });
+        let filter = self.choose_part(ui, parts, format);
         if format == Format::Jsonl {
-            ui.checkbox(&mut self.thumbnails, "With the small pictures");
+            theme::tick_box(ui, &mut self.thumbnails, "With the small pictures");
         }
         ui.add_space(2.0 * theme::GRID);
-        let filter = match self.part {
-            Part::Everything => Some(Filter::default()),
-            Part::Listed => parts.listed.clone(),
-            Part::Day => parts.day.clone(),
-            Part::Session => parts.session.clone(),
-        };
         let mut chosen = None;
         ui.horizontal(|ui| {
             if ui.add_enabled(filter.is_some(), Button::new("Choose file…")).clicked()
@@ -193,23 +181,52 @@ impl ExportDialog {
                 chosen = Some(format);
             }
             if ui.button("Cancel").clicked() {
-                self.phase = Phase::Closed;
+                self.close();
             }
         });
         chosen
     }
-}
 
-/// The ending of a file of this format.
-#[must_use]
-pub fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Jsonl => "jsonl",
-        Format::Csv => "csv",
-        Format::Srt => "srt",
-        Format::Vtt => "vtt",
-        Format::Md => "md",
-        Format::Html => "html",
+    fn choose_format(&mut self, ui: &mut Ui) -> Format {
+        let format = self.format.get_or_insert(Format::Jsonl);
+        for (choice, name, detail) in FORMATS {
+            let is_chosen = *format == choice;
+            let detail = theme::aside(detail, is_chosen);
+            let row = Button::selectable(is_chosen, name).right_text(detail).min_size(egui::vec2(WIDTH, 0.0));
+            let response = ui.add(row);
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, name));
+            if response.clicked() {
+                *format = choice;
+            }
+        }
+        *format
+    }
+
+    /// The part that was chosen, or the one that the format can hold. None where it can hold none.
+    fn choose_part(&mut self, ui: &mut Ui, parts: &Parts, format: Format) -> Option<Filter> {
+        let fits = |part: &Part| parts.filter(*part, format).is_some();
+        let chosen = [self.part, Part::Everything, Part::Session].into_iter().find(fits);
+        let session = parts.session.as_ref().map_or("One session", |(name, _)| name);
+        let choices = [
+            (Part::Everything, "All"),
+            (Part::Listed, "What the list shows"),
+            (Part::Day, "The day on the timeline"),
+            (Part::Session, session),
+        ];
+        ui.label(RichText::new("Which entries").small().weak());
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, theme::GRID);
+            for (part, name) in choices {
+                let (is_chosen, enabled) = (chosen == Some(part), fits(&part));
+                let response = ui.add_enabled(enabled, Button::selectable(is_chosen, RichText::new(name).size(13.0)));
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, is_chosen, name));
+                if response.clicked() {
+                    self.part = part;
+                }
+            }
+        });
+        chosen.and_then(|part| parts.filter(part, format))
     }
 }
 
@@ -218,7 +235,7 @@ fn writing(ui: &mut Ui, job: &Job) {
     let text = if total == 0 {
         "Counting…".to_owned()
     } else {
-        format!("{} of {}", wording::count(written), wording::entries(total))
+        format!("{} of {}", plain::number(written), plain::entries(total))
     };
     ui.add(ProgressBar::new(written as f32 / total.max(1) as f32).text(text).desired_width(WIDTH));
     ui.add_space(2.0 * theme::GRID);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use egui::{Context, Frame, Id, Key, Margin, Panel, Ui};
 
 use super::recording::no_folder;
-use super::theme;
+use super::{Clock, theme};
 use crate::log::export::Format;
 use crate::log::{Filter, Kind, LogError, News, Order, Reader, Sort};
 use crate::pipeline::Waker;
@@ -25,8 +25,6 @@ use entry::{Detail, EntryAction};
 use export::ExportDialog;
 use rows::Scroll;
 use timeline::{PARTS, Timeline, TimelineAction};
-
-pub use export::extension;
 
 /// How often the timeline is read again while the log grows.
 const MARKS_EVERY: Duration = Duration::from_secs(3);
@@ -38,6 +36,8 @@ pub enum LogAction {
     SaveAs(Format),
     /// To record.
     Record,
+    /// To record whenever the window opens, or no longer.
+    AlwaysRecord(bool),
 }
 
 /// What sort of entries the list shows.
@@ -74,6 +74,7 @@ impl Shown {
 /// The panel.
 pub struct LogPanel {
     path: Option<PathBuf>,
+    clock: Clock,
     wake: Waker,
     /// There once the panel was opened.
     reader: Option<Reader>,
@@ -101,10 +102,11 @@ pub struct LogPanel {
 }
 
 impl LogPanel {
-    /// A closed panel of the log at `path`. `wake` is called when there is news for it.
-    pub fn new(path: Option<PathBuf>, wake: Waker) -> Self {
+    /// A closed panel of the log at `path`, whose times are told by `clock`. `wake` is called when there is news for it.
+    pub fn new(path: Option<PathBuf>, clock: Clock, wake: Waker) -> Self {
         Self {
             path,
+            clock,
             wake,
             reader: None,
             is_open: false,
@@ -120,7 +122,7 @@ impl LogPanel {
             detail: None,
             deleted: None,
             trouble: None,
-            timeline: Timeline::new(),
+            timeline: Timeline::new(clock),
             marks_asked: None,
             export: ExportDialog::default(),
         }
@@ -356,6 +358,12 @@ impl LogPanel {
                 ui.ctx().request_repaint_after(wait.max(Duration::from_millis(50)));
             }
         }
+    }
+
+    /// How many small pictures are held.
+    #[cfg(test)]
+    pub fn pictures(&self) -> usize {
+        self.cache.held().1
     }
 
     /// Draws the timeline, above the question box.

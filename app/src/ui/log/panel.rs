@@ -1,14 +1,18 @@
 //! The panel at the right as it is drawn: search, kinds of entry, what is to be said, and the list.
 
 use egui::accesskit::{Live, Role};
-use egui::{Align, Button, Frame, Id, Key, Label, Layout, Margin, Panel, RichText, TextEdit, Ui, WidgetInfo};
+use egui::{
+    Align, Button, Frame, Id, Key, Label, Layout, Margin, Modifiers, Panel, RichText, TextEdit, Ui, UiBuilder,
+    WidgetInfo,
+};
 
 use super::super::icon::{self, Icon, Look};
-use super::super::{theme, wording};
+use super::super::theme;
 use super::entry::Detail;
 use super::export::Parts;
 use super::{LogAction, LogPanel, Shown, list_id, row, rows};
 use crate::log::{Filter, LogError, Order};
+use crate::plain;
 
 /// The width of the panel, in points.
 const WIDTH: f32 = 400.0;
@@ -17,8 +21,10 @@ const SEARCH: &str = "Search the log";
 
 impl LogPanel {
     /// Draws the panel at the right, if it is open, and the export dialog.
-    pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool) -> Option<LogAction> {
-        let wanted = self.export.show(ui).map(LogAction::SaveAs);
+    pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool, always: bool) -> Option<LogAction> {
+        // What the list has of the newest entry may come while the dialog is open.
+        let parts = if self.export.is_choosing() { self.parts() } else { Parts::default() };
+        let wanted = self.export.show(ui, &parts).map(LogAction::SaveAs);
         if !self.is_open {
             return wanted;
         }
@@ -30,8 +36,10 @@ impl LogPanel {
             self.search_box(ui);
             self.kinds(ui);
             let wanted = self.remarks(ui, is_recording);
+            let foot = Panel::bottom("log foot").frame(Frame::NONE).show_separator_line(false);
+            let chosen = foot.show(ui, |ui| always_record(ui, always)).inner;
             self.list(ui);
-            wanted
+            wanted.or(chosen)
         });
         wanted.or(inner.inner)
     }
@@ -43,7 +51,7 @@ impl LogPanel {
                 ui.label(RichText::new("Searching…").small().weak());
             } else if let Some(rows) = self.rows {
                 let what = if self.filter() == Filter::default() { "" } else { " found" };
-                ui.label(RichText::new(format!("{}{what}", wording::entries(rows))).small().weak());
+                ui.label(RichText::new(format!("{}{what}", plain::entries(rows))).small().weak());
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if icon::button(ui, Icon::Close, Look::Quiet, true, "Close log", "Close the log (L)").clicked() {
@@ -52,8 +60,7 @@ impl LogPanel {
                 let can_export = self.rows.is_some_and(|rows| rows > 0);
                 let hint = "Write the log to a file for other programs";
                 if icon::button(ui, Icon::Export, Look::Quiet, can_export, "Export…", hint).clicked() && can_export {
-                    let parts = self.parts();
-                    self.export.open(parts);
+                    self.export.open();
                 }
             });
         });
@@ -63,10 +70,10 @@ impl LogPanel {
         let filter = self.filter();
         let newest = self.rows.and_then(|rows| rows.checked_sub(1));
         let row = self.chosen.or(newest);
+        let whose = if self.chosen.is_some() { "The chosen entry's session" } else { "The newest session" };
         let session = self.reader.as_ref().zip(row).and_then(|(reader, row)| {
-            self.cache
-                .entry(Some(reader), row)
-                .map(|found| Filter { session: Some(found.entry.session), ..Filter::default() })
+            let found = self.cache.entry(Some(reader), row)?;
+            Some((whose, Filter { session: Some(found.entry.session), ..Filter::default() }))
         });
         let day = self.timeline.span().map(|(from, to)| Filter {
             since_ms: Some(from),
@@ -88,7 +95,8 @@ impl LogPanel {
         if response.changed() {
             self.relist();
         }
-        if response.has_focus() && ui.input(|input| input.key_pressed(Key::ArrowDown)) {
+        // Taken here, so that the list does not go down by one more.
+        if response.has_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowDown)) {
             ui.memory_mut(|memory| memory.request_focus(list_id()));
             self.move_by(1);
         }
@@ -162,7 +170,7 @@ impl LogPanel {
         let (Some(rows), Some(reader)) = (self.rows.filter(|rows| *rows > 0), &self.reader) else { return };
         // Of a list that is no longer wanted nothing more is read.
         let wanted = (!self.is_waiting).then_some(reader);
-        let (cache, chosen, today) = (&mut self.cache, self.chosen, jiff::ZonedDateTime::now().date());
+        let (cache, chosen, today) = (&mut self.cache, self.chosen, (self.clock)().date());
         let mut draw = |ui: &mut Ui, from_newest: u64, place: egui::Rect, response: &egui::Response| {
             let row = rows - 1 - from_newest;
             let found = cache.entry(wanted, row).cloned();
@@ -181,4 +189,16 @@ impl LogPanel {
             self.detail.get_or_insert_with(|| Detail::new(0));
         }
     }
+}
+
+/// The choice to record whenever the window opens.
+fn always_record(ui: &mut Ui, always: bool) -> Option<LogAction> {
+    let mut wanted = always;
+    ui.add_space(theme::GRID);
+    // An identity of its own: remarks come and go above, and a press must not be lost between them.
+    let place = UiBuilder::new().scope_id(Id::unique("always record"));
+    let text = RichText::new("Always record").small();
+    let response = ui.scope_builder(place, |ui| theme::tick_box(ui, &mut wanted, text)).inner;
+    let response = response.on_hover_text("Record now, and whenever the window opens");
+    response.changed().then_some(LogAction::AlwaysRecord(wanted))
 }

@@ -162,7 +162,8 @@ fn bar(ui: &Ui, id: Id, scroll: &mut Scroll, rows: u64, place: Rect) {
     let part = scroll.top / hidden;
     let handle = Rect::from_min_size(pos2(track.left(), track.top() + part as f32 * room), vec2(BAR, height));
     let colours = theme::palette(ui.visuals());
-    let colour = if response.hovered() || response.dragged() { colours.weak } else { colours.line };
+    let is_near = response.hovered() || response.dragged();
+    let colour = if is_near { colours.weak } else { colours.weak.gamma_multiply(0.5) };
     ui.painter().rect_filled(handle, BAR / 2.0, colour);
     response.widget_info(|| {
         let mut info = WidgetInfo::labeled(Role::ScrollBar, true, "Place in the list");

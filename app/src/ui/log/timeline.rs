@@ -4,13 +4,14 @@ use egui::accesskit::Role;
 use egui::{
     Align2, EventFilter, FontId, Key, Label, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
-use jiff::civil::Date;
+use jiff::ToSpan as _;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{ToSpan as _, ZonedDateTime};
 
 use super::super::icon::{self, Icon, Look};
-use super::super::{theme, wording};
+use super::super::{Clock, theme, wording};
 use crate::log::Mark;
+use crate::plain;
 
 /// Parts of a day: five minutes each.
 pub const PARTS: usize = 288;
@@ -20,10 +21,15 @@ const HEIGHT: f32 = 8.0 * theme::GRID;
 const HOURS: usize = 3;
 /// The room of the day's name, in points.
 const NAME: f32 = 27.0 * theme::GRID;
+/// The margin around the strip.
+pub const MARGIN: Margin = Margin { left: 12, right: 16, top: 8, bottom: 2 };
 
 /// A day and what was recorded in it.
 #[derive(Debug)]
 pub struct Timeline {
+    clock: Clock,
+    /// The day of the clock when it was looked at last.
+    today: Date,
     date: Date,
     zone: TimeZone,
     marks: Vec<Mark>,
@@ -43,18 +49,27 @@ pub enum TimelineAction {
 }
 
 impl Timeline {
-    /// Today.
-    pub fn new() -> Self {
-        let now = ZonedDateTime::now();
-        let zone = now.time_zone().clone();
-        Self { date: now.date(), zone, marks: Vec::new(), chosen_ms: None, is_stale: true }
+    /// Today by this clock.
+    pub fn new(clock: Clock) -> Self {
+        let now = clock();
+        let (today, zone) = (now.date(), now.time_zone().clone());
+        Self { clock, today, date: today, zone, marks: Vec::new(), chosen_ms: None, is_stale: true }
     }
 
     /// From when to when the day is, in milliseconds since 1970, UTC.
     pub fn span(&self) -> Option<(i64, i64)> {
-        let start =
-            |date: Date| date.to_zoned_datetime(self.zone.clone()).ok().map(|at| at.timestamp().as_millisecond());
-        Some((start(self.date)?, start(self.date.tomorrow().ok()?)?))
+        Some((self.start_of(self.date)?, self.start_of(self.date.tomorrow().ok()?)?))
+    }
+
+    /// When this day or moment of the place is, in milliseconds since 1970, UTC.
+    fn start_of(&self, at: impl Into<DateTime>) -> Option<i64> {
+        at.into().to_zoned_datetime(self.zone.clone()).ok().map(|at| at.timestamp().as_millisecond())
+    }
+
+    /// Looks at the clock. At midnight, the strip that showed today goes on to the new day. Says whether it did.
+    fn keep_up(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.today, (self.clock)().with_time_zone(self.zone.clone()).date());
+        self.date == before && self.go_to(self.today)
     }
 
     /// Takes in marks, if they are still of this day.
@@ -82,8 +97,8 @@ impl Timeline {
 
     /// Draws day and strip.
     pub fn show(&mut self, ui: &mut Ui) -> Option<TimelineAction> {
-        let mut action = None;
-        let today = ZonedDateTime::now().with_time_zone(self.zone.clone()).date();
+        let mut action = self.keep_up().then_some(TimelineAction::Day);
+        let today = self.today;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = theme::GRID;
             let mut go = |date: Option<Date>, this: &mut Self| {
@@ -115,9 +130,11 @@ impl Timeline {
         painter.rect_filled(place, 4.0, colours.card);
         let x = |part: f32| place.left() + part * place.width();
         let floor = place.bottom() - 3.0 * theme::GRID;
-        let hours = ((to - from) / 3_600_000).max(1) as usize;
-        for hour in (HOURS..hours).step_by(HOURS) {
-            let at = pos2(x(hour as f32 / hours as f32), place.bottom() - 1.0);
+        let of_day = |at_ms: i64| x(((at_ms - from) as f64 / (to - from) as f64) as f32);
+        for hour in (HOURS as i8..24).step_by(HOURS) {
+            // By the clock, which skips or repeats an hour on two days of the year.
+            let Some(at_ms) = self.start_of(self.date.at(hour, 0, 0, 0)) else { continue };
+            let at = pos2(of_day(at_ms), place.bottom() - 1.0);
             painter.text(at, Align2::CENTER_BOTTOM, format!("{hour:02}"), FontId::proportional(10.0), colours.weak);
             painter.vline(at.x, place.top()..=place.top() + 3.0, Stroke::new(1.0, colours.line));
         }
@@ -134,14 +151,13 @@ impl Timeline {
             }
         }
         if let Some(at) = self.chosen_ms.filter(|at| (from..to).contains(at)) {
-            let at = x(((at - from) as f64 / (to - from) as f64) as f32);
-            painter.vline(at, place.y_range(), Stroke::new(1.5, colours.text));
+            painter.vline(of_day(at), place.y_range(), Stroke::new(1.5, colours.text));
         }
         if response.has_focus() {
             painter.rect_stroke(place, 4.0, Stroke::new(1.5, colours.accent), egui::StrokeKind::Inside);
         }
         let entries: u64 = self.marks.iter().map(|mark| mark.entries).sum();
-        let label = format!("Timeline of the day, {}", wording::entries(entries));
+        let label = format!("Timeline of the day, {}", plain::entries(entries));
         response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, label.clone()));
 
         let length = (to - from) / PARTS as i64;
@@ -150,7 +166,7 @@ impl Timeline {
             let part = part_at(pointer.x).min(PARTS - 1);
             let entries = self.marks.iter().find(|mark| mark.part == part).map_or(0, |mark| mark.entries);
             let time = self.time_of(from + part as i64 * length);
-            response.clone().on_hover_text_at_pointer(format!("{time}: {}", wording::entries(entries)));
+            response.clone().on_hover_text_at_pointer(format!("{time}: {}", plain::entries(entries)));
         }
         if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.clicked()) {
             let part = part_at(pointer.x).min(PARTS - 1);
@@ -188,18 +204,23 @@ impl Timeline {
     }
 }
 
-/// The margin around the strip.
-pub const MARGIN: Margin = Margin { left: 12, right: 16, top: 8, bottom: 2 };
-
 #[cfg(test)]
 mod tests {
+    use jiff::ZonedDateTime;
+
     use super::*;
+
+    fn at(text: &str) -> ZonedDateTime {
+        text.parse().expect("a time")
+    }
+
+    fn timeline() -> Timeline {
+        Timeline { is_stale: false, ..Timeline::new(|| at("2026-11-24T16:00:00+00:00[UTC]")) }
+    }
 
     #[test]
     fn an_entry_of_another_day_changes_the_day() {
-        let mut timeline = Timeline::new();
-        timeline.zone = TimeZone::UTC;
-        timeline.is_stale = false;
+        let mut timeline = timeline();
         let (from, to) = timeline.span().expect("a day");
         assert!(!timeline.choose(from + 1000) && !timeline.is_stale);
         timeline.set_marks(from, vec![Mark::default()]);
@@ -208,5 +229,27 @@ mod tests {
         timeline.set_marks(from, vec![Mark::default()]);
         assert!(timeline.marks.is_empty());
         assert_eq!(timeline.span().map(|(from, _)| from), Some(to));
+    }
+
+    #[test]
+    fn at_midnight_it_goes_on_unless_another_day_is_shown() {
+        let mut today = timeline();
+        assert!(!today.keep_up());
+        today.clock = || at("2026-11-25T00:00:01+00:00[UTC]");
+        assert!(today.keep_up() && today.is_stale);
+        assert_eq!(today.date, jiff::civil::date(2026, 11, 25));
+        let mut earlier = timeline();
+        earlier.go_to(jiff::civil::date(2026, 11, 20));
+        earlier.clock = today.clock;
+        assert!(!earlier.keep_up());
+        assert_eq!((earlier.date, earlier.today), (jiff::civil::date(2026, 11, 20), today.date));
+    }
+
+    #[test]
+    fn hours_are_those_of_the_clock_on_the_day_when_it_is_set_back() {
+        let timeline = Timeline::new(|| at("2026-10-25T12:00:00+01:00[Europe/Berlin]"));
+        let (from, to) = timeline.span().expect("a day");
+        let three = timeline.start_of(timeline.date.at(3, 0, 0, 0)).expect("a moment");
+        assert_eq!([to - from, three - from].map(|ms| ms / 3_600_000), [25, 4]);
     }
 }

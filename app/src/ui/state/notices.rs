@@ -35,6 +35,8 @@ pub enum Topic {
     Picker,
     /// Recording.
     Log,
+    /// What the user chose once and for all.
+    Preferences,
 }
 
 impl Notice {

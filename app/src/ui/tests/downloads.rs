@@ -64,8 +64,7 @@ impl Doors for Far {
 
 /// A window that has captioned a picture with another model and downloads this one.
 fn downloading() -> (Bench, Arc<Far>) {
-    let (source, engine) = (SourceScript::live(), EngineScript::default());
-    let near = Arc::new(FakeDoors { source, engine, opened: Mutex::default(), chosen: Mutex::default() });
+    let near = FakeDoors::new(SourceScript::live(), EngineScript::default());
     let far = Arc::new(Far {
         near: Arc::clone(&near),
         done: AtomicBool::default(),
@@ -78,13 +77,10 @@ fn downloading() -> (Bench, Arc<Far>) {
     let options = Options {
         source: Some("camera".to_owned()),
         model: Some("256m".to_owned()),
-        settings: Settings { gate: None, ..Settings::default() },
-        log: LogOptions { path, record: false, keep: Keep::default() },
         doors: Arc::<Far>::clone(&far),
+        ..near.options(LogOptions { path, record: false, keep: Keep::default() })
     };
-    let window = Harness::builder()
-        .with_size([1180.0, 780.0])
-        .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
+    let window = open(Harness::builder().with_size(SIZE), options);
     let mut bench = Bench { window, doors: near, folder };
     bench.doors.source.show(10);
     bench.wait_for_label(&caption_of(10));

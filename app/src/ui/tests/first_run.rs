@@ -44,6 +44,7 @@ fn the_demo_captions_itself_and_says_what_it_is() {
         model: Some(demo::NAME.to_owned()),
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
+        clock: ZonedDateTime::now,
         doors: Arc::new(BuiltIn),
     };
     let mut window = Harness::builder()

@@ -1,7 +1,7 @@
 //! Recording and the Log panel, as a person meets them.
 
 use egui::Modifiers;
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 
 use super::*;
@@ -61,16 +61,6 @@ fn clear_words(bench: &mut Bench) {
     bench.window.key_press_modifiers(Modifiers::COMMAND, Key::A);
     bench.window.step();
     bench.window.key_press(Key::Backspace);
-    bench.window.step();
-}
-
-/// Lets the focus go, so that keys mean what they mean.
-fn leave(bench: &mut Bench) {
-    bench.window.ctx.memory_mut(|memory| {
-        if let Some(id) = memory.focused() {
-            memory.surrender_focus(id);
-        }
-    });
     bench.window.step();
 }
 
@@ -150,6 +140,55 @@ fn a_log_of_nobody_invites_to_record() {
     bench.window.check_accessibility();
 }
 
+/// The same user's next window.
+fn opened_again(bench: &Bench) -> Bench {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = Some(folder.path().join("captions.db"));
+    let doors = Arc::clone(&bench.doors);
+    let options = doors.options(LogOptions { path, record: false, keep: Keep::default() });
+    Bench { window: open(Harness::builder().with_size(SIZE), options), doors, folder }
+}
+
+#[test]
+fn whoever_always_records_does_so_now_and_the_next_time() {
+    let mut bench = Bench::captioned();
+    open_log(&mut bench);
+    bench.click("Always record");
+    bench.wait_for_part("● Recording");
+    let kept = |doors: &FakeDoors| doors.kept.lock().expect("no thread panicked").clone().expect("kept").always_record;
+    let doors = Arc::clone(&bench.doors);
+    bench.wait("the choice to be kept", |_| kept(&doors));
+    bench.click("Stop recording");
+    assert!(!bench.shows("● Recording") && kept(&doors), "for now only");
+
+    let mut next = opened_again(&bench);
+    next.wait_for_part("● Recording");
+    open_log(&mut next);
+    next.click("Always record");
+    // The last of many counts, and none is lost when the window closes.
+    for _ in 0..6 {
+        next.click("Always record");
+    }
+    eframe::App::on_exit(next.window.state_mut(), None);
+    assert!(!kept(&doors));
+    assert!(next.shows("● Recording"), "what runs goes on");
+    assert!(!opened_again(&next).shows("● Recording"));
+}
+
+#[test]
+fn a_choice_that_cannot_be_read_or_kept_is_said() {
+    let bench = Bench::open(None, None);
+    *bench.doors.kept.lock().expect("no thread panicked") = Err("The disk has a scratch.".to_owned());
+    let mut next = opened_again(&bench);
+    assert!(next.shows("The disk has a scratch.") && !next.shows("● Recording"));
+    next.click("Dismiss");
+    *next.doors.kept.lock().expect("no thread panicked") = Err("The disk is in the bin.".to_owned());
+    open_log(&mut next);
+    next.click("Always record");
+    next.wait_for_part("The disk is in the bin.");
+    assert!(next.shows("● Recording"), "until the window closes");
+}
+
 #[test]
 fn searching_filters_as_one_types() {
     let mut bench = beside_a_log(90);
@@ -181,7 +220,7 @@ fn an_entry_is_large_when_clicked_and_can_be_marked_noted_deleted_and_put_back()
     bench.wait_for_label("Back to live");
     bench.wait_for_label("Front door");
     bench.window.check_accessibility();
-    leave(&mut bench);
+    bench.let_go();
     bench.window.key_press(Key::B);
     bench.wait_for_label("Remove bookmark");
 
@@ -194,7 +233,7 @@ fn an_entry_is_large_when_clicked_and_can_be_marked_noted_deleted_and_put_back()
     let noted = entries(&bench).into_iter().find(|found| found.entry.bookmarked).expect("a bookmark").entry;
     assert_eq!((noted.text.as_str(), noted.note.as_deref()), ("Jug 8.", Some("lukewarm")));
 
-    leave(&mut bench);
+    bench.let_go();
     bench.window.key_press(Key::Delete);
     bench.wait_for_label("9 entries");
     bench.wait("the entry to go", |window| window.query_all_by_label_contains("Jug 8.").next().is_none());
@@ -208,13 +247,15 @@ fn an_entry_is_large_when_clicked_and_can_be_marked_noted_deleted_and_put_back()
 #[test]
 fn the_keyboard_reaches_every_entry_and_closes_what_it_opened() {
     let mut bench = beside_a_log(90);
-    leave(&mut bench);
+    bench.let_go();
     bench.window.key_press(Key::L);
     bench.wait_for_part("Jug 89.");
     // From the search box, which has the focus, down into the list.
     bench.window.key_press(Key::ArrowDown);
     bench.window.step();
     bench.window.step();
+    bench.window.key_press(Key::Enter);
+    bench.wait("the newest", |window| window.query_by_label("Is it warm?").is_some());
     bench.window.key_press(Key::End);
     bench.wait_for_part("Jug 1.");
     bench.window.key_press(Key::Enter);
@@ -224,7 +265,7 @@ fn the_keyboard_reaches_every_entry_and_closes_what_it_opened() {
     bench.wait("the one before it", |window| window.query_by_label("Jug 2.").is_some());
     bench.window.key_press(Key::Home);
     bench.wait("the newest", |window| window.query_by_label("Is it warm?").is_some());
-    leave(&mut bench);
+    bench.let_go();
     bench.window.key_press(Key::Escape);
     bench.wait("the live picture's place", |window| window.query_by_label("Back to live").is_none());
     bench.window.key_press(Key::L);
@@ -264,6 +305,40 @@ fn an_export_asks_for_a_file_and_says_what_it_wrote() {
     assert_eq!(text.lines().count(), 11);
     bench.click("Close");
     assert!(!bench.shows("Export the log"));
+
+    // The desktop's dialog has asked about another name than this one.
+    bench.click("Export…");
+    bench.wait_for_label("Export the log");
+    bench.window.step();
+    bench.click("Choose file…");
+    bench.wait_for_part("is there already");
+    assert_eq!(std::fs::read_to_string(file.with_extension("csv")).expect("a file"), text);
+}
+
+#[test]
+fn subtitles_are_of_one_session_whatever_was_chosen_before() {
+    let mut bench = beside_a_log(9);
+    let file = bench.folder.path().join("captions.srt");
+    *bench.doors.chosen.lock().expect("no thread panicked") = Some(file.clone());
+    open_log(&mut bench);
+    bench.wait_for_label("10 entries");
+    bench.click("Export…");
+    bench.wait_for_label("Export the log");
+    let is_chosen = |bench: &Bench, part: &str| {
+        let choice = bench.window.get_by_role_and_label(Role::RadioButton, part);
+        choice.accesskit_node().toggled() == Some(Toggled::True)
+    };
+    assert!(is_chosen(&bench, "All"));
+    bench.click("SRT subtitles");
+    bench.wait_for_label("The newest session");
+    assert!(is_chosen(&bench, "The newest session") && !is_chosen(&bench, "All"));
+    bench.click("CSV");
+    bench.window.step();
+    assert!(is_chosen(&bench, "All"), "as it was");
+    bench.click("SRT subtitles");
+    bench.click("Choose file…");
+    bench.wait_for_part("Wrote 9 entries to");
+    assert!(std::fs::read_to_string(file).expect("a file").contains("-->"));
 }
 
 #[test]
@@ -271,7 +346,7 @@ fn a_window_beside_a_long_log_holds_a_little_of_it_and_rests() {
     let mut bench = beside_a_log(3000);
     open_log(&mut bench);
     bench.wait_for_part("Jug 2999.");
-    leave(&mut bench);
+    bench.let_go();
     bench.window.run();
     let rows = bench.window.query_all_by_role(Role::ListBoxOption).count();
     assert!((3..20).contains(&rows), "{rows}");
