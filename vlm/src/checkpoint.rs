@@ -72,8 +72,7 @@ impl Rows {
                 .map_err(|source| Error::Read { path: self.path.clone(), source })?;
             bytes.extend_from_slice(row.as_ref());
         }
-        let rows = Tensor::from_raw_buffer(&bytes, self.stored, &[numbers.len(), self.width], &self.device)?;
-        Ok(rows.to_dtype(self.dtype)?)
+        made(&bytes, self.stored, &[numbers.len(), self.width], self.dtype, &self.device)
     }
 }
 
@@ -136,7 +135,7 @@ impl Checkpoint {
         let (shard, (begin, end), stored) = self.find(name, dims)?;
         let bytes = read(&shard.data, begin, Some(end - begin))
             .map_err(|source| Error::Read { path: shard.path.clone(), source })?;
-        Ok(Tensor::from_raw_buffer(bytes.as_ref(), stored, dims, &self.device)?.to_dtype(self.dtype)?)
+        made(bytes.as_ref(), stored, dims, self.dtype, &self.device)
     }
 
     /// The tensor `name` of this many rows, each `width` long, left where it is.
@@ -165,6 +164,11 @@ impl Checkpoint {
         let (begin, end) = place.info.data_offsets;
         Ok((shard, (shard.start + begin, shard.start + end), stored))
     }
+}
+
+/// A tensor of stored bytes. It is converted before it goes to a GPU, so that what a card can't convert it need not.
+fn made(bytes: &[u8], stored: DType, dims: &[usize], dtype: DType, device: &Device) -> Result<Tensor> {
+    Ok(Tensor::from_raw_buffer(bytes, stored, dims, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
 }
 
 /// The stored formats that are read, and candle's name for each.

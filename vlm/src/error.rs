@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::device::Device;
+
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -45,6 +47,14 @@ pub enum Error {
     )]
     Weights {
         /// Which tensor, and how it differs.
+        why: String,
+    },
+    /// A device that can't be used, or not in the way that was asked for.
+    #[error("The device {device} can't be used: {why}.")]
+    Device {
+        /// Which one.
+        device: Device,
+        /// What stands in the way.
         why: String,
     },
     /// A picture that can't be shown to the model.

@@ -75,7 +75,7 @@ impl Golden {
 /// The largest difference of two tensors, relative to the largest value of the second.
 pub fn relative_error(got: &Tensor, want: &Tensor) -> f32 {
     assert_eq!(got.elem_count(), want.elem_count());
-    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let flat = |t: &Tensor| t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let (got, want) = (flat(got), flat(want));
     let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
     got.iter().zip(&want).fold(0f32, |m, (g, w)| m.max((g - w).abs())) / largest

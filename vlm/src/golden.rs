@@ -1,4 +1,5 @@
-//! Equal to transformers at each boundary: pixels, prompt ids, image features, logits, greedy tokens.
+//! Equal to transformers at each boundary: pixels, prompt ids, image features, logits, greedy tokens. With the kernels that the
+//! processor takes in f32, and with those of a GPU; `golden_bf16` does the same in bf16.
 
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::conversation::{Conversation, Say};
+use crate::device::Place;
 use crate::files::ModelFiles;
 use crate::fixtures::{self, Golden, relative_error};
 use crate::image::{Tiling, grid};
-use crate::model::Model;
+use crate::model::{LoadOptions, Model};
 use crate::prompt::Part;
 use crate::reply::Reply;
 use crate::session::{Ask, Session};
@@ -25,23 +27,25 @@ const PIXEL_TOLERANCE: u8 = 2;
 /// A greedy choice counts where the oracle's best token leads by more than this.
 const MARGIN: f32 = 0.01;
 
-struct Case {
-    golden: Golden,
-    model: Arc<Model>,
+pub struct Case {
+    pub golden: Golden,
+    pub model: Arc<Model>,
     pictures: Vec<RgbImage>,
     tiling: Tiling,
 }
 
-fn case(name: &str, files: &ModelFiles, pictures: &[&str], tiling: Tiling) -> Case {
-    Case {
-        golden: Golden::load(name),
-        model: fixtures::load(files),
-        pictures: pictures.iter().map(|p| fixtures::picture(p)).collect(),
-        tiling,
-    }
+/// How the fused kernels and the plain ones are reached.
+fn both_ways() -> [LoadOptions; 2] {
+    [LoadOptions::default(), LoadOptions { place: Place::like_a_gpu(), ..LoadOptions::default() }]
 }
 
-fn cases() -> Vec<(&'static str, Case)> {
+pub fn cases(options: &LoadOptions) -> Vec<(&'static str, Case)> {
+    let case = |name: &str, files: &ModelFiles, pictures: &[&str], tiling| Case {
+        golden: Golden::load(name),
+        model: Arc::new(Model::load(files, options.clone()).unwrap()),
+        pictures: pictures.iter().map(|p| fixtures::picture(p)).collect(),
+        tiling,
+    };
     let (idefics3, smolvlm, two_b) = (fixtures::tiny("idefics3"), fixtures::tiny("smolvlm"), fixtures::tiny_2b());
     [
         ("idefics3-coffee", &idefics3, &["coffee"][..], Tiling::One),
@@ -85,7 +89,7 @@ impl Case {
     }
 
     /// The ids of the whole prompt.
-    fn prompt(&self) -> Vec<u32> {
+    pub fn prompt(&self) -> Vec<u32> {
         let p = &self.model.prompter;
         if self.tiling == Tiling::Frame {
             return p.user_turn(&self.video(), &[], true).unwrap();
@@ -94,14 +98,21 @@ impl Case {
         [p.prefix(&[]).unwrap(), p.view(&grids).unwrap(), p.instruction(PROMPT).unwrap()].concat()
     }
 
-    fn features(&self) -> Tensor {
+    pub fn features(&self) -> Tensor {
         self.model.encode(&self.tiles(), &Cancel::default()).unwrap().unwrap()
+    }
+
+    /// The logits after each of the last `rows` tokens of the prompt and what follows it.
+    pub fn logits(&self, then: &[u32], rows: usize) -> Tensor {
+        let ids = [&self.prompt(), then].concat();
+        let mut cache = self.model.new_cache().unwrap();
+        self.model.forward(&ids, Some(&self.features()), &mut cache, rows, &Cancel::default()).unwrap()
     }
 }
 
 #[test]
 fn pixels_are_those_of_pillow() {
-    for (name, case) in cases() {
+    for (name, case) in cases(&LoadOptions::default()) {
         let want = case.golden.tensor("pixels");
         let (tiles, _, side, _) = want.dims4().unwrap();
         let got = case.tiles();
@@ -124,34 +135,56 @@ fn pixels_are_those_of_pillow() {
 
 #[test]
 fn prompt_ids_are_equal() {
-    for (name, case) in cases() {
+    for (name, case) in cases(&LoadOptions::default()) {
         assert_eq!(case.prompt(), case.golden.ids("input_ids"), "{name}");
     }
 }
 
 #[test]
 fn image_features_are_equal() {
-    for (name, case) in cases() {
+    both_ways().iter().for_each(check_features);
+}
+
+#[test]
+fn logits_are_equal() {
+    both_ways().iter().for_each(check_logits);
+}
+
+#[test]
+fn the_first_token_is_as_likely_as_to_the_oracle() {
+    both_ways().iter().for_each(check_likelihood);
+}
+
+#[test]
+fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
+    both_ways().iter().for_each(check_tokens);
+}
+
+/// All of them on a device.
+pub fn check(options: &LoadOptions) {
+    check_features(options);
+    check_logits(options);
+    check_likelihood(options);
+    check_tokens(options);
+}
+
+fn check_features(options: &LoadOptions) {
+    for (name, case) in cases(options) {
         let error = relative_error(&case.features(), case.golden.tensor("image_features"));
         assert!(error < TOLERANCE, "{name}: {error}");
     }
 }
 
-#[test]
-fn logits_are_equal() {
-    for (name, case) in cases() {
+fn check_logits(options: &LoadOptions) {
+    for (name, case) in cases(options) {
         let want = case.golden.tensor("logits");
-        let mut cache = case.model.new_cache().unwrap();
-        let (rows, features) = (want.dim(0).unwrap(), case.features());
-        let got = case.model.forward(&case.prompt(), Some(&features), &mut cache, rows, &Cancel::default()).unwrap();
-        let error = relative_error(&got, want);
+        let error = relative_error(&case.logits(&[], want.dim(0).unwrap()), want);
         assert!(error < TOLERANCE, "{name}: {error}");
     }
 }
 
-#[test]
-fn the_first_token_is_as_likely_as_to_the_oracle() {
-    for (name, case) in cases() {
+fn check_likelihood(options: &LoadOptions) {
+    for (name, case) in cases(options) {
         let logits = case.golden.tensor("logits");
         let last = logits.get(logits.dim(0).unwrap() - 1).unwrap();
         let told: Vec<f32> = candle_nn::ops::log_softmax(&last, 0).unwrap().to_vec1().unwrap();
@@ -161,9 +194,8 @@ fn the_first_token_is_as_likely_as_to_the_oracle() {
     }
 }
 
-#[test]
-fn greedy_tokens_are_equal_wherever_the_oracle_is_sure() {
-    for (name, case) in cases() {
+fn check_tokens(options: &LoadOptions) {
+    for (name, case) in cases(options) {
         let want = case.golden.ids("greedy_ids");
         let got = case.reply(want.len());
         assert_eq!(got.prompt_ids, case.golden.ids("input_ids"), "{name}");

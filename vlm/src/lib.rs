@@ -31,6 +31,7 @@ mod checkpoint;
 mod config;
 mod conversation;
 mod decode;
+mod device;
 mod error;
 mod files;
 mod image;
@@ -58,12 +59,17 @@ mod fixtures;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_bf16;
+#[cfg(test)]
+mod gpu_tests;
+#[cfg(test)]
 mod int8_tests;
 #[cfg(test)]
 mod session_tests;
 
 pub use cancel::Cancel;
 pub use conversation::{Conversation, Say};
+pub use device::{Device, Place};
 pub use error::{Error, Result};
 pub use files::{BuiltIn, ModelFiles, hub_cache};
 pub use image::Tiling;

@@ -2,27 +2,38 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
+use crate::device::Place;
 use crate::error::Result;
 use crate::kernels::{self, int8};
 use crate::weights::Weights;
 
-/// How the large matrices are held and multiplied. All else is f32.
+/// How numbers are held and multiplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// In f32, as the reference computes.
     #[default]
     F32,
-    /// Weights as bytes with a scale for each output, activations as bytes with a scale and a zero point for each row. On the CPU only.
+    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU does it right, and slowly.
+    Bf16,
+    /// Of the large matrices, weights as bytes with a scale for each output, activations as bytes with a scale and a zero point for each
+    /// row; all else in f32. On the CPU only.
     Int8,
 }
 
 impl Precision {
-    /// Int8 where the processor multiplies bytes faster than numbers in f32 (AVX-512 with VNNI), otherwise f32.
+    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it multiplies bytes faster than numbers in f32
+    /// (AVX-512 with VNNI), otherwise f32.
     #[must_use]
-    pub fn fastest() -> Self {
-        if int8::is_fast() { Self::Int8 } else { Self::F32 }
+    pub fn fastest(place: &Place) -> Self {
+        if place.device().is_gpu() {
+            if place.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
+        } else if int8::is_fast() {
+            Self::Int8
+        } else {
+            Self::F32
+        }
     }
 
     /// What its products run on, on this processor, in words.
@@ -30,8 +41,14 @@ impl Precision {
     pub fn instructions(self) -> &'static str {
         match self {
             Self::F32 => kernels::vectors(),
+            Self::Bf16 => "candle",
             Self::Int8 => int8::instructions(),
         }
+    }
+
+    /// What is not held as bytes.
+    pub(crate) fn dtype(self) -> DType {
+        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
     }
 }
 
@@ -54,7 +71,7 @@ impl Matrices {
         planes: int8::Planes,
     ) -> Result<Self> {
         match weights.precision {
-            Precision::F32 => {
+            Precision::F32 | Precision::Bf16 => {
                 let wide = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
                 Ok(Self::Wide(tensors.iter().map(wide).collect::<Result<Vec<_>>>()?))
             }

@@ -5,11 +5,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::cancel::Cancel;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
+use crate::device::Place;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{self, Tiling};
@@ -25,9 +26,11 @@ use crate::weights::Weights;
 /// How to load a model.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// Threads to compute on; as many as there are cores when not said.
+    /// Where the model computes.
+    pub place: Place,
+    /// Processor threads to compute on; as many as there are cores when not said.
     pub threads: Option<NonZeroUsize>,
-    /// How the large matrices are held and multiplied.
+    /// How numbers are held and multiplied.
     pub precision: Precision,
     /// The folder in which weights in bytes are kept for the next time, if they are to be kept.
     pub keep_in: Option<PathBuf>,
@@ -42,18 +45,21 @@ pub struct Model {
     text: Text,
     work: Work,
     precision: Precision,
-    /// The only threads that compute: every pass runs inside this pool, so that `threads` holds for all of it.
+    place: Place,
+    /// The only threads of the processor that compute: every pass on it runs inside this pool, so that `threads` holds for all of it.
     pool: rayon::ThreadPool,
 }
 
 impl Model {
-    /// Loads a checkpoint on the CPU, whatever format it is stored in.
+    /// Loads a checkpoint, whatever format it is stored in.
     ///
     /// # Errors
-    /// What is wrong with which file, or [`Error::Backend`] when memory or threads run out.
+    /// What is wrong with which file, [`Error::Device`] when the place does not compute in that precision or has not the memory,
+    /// or [`Error::Backend`] when the machine's memory or threads run out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
-        let LoadOptions { threads, precision, keep_in } = options;
-        let (dtype, device) = (DType::F32, Device::Cpu);
+        let LoadOptions { place, threads, precision, keep_in } = options;
+        check_precision(&place, precision)?;
+        let (dtype, device) = (precision.dtype(), place.candle().clone());
         let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
         let preprocessor = "preprocessor_config.json";
         let preprocessor =
@@ -68,13 +74,13 @@ impl Model {
             .map_err(candle_core::Error::wrap)?;
         let weights = Weights::new(&checkpoint, files, precision, keep_in.as_deref());
         // On the pool, because weights that become bytes do so on all of its threads.
-        let (vision, text) = pool.install(|| -> Result<_> {
+        let (vision, text) = place.compute(&pool, || {
             let vision = Vision::load(&weights, &config, &preprocessor, dtype, &device)?;
             Ok((vision, Text::load(&weights, &config, dtype, &device)?))
         })?;
         weights.keep();
         let work = Work::of(&config, text.bytes());
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, work, precision, pool })
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, work, precision, place, pool })
     }
 
     /// The checkpoint's name: its folder's or its repository's.
@@ -96,13 +102,25 @@ impl Model {
         if tokens > context { Err(Error::TooLong { tokens, context }) } else { Ok(()) }
     }
 
-    /// How the large matrices are held and multiplied.
+    /// How numbers are held and multiplied.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// Threads that compute.
+    /// Where it computes.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What its products run on, in words: a GPU's name, or the processor's vectors.
+    #[must_use]
+    pub fn instructions(&self) -> &str {
+        if self.place.device().is_gpu() { self.place.name() } else { self.precision.instructions() }
+    }
+
+    /// Threads of the processor that compute.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
@@ -123,7 +141,7 @@ impl Model {
     }
 
     pub(crate) fn new_cache(&self) -> Result<KvCache> {
-        self.text.new_cache()
+        self.place.compute(&self.pool, || self.text.new_cache())
     }
 
     /// The tiles of some pictures, in the order in which the prompt names them.
@@ -145,14 +163,14 @@ impl Model {
         if tiles.is_empty() {
             return Ok(None);
         }
-        self.pool.install(|| {
+        self.place.compute(&self.pool, || {
             let features = tiles.iter().map(|tile| self.vision.encode(tile, cancel)).collect::<Result<Vec<_>>>()?;
             Ok(Some(Tensor::cat(&features, 0)?))
         })
     }
 
     /// Evaluates `ids` after what `cache` holds, with `features` in the place of the image tokens, and returns the logits of
-    /// the last `rows` of them, `[rows, vocabulary]`.
+    /// the last `rows` of them, `[rows, vocabulary]`, in f32 in the processor's memory.
     pub(crate) fn forward(
         &self,
         ids: &[u32],
@@ -161,15 +179,17 @@ impl Model {
         rows: usize,
         cancel: &Cancel,
     ) -> Result<Tensor> {
-        self.pool.install(|| {
+        self.place.compute(&self.pool, || {
             let embeddings = match features {
                 None => self.text.embed(ids)?,
                 Some(features) => self.embed_with(ids, features)?,
             };
-            team::together(|| {
+            let mut pass = || {
                 let hidden = self.text.forward(&embeddings, cache, cancel)?;
-                self.text.logits(&hidden, rows)
-            })
+                Ok(self.text.logits(&hidden, rows)?.to_device(&Device::Cpu)?)
+            };
+            // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
+            if self.precision == Precision::Bf16 { pass() } else { team::together(pass) }
         })
     }
 
@@ -190,6 +210,18 @@ impl Model {
         }
         Ok(Tensor::cat(&runs, 0)?)
     }
+}
+
+/// # Errors
+/// [`Error::Device`] when a GPU is asked for what it can't do.
+fn check_precision(place: &Place, precision: Precision) -> Result<()> {
+    let device = place.device();
+    let why = match precision {
+        Precision::Int8 if device.is_gpu() => "int8 is computed on the processor; ask for bf16 or f32 there",
+        Precision::Bf16 if !place.computes_in_bf16() => "it does not compute in bf16; ask for f32 there",
+        _ => return Ok(()),
+    };
+    Err(Error::Device { device, why: why.to_owned() })
 }
 
 impl std::fmt::Debug for Model {

@@ -167,7 +167,9 @@ impl Text {
     fn rotation(&self, first: usize, t: usize) -> Result<(Tensor, Tensor)> {
         let half = self.inverse_frequencies.len();
         let angles = || (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
-        let table = |values: Vec<f32>| Tensor::from_vec(values, (t, half), &self.device)?.to_dtype(self.dtype);
+        let table = |values: Vec<f32>| {
+            Tensor::from_vec(values, (t, half), &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
+        };
         Ok((table(angles().map(f32::cos).collect())?, table(angles().map(f32::sin).collect())?))
     }
 }

@@ -112,7 +112,7 @@ impl Vision {
         let embeddings = format!("{model}.embeddings");
         let names = (0..v.num_hidden_layers).map(|n| format!("{model}.encoder.layers.{n}"));
         let encoder = match weights.precision {
-            Precision::F32 => Encoder::Wide {
+            Precision::F32 | Precision::Bf16 => Encoder::Wide {
                 normalise: Box::new(normalising_table(preprocessor)),
                 patch_embedding: patch_embedding(checkpoint, &embeddings, width, patch)?,
                 layers: names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<_>>()?,

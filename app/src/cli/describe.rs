@@ -142,7 +142,13 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
             }
             let engine = match &mut engine {
                 Some(engine) => engine,
-                none => none.insert(open()?),
+                none => {
+                    let engine = none.insert(open()?);
+                    if let Some(taken) = engine.card().taken() {
+                        writeln!(self.err, "{taken}")?;
+                    }
+                    engine
+                }
             };
             let shown = match pictures {
                 Some(pictures) => Shown::Pictures(pictures),
@@ -275,7 +281,12 @@ mod tests {
 
     impl Describe for Fake {
         fn card(&self) -> EngineCard {
-            EngineCard { model: "fake".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+            EngineCard {
+                model: "fake".to_owned(),
+                device: "cpu".to_owned(),
+                precision: "f32".to_owned(),
+                ..EngineCard::default()
+            }
         }
 
         fn video_sampling(&self) -> Option<VideoSampling> {

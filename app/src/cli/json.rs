@@ -154,7 +154,12 @@ mod tests {
     }
 
     fn card() -> EngineCard {
-        EngineCard { model: "256m".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+        EngineCard {
+            model: "256m".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "f32".to_owned(),
+            ..EngineCard::default()
+        }
     }
 
     fn keys(value: &Value) -> BTreeSet<&str> {

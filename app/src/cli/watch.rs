@@ -189,8 +189,9 @@ impl<O: Write, E: Write> Watcher<O, E> {
             }
             Event::ModelLoading { model } => self.say(&format!("Loading the model {model}."))?,
             Event::ModelReady(card) => {
-                let EngineCard { model, device, precision } = &card;
-                self.say(&format!("The model {model} is ready ({device}, {precision})."))?;
+                let EngineCard { model, device, precision, why } = &card;
+                let ready = format!("The model {model} is ready ({device}, {precision}). {why}");
+                self.say(ready.trim_end())?;
                 if model == demo::NAME {
                     self.say(&format!("{}.", demo::NOTE))?;
                 }

@@ -11,7 +11,8 @@ use vlm::{
     VideoSampling, video_turn,
 };
 
-use super::spec::{DEFAULT_MODEL, DeviceChoice, EngineOptions, ModelSpec, Precision};
+use super::place::{self, Decision};
+use super::spec::{DEFAULT_MODEL, EngineOptions, ModelSpec};
 use super::{Engine, EngineCard, EngineError, Request, demo};
 
 /// Bytes of a checkpoint from which on keeping its weights in bytes saves time: fewer are made as fast as they are read.
@@ -38,12 +39,13 @@ pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, E
 /// # Errors
 /// As [`open`].
 pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
-    let precision = precision(options)?;
     let files = find(model)?;
+    let Decision { place, precision, why } = place::decide(options)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
     let keep_in = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
-    let loaded = Model::load(&files, LoadOptions { threads, precision, keep_in }).map_err(failed)?;
-    let card = EngineCard { model: model.to_string(), device: "cpu".into(), precision: name(precision).into() };
+    let loaded = Model::load(&files, LoadOptions { place, threads, precision, keep_in }).map_err(failed)?;
+    let device = loaded.place().device().to_string();
+    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why };
     Ok((Arc::new(loaded), card))
 }
 
@@ -53,34 +55,17 @@ pub fn preferred() -> ModelSpec {
     DEFAULT_MODEL.parse().ok().filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
 }
 
-/// The precision to load in, if this build can run a model as it is asked to.
-fn precision(options: &EngineOptions) -> Result<vlm::Precision, EngineError> {
-    match options.device {
-        DeviceChoice::Auto | DeviceChoice::Cpu => {}
-        device @ (DeviceChoice::Cuda(_) | DeviceChoice::Metal) => {
-            return Err(refused(format!(
-                "This build runs models on the processor only, not on {device}: use --device cpu."
-            )));
-        }
-    }
-    match options.precision {
-        Precision::Auto => Ok(vlm::Precision::fastest()),
-        Precision::F32 => Ok(vlm::Precision::F32),
-        Precision::Int8 => Ok(vlm::Precision::Int8),
-        Precision::Bf16 => {
-            Err(refused("The processor computes in f32 or int8, not in bf16: use --precision f32 or int8.".to_owned()))
-        }
-    }
-}
-
 /// Where weights in bytes are kept: a folder that the system may empty.
 fn kept_weights() -> Option<PathBuf> {
     Some(directories::ProjectDirs::from("", "", "sightline")?.cache_dir().join("int8"))
 }
 
-fn name(precision: vlm::Precision) -> &'static str {
+/// What a precision is called on the command line.
+#[must_use]
+pub fn name(precision: vlm::Precision) -> &'static str {
     match precision {
         vlm::Precision::F32 => "f32",
+        vlm::Precision::Bf16 => "bf16",
         vlm::Precision::Int8 => "int8",
     }
 }
@@ -212,7 +197,7 @@ pub(super) fn failed(error: Error) -> EngineError {
 }
 
 /// What the user asked for is not to be had.
-fn refused(message: String) -> EngineError {
+pub(super) fn refused(message: String) -> EngineError {
     EngineError { message, only_this_request: false }
 }
 
@@ -222,6 +207,8 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use vlm::Stop;
+
+    use crate::engine::spec::{DeviceChoice, Precision};
 
     fn tiny() -> ModelSpec {
         ModelSpec::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b"))
@@ -245,7 +232,21 @@ mod tests {
         assert!(!first.timings.vision.is_zero() && answer.timings.vision.is_zero());
         let again = engine.describe(&[picture], false, &request("Describe."), &cancel, &mut |_| {}).unwrap();
         assert_eq!(again.token_ids, first.token_ids);
-        assert_eq!(engine.card().device, "cpu");
+    }
+
+    #[test]
+    fn every_precision_that_can_be_asked_for_runs_on_the_processor() {
+        for (precision, name) in [(Precision::F32, "f32"), (Precision::Bf16, "bf16"), (Precision::Int8, "int8")] {
+            let options = EngineOptions { device: DeviceChoice::Cpu, precision, ..EngineOptions::default() };
+            let mut engine = open(&tiny(), &options).unwrap();
+            let card = engine.card();
+            assert_eq!((card.device.as_str(), card.precision.as_str(), card.taken()), ("cpu", name, None));
+            engine.look(&RgbImage::new(9, 9), &Cancel::default()).unwrap();
+            let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
+            assert_eq!(reply.token_ids.len(), 8, "{name}");
+        }
+        let card = open(&tiny(), &EngineOptions::default()).unwrap().card();
+        assert!(card.taken().is_some_and(|taken| taken.contains(&card.why)), "{card:?}");
     }
 
     #[test]
@@ -297,14 +298,24 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs a CUDA card"]
+    fn gpu_auto_takes_the_card_and_says_why() {
+        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
+        let card = engine.card();
+        assert_eq!((card.device.as_str(), card.precision.as_str()), ("cuda:0", "bf16"));
+        assert!(card.why.contains("GPU") && engine.model().place().memory().is_some(), "{card:?}");
+        engine.look(&RgbImage::new(9, 9), &Cancel::default()).unwrap();
+        let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
+        assert_eq!(reply.token_ids.len(), 8);
+    }
+
+    #[test]
     fn what_is_not_to_be_had_says_what_to_do() {
         let nowhere = ModelSpec::Folder(PathBuf::from("/no/such/folder"));
         assert!(message(&nowhere, &EngineOptions::default()).contains("/no/such/folder is missing"));
         let hub = ModelSpec::Hub("nobody/has-this-model".into());
         assert!(message(&hub, &EngineOptions::default()).contains("models download nobody/has-this-model"));
-        let gpu = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
+        let gpu = EngineOptions { device: DeviceChoice::Cuda(usize::MAX), ..EngineOptions::default() };
         assert!(message(&tiny(), &gpu).contains("--device cpu"));
-        let small = EngineOptions { precision: Precision::Bf16, ..EngineOptions::default() };
-        assert!(message(&tiny(), &small).contains("--precision f32"));
     }
 }

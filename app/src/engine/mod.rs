@@ -3,6 +3,7 @@
 pub mod conversation;
 pub mod demo;
 pub mod local;
+pub mod place;
 pub mod spec;
 
 use std::fmt;
@@ -63,6 +64,23 @@ pub struct EngineCard {
     pub device: String,
     /// Number format of weights and sums, such as `f32`.
     pub precision: String,
+    /// Why it runs there, in a sentence; nothing where the user decided. Not kept in logs.
+    pub why: String,
+}
+
+impl EngineCard {
+    /// Where it runs and why, in a line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { model, device, precision, why } = self;
+        format!("The model {model} runs on {device} in {precision}. {why}").trim_end().to_owned()
+    }
+
+    /// The same where the user left it to the program.
+    #[must_use]
+    pub fn taken(&self) -> Option<String> {
+        (!self.why.is_empty()).then(|| self.words())
+    }
 }
 
 /// Why an engine gave no reply.

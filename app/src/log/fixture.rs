@@ -17,7 +17,12 @@ use crate::frame::Frame;
 use crate::pipeline::{Asked, Caption, Event};
 
 pub fn card(model: &str) -> EngineCard {
-    EngineCard { model: model.to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+    EngineCard {
+        model: model.to_owned(),
+        device: "cpu".to_owned(),
+        precision: "f32".to_owned(),
+        ..EngineCard::default()
+    }
 }
 
 pub fn reply(text: &str) -> Reply {

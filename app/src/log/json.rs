@@ -34,7 +34,7 @@ pub struct SessionLine {
 impl From<Session> for SessionLine {
     fn from(session: Session) -> Self {
         let Session { id, start: SessionStart { source, card, instruction, began }, ended_ms, lost } = session;
-        let EngineCard { model, device, precision } = card;
+        let EngineCard { model, device, precision, .. } = card;
         Self { id, source, model, device, precision, prompt: instruction, began: began.rfc3339(), ended_ms, lost }
     }
 }
@@ -44,7 +44,7 @@ impl SessionLine {
     #[must_use]
     pub fn into_session(self) -> Option<Session> {
         let Self { id, source, model, device, precision, prompt, began, ended_ms, lost } = self;
-        let card = EngineCard { model, device, precision };
+        let card = EngineCard { model, device, precision, ..EngineCard::default() };
         let start = SessionStart { source, card, instruction: prompt, began: Moment::parse(&began)? };
         Some(Session { id, start, ended_ms, lost })
     }

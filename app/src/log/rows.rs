@@ -70,7 +70,12 @@ pub fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         id: row.get(0)?,
         start: SessionStart {
             source: row.get(1)?,
-            card: EngineCard { model: row.get(2)?, device: row.get(3)?, precision: row.get(4)? },
+            card: EngineCard {
+                model: row.get(2)?,
+                device: row.get(3)?,
+                precision: row.get(4)?,
+                ..EngineCard::default()
+            },
             instruction: row.get(5)?,
             began: Moment { ms: row.get(6)?, offset_s: row.get(7)? },
         },

@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
+use vlm::Precision;
+
 use crate::engine::spec::ModelSpec;
 
-/// What a model takes in memory besides its weights, in bytes: the cache of a whole context, a tile's way through vision,
-/// the program. Rounded up from docs/performance.md.
+/// What a model takes in memory besides its weights, in bytes: the cache of some thousand tokens, a tile's way through vision, the
+/// program. Rounded up from docs/performance.md.
 const BESIDES: u64 = 600_000_000;
 /// The longest header of a file of tensors, as the format's own reader allows it.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -35,10 +37,17 @@ impl Facts {
         self.parameters * 2
     }
 
-    /// What it takes in memory with numbers of so many bytes.
+    /// What it takes in memory in a precision, in bytes.
     #[must_use]
-    pub fn memory(&self, bytes: u64) -> u64 {
-        self.parameters * bytes + BESIDES
+    pub fn memory(&self, precision: Precision) -> u64 {
+        let weights = match precision {
+            Precision::F32 => self.parameters * 4,
+            Precision::Bf16 => self.parameters * 2,
+            // Queries, keys and values take two bytes each, the embeddings none: they are read where the file has them. From the
+            // configurations: 1.02 bytes a parameter at 256M, 1.04 at 500M, 1.12 at 2.2B.
+            Precision::Int8 => self.parameters * 9 / 8,
+        };
+        weights + BESIDES
     }
 }
 

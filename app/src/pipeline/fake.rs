@@ -270,7 +270,12 @@ impl FakeEngine {
 
 impl Engine for FakeEngine {
     fn card(&self) -> EngineCard {
-        EngineCard { model: "fake".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+        EngineCard {
+            model: "fake".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "f32".to_owned(),
+            ..EngineCard::default()
+        }
     }
 
     fn look(&mut self, picture: &RgbImage, _cancel: &Cancel) -> Result<(), EngineError> {

@@ -39,7 +39,12 @@ pub fn show(
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let frames_hint = "Longest frame of the window in the last 10 s";
             let response = figure(ui, model(state, now), "");
-            response.on_hover_ui(|ui| details(ui, frames, frames_hint));
+            response.on_hover_ui(|ui| {
+                if let ModelPhase::Ready(card) = &state.model.phase {
+                    ui.label(card.words());
+                }
+                details(ui, frames, frames_hint);
+            });
         });
     });
     row.response.on_hover_ui(|ui| details(ui, frames, "Longest frame of the window in the last 10 s"));

@@ -99,12 +99,14 @@ pub(super) fn for_each_mut<T: Send>(items: &mut [T], body: impl Fn(usize, &mut T
 
 impl Team {
     /// Leads a loop.
-    fn run(&self, count: usize, body: &Body) {
+    fn run(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
         assert!(u32::try_from(count).is_ok(), "a loop of {count} tasks");
         self.done.store(0, Ordering::Relaxed);
         // SAFETY: every task of the loop before is done, and none can be taken until the ticket is set below; so nobody reads this.
         // The lifetime is forgotten, and kept all the same: this function returns when all tasks are done.
-        unsafe { *self.body.get() = Some(&raw const *std::mem::transmute::<&Body, &'static Body>(body)) };
+        unsafe {
+            *self.body.get() = Some(&raw const *std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Body>(body))
+        };
         self.ticket.store((count as u64) << HALF, Ordering::Release);
         // A task that has a loop of its own runs it on the pool.
         let led = LED.take();

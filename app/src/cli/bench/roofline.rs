@@ -35,7 +35,7 @@ impl Roofline {
             |value: &dyn Fn(&Peaks, &Reply) -> f64| Spread::of(rounds.iter().map(|(peaks, r)| value(peaks, r)));
         let work = model.work();
         let products = |peaks: &Peaks| match model.precision() {
-            Precision::F32 => peaks.f32_ops,
+            Precision::F32 | Precision::Bf16 => peaks.f32_ops,
             Precision::Int8 => peaks.int8_ops,
         };
         let share = |amount: f64, time: Duration, best: f64| amount / time.as_secs_f64() / best;

@@ -57,7 +57,7 @@ struct Report {
     device: String,
     precision: String,
     /// The vectors that the products run on.
-    instructions: &'static str,
+    instructions: String,
     processor: String,
     threads: usize,
     rounds: usize,
@@ -65,7 +65,9 @@ struct Report {
     tokens: usize,
     load_ms: f64,
     ms: Stages,
-    roofline: Roofline,
+    /// Of the processor, where that is what computes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roofline: Option<Roofline>,
     /// Drafted tokens that the last round offered and accepted.
     draft: vlm::Draft,
     /// The most memory that the process held, where the system tells.
@@ -154,7 +156,11 @@ impl Subject {
     fn load(model: &ModelSpec, options: &EngineOptions) -> anyhow::Result<Self> {
         let start = Instant::now();
         let engine = local::open(model, options)?;
-        Ok(Self { engine, load: start.elapsed(), memory: None, rounds: Vec::new() })
+        let load = start.elapsed();
+        if let Some(taken) = engine.card().taken() {
+            writeln!(io::stderr(), "{taken}")?;
+        }
+        Ok(Self { engine, load, memory: None, rounds: Vec::new() })
     }
 
     fn report(&self) -> Report {
@@ -167,7 +173,7 @@ impl Subject {
             model: card.model,
             device: card.device,
             precision: card.precision,
-            instructions: model.precision().instructions(),
+            instructions: model.instructions().to_owned(),
             processor: roofline::processor(),
             threads: model.threads(),
             rounds: rounds.len(),
@@ -188,7 +194,8 @@ impl Subject {
                 prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
                 prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
             },
-            roofline: Roofline::of(model, rounds.iter().map(|(peaks, round)| (*peaks, &round.cold))),
+            roofline: (!model.place().device().is_gpu())
+                .then(|| Roofline::of(model, rounds.iter().map(|(peaks, round)| (*peaks, &round.cold)))),
             draft: last.map(|r| r.steady.draft).unwrap_or_default(),
             peak_memory_mib: *memory,
         }
@@ -266,7 +273,9 @@ fn for_people(report: &Report) -> io::Result<()> {
         writeln!(err, "{name:<42} {median:9.1} ms   ({least:.1} to {most:.1})")?;
     }
     writeln!(err, "{:<42} {:9.1} ms", "loading", report.load_ms)?;
-    report.roofline.for_people(&mut err)?;
+    if let Some(roofline) = &report.roofline {
+        roofline.for_people(&mut err)?;
+    }
     if let Some(peak) = report.peak_memory_mib {
         writeln!(err, "{:<42} {peak:9.0} MiB", "most memory held")?;
     }
@@ -284,6 +293,25 @@ fn peak_memory_mib() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::spec::DeviceChoice;
+
+    #[test]
+    #[ignore = "needs a CUDA card"]
+    fn gpu_bench_prints_its_line() {
+        let model = std::env::var("SIGHTLINE_BENCH_MODEL")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../vlm/fixtures/tiny-2b").to_owned());
+        let options = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
+        let mut subject = Subject::load(&ModelSpec::Folder(model.into()), &options).unwrap();
+        let peaks = subject.engine.model().peaks().unwrap();
+        for _ in 0..4 {
+            subject.rounds.push((peaks, measure(&mut subject.engine, &drawn(), "Describe.").unwrap()));
+        }
+        // The first compiles the card's kernels.
+        subject.rounds.remove(0);
+        let report = subject.report();
+        assert_eq!((report.device.as_str(), report.roofline.is_none()), ("cuda:0", true));
+        for_people(&report).unwrap();
+    }
 
     #[test]
     fn a_round_measures_what_it_says() {

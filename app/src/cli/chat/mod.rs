@@ -161,6 +161,9 @@ struct Chat<T, O, E> {
 impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
     /// Takes the pictures and the question of the command line.
     fn begin(&mut self, images: &[PathBuf], question: &str) -> anyhow::Result<()> {
+        if let Some(taken) = self.talker.card().taken() {
+            writeln!(self.err, "{taken}")?;
+        }
         if self.watched {
             let model = &self.talker.card().model;
             writeln!(self.err, "Talking with {model}. Name pictures at img>, ask at txt>. /help shows more.")?;

@@ -114,7 +114,7 @@ impl Transcript {
     fn write(&self, path: &Path, card: &EngineCard) -> io::Result<()> {
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let mut content = if is_json {
-            let EngineCard { model, device, precision } = card;
+            let EngineCard { model, device, precision, .. } = card;
             serde_json::to_string_pretty(&Saved { model, device, precision, exchanges: &self.exchanges })?
         } else {
             self.text()
@@ -148,7 +148,12 @@ mod tests {
     }
 
     fn card() -> EngineCard {
-        EngineCard { model: "demo".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() }
+        EngineCard {
+            model: "demo".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "f32".to_owned(),
+            ..EngineCard::default()
+        }
     }
 
     fn transcript() -> Transcript {

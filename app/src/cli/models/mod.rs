@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use self::show::Shown;
+use self::show::{Here, Shown};
 use super::{download, interrupt};
-use crate::engine::demo;
 use crate::engine::spec::ModelSpec;
+use crate::engine::{demo, place};
 use crate::models::{self, Cached, Memory, bytes};
 
 /// The command's arguments.
@@ -66,16 +66,16 @@ struct Named {
 pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         ModelsCommand::List { json } => {
-            let memory = Memory::here();
+            let here = here();
             let shown: Vec<_> =
-                listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), memory)).collect();
-            let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, memory) };
+                listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
+            let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, &here) };
             io::stdout().write_all(text.as_bytes())?;
         }
         ModelsCommand::Show { model, json } => {
-            let memory = Memory::here();
-            let shown = Shown::of(&model.model, of_cache(&model.model).as_ref(), memory);
-            let text = if *json { show::json_lines(&[shown])? } else { shown.for_people(memory) };
+            let here = here();
+            let shown = Shown::of(&model.model, of_cache(&model.model).as_ref(), &here);
+            let text = if *json { show::json_lines(&[shown])? } else { shown.for_people(&here) };
             io::stdout().write_all(text.as_bytes())?;
         }
         ModelsCommand::Download(model) => return fetch(&model.model),
@@ -83,6 +83,10 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
         ModelsCommand::Path(model) => writeln!(io::stdout(), "{}", folder(&model.model)?.display())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn here() -> Here {
+    Here { memory: Memory::here(), auto: place::auto() }
 }
 
 /// The named models, and others that are here.

@@ -5,12 +5,21 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use vlm::Precision;
+
+use crate::engine::local;
+use crate::engine::place::Auto;
 use crate::engine::spec::ModelSpec;
 use crate::models::{Cached, Facts, Memory, bytes};
 
-/// Bytes of a number.
-const F32: u64 = 4;
-const BF16: u64 = 2;
+/// What this machine has for models.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// The system's memory.
+    pub memory: Memory,
+    /// What `--device auto` and `--precision auto` take.
+    pub auto: Auto,
+}
 
 /// What is known of a model.
 #[derive(Clone, Debug, Serialize)]
@@ -28,8 +37,15 @@ pub struct Shown {
     download_bytes: Option<u64>,
     memory_f32_bytes: Option<u64>,
     memory_bf16_bytes: Option<u64>,
+    memory_int8_bytes: Option<u64>,
+    /// In the system's memory, on the CPU.
     fits_f32: Option<bool>,
     fits_bf16: Option<bool>,
+    fits_int8: Option<bool>,
+    /// What `auto` takes here, and whether the model fits there.
+    auto_device: String,
+    auto_precision: &'static str,
+    fits: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,7 +71,7 @@ impl State {
 
 impl Shown {
     /// With what the cache holds of the model, if anything.
-    pub fn of(model: &ModelSpec, cached: Option<&Cached>, memory: Memory) -> Self {
+    pub fn of(model: &ModelSpec, cached: Option<&Cached>, here: &Here) -> Self {
         let folder = match model {
             ModelSpec::Folder(folder) => folder.join("config.json").is_file().then(|| folder.clone()),
             _ => cached.and_then(|cached| cached.folder.clone()),
@@ -67,8 +83,9 @@ impl Shown {
             (_, None, None) => State::Absent,
         };
         let facts = Facts::of(model, folder.as_deref());
-        let needs = |bytes| facts.map(|facts| facts.memory(bytes));
-        let fits = |bytes| needs(bytes).map(|needed| needed <= memory.available);
+        let needs = |precision| facts.map(|facts| facts.memory(precision));
+        let fits = |precision| needs(precision).map(|needed| needed <= here.memory.available);
+        let auto = &here.auto;
         Self {
             name: model.to_string(),
             hub_id: model.hub_id().map(str::to_owned),
@@ -77,16 +94,21 @@ impl Shown {
             parameters: facts.map(|facts| facts.parameters),
             is_counted: facts.is_some_and(|facts| facts.is_counted),
             download_bytes: facts.filter(|_| model.hub_id().is_some()).map(|facts| facts.download()),
-            memory_f32_bytes: needs(F32),
-            memory_bf16_bytes: needs(BF16),
-            fits_f32: fits(F32),
-            fits_bf16: fits(BF16),
+            memory_f32_bytes: needs(Precision::F32),
+            memory_bf16_bytes: needs(Precision::Bf16),
+            memory_int8_bytes: needs(Precision::Int8),
+            fits_f32: fits(Precision::F32),
+            fits_bf16: fits(Precision::Bf16),
+            fits_int8: fits(Precision::Int8),
+            auto_device: auto.device.clone(),
+            auto_precision: local::name(auto.precision),
+            fits: needs(auto.precision).map(|needed| needed <= auto.memory.available),
             folder,
         }
     }
 
     /// Several lines.
-    pub fn for_people(&self, memory: Memory) -> String {
+    pub fn for_people(&self, here: &Here) -> String {
         let mut text = String::new();
         let mut line = |what: &str, value: &str| {
             // Writing to a text does not fail.
@@ -108,17 +130,33 @@ impl Shown {
         if let (Some(download), false) = (self.download_bytes, self.is_counted) {
             line("download", &format!("about {}, twice that if published in 32 bits (computed)", bytes(download)));
         }
+        let words = |fits| if fits { "fits" } else { "does not fit" };
         for (what, needed, fits) in [
             ("memory, f32", self.memory_f32_bytes, self.fits_f32),
             ("memory, bf16", self.memory_bf16_bytes, self.fits_bf16),
+            ("memory, int8", self.memory_int8_bytes, self.fits_int8),
         ] {
             if let (Some(needed), Some(fits)) = (needed, fits) {
-                let fits = if fits { "fits" } else { "does not fit" };
-                let (free, all) = (bytes(memory.available), bytes(memory.total));
-                line(what, &format!("about {} (computed): {fits}, {free} of {all} are free", bytes(needed)));
+                let (free, all) = (bytes(here.memory.available), bytes(here.memory.total));
+                line(what, &format!("about {} (computed): {}, {free} of {all} are free", bytes(needed), words(fits)));
             }
         }
+        if let Some(fits) = self.fits {
+            line("auto takes", &format!("{} on {}: {}", self.auto_precision, self.auto_device, words(fits)));
+        }
         text
+    }
+
+    /// Whether it fits as `auto` runs it, and otherwise how it would.
+    fn fit(&self) -> &'static str {
+        match self.fits {
+            None if self.state == State::BuiltIn => "yes",
+            None => "–",
+            Some(true) => "yes",
+            Some(false) if self.auto_device != "cpu" && self.fits_int8 == Some(true) => "on the cpu",
+            Some(false) if self.fits_int8 == Some(true) => "in int8",
+            Some(false) => "no",
+        }
     }
 }
 
@@ -133,32 +171,27 @@ pub fn json_lines(shown: &[Shown]) -> serde_json::Result<String> {
 }
 
 /// A line a model.
-pub fn table(shown: &[Shown], memory: Memory) -> String {
+pub fn table(shown: &[Shown], here: &Here) -> String {
     let name = |one: &Shown| one.name.chars().count();
     let width = shown.iter().map(name).max().unwrap_or_default().max("model".len());
     let mut text = format!(
-        "{:<width$}  {:<11}  {:>9}  {:>10}  {:>11}  fits\n",
-        "model", "state", "download", "memory f32", "memory bf16"
+        "{:<width$}  {:<11}  {:>9}  {:>10}  {:>7}  {:>7}  fits\n",
+        "model", "state", "download", "memory f32", "bf16", "int8"
     );
     for one in shown {
         let size = |size: Option<u64>| size.map_or_else(|| "–".to_owned(), bytes);
-        let fits = match (one.fits_f32, one.fits_bf16) {
-            (Some(true), _) => "yes",
-            (_, Some(true)) => "in bf16",
-            (Some(false), _) => "no",
-            (None, _) if one.state == State::BuiltIn => "yes",
-            (None, _) => "–",
-        };
         let download = one.disk_bytes.filter(|_| one.state == State::Here).or(one.download_bytes);
         // Writing to a text does not fail.
         let _ = writeln!(
             text,
-            "{:<width$}  {:<11}  {:>9}  {:>10}  {:>11}  {fits}",
+            "{:<width$}  {:<11}  {:>9}  {:>10}  {:>7}  {:>7}  {}",
             one.name,
             one.state.words(),
             size(download),
             size(one.memory_f32_bytes),
-            size(one.memory_bf16_bytes)
+            size(one.memory_bf16_bytes),
+            size(one.memory_int8_bytes),
+            one.fit()
         );
     }
     let cache = vlm::hub_cache()
@@ -166,9 +199,12 @@ pub fn table(shown: &[Shown], memory: Memory) -> String {
         .map_or_else(String::new, |cache: &Path| format!(" Models are kept in {}.", cache.display()));
     let _ = writeln!(
         text,
-        "\nSizes of models that are not here are computed. {} of {} memory are free here.{cache}",
-        bytes(memory.available),
-        bytes(memory.total)
+        "\nMemory is computed, and so are sizes of models that are not here. By itself, Sightline takes {} on {} here, where {} of {} \
+         memory are free.{cache}",
+        local::name(here.auto.precision),
+        here.auto.device,
+        bytes(here.auto.memory.available),
+        bytes(here.auto.memory.total)
     );
     text
 }
@@ -179,25 +215,46 @@ mod tests {
 
     const MEMORY: Memory = Memory { total: 8_000_000_000, available: 5_500_000_000 };
 
+    fn here(device: &str, precision: Precision, memory: Memory) -> Here {
+        Here { memory: MEMORY, auto: Auto { device: device.to_owned(), precision, memory } }
+    }
+
     fn shown(name: &str, cached: Option<&Cached>) -> Shown {
-        Shown::of(&name.parse().expect("a model"), cached, MEMORY)
+        Shown::of(&name.parse().expect("a model"), cached, &here("cpu", Precision::F32, MEMORY))
     }
 
     #[test]
-    fn what_fits_is_told_by_precision() {
-        let table = table(&["demo", "256m", "2.2b"].map(|name| shown(name, None)), MEMORY);
+    fn what_fits_is_told_as_it_would_run() {
+        let fits =
+            |here: &Here| ["demo", "256m", "2.2b"].map(|name| Shown::of(&name.parse().expect(name), None, here).fit());
+        assert_eq!(fits(&here("cpu", Precision::Int8, MEMORY)), ["yes", "yes", "yes"]);
+        assert_eq!(fits(&here("cpu", Precision::F32, MEMORY)), ["yes", "yes", "in int8"]);
+        let card = Memory { total: 4_000_000_000, available: 3_000_000_000 };
+        assert_eq!(fits(&here("cuda:0", Precision::Bf16, card)), ["yes", "yes", "on the cpu"]);
+        let small = Memory { total: 1_000_000_000, available: 400_000_000 };
+        let nothing = Here { memory: small, ..here("cpu", Precision::Int8, small) };
+        assert_eq!(fits(&nothing), ["yes", "no", "no"]);
+    }
+
+    #[test]
+    fn sizes_are_told_by_precision() {
+        let table =
+            table(&["demo", "256m", "2.2b"].map(|name| shown(name, None)), &here("cpu", Precision::F32, MEMORY));
         let lines: Vec<_> = table.lines().collect();
         assert!(lines[1].starts_with("demo ") && lines[1].ends_with("yes"), "{table}");
         assert!(lines[2].contains("not here") && lines[2].contains("513 MB") && lines[2].ends_with("yes"), "{table}");
-        assert!(lines[3].contains("9.6 GB") && lines[3].ends_with("in bf16"), "{table}");
+        let sizes: Vec<_> = lines[3].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        assert_eq!(sizes[3..], ["9.6 GB", "5.1 GB", "3.1 GB", "in int8"], "{table}");
+        assert!(table.contains("takes f32 on cpu here, where 5.5 GB of 8.0 GB memory are free"), "{table}");
     }
 
     #[test]
     fn a_download_that_was_begun_is_partly_here() {
         let cached = Cached { id: "HuggingFaceTB/SmolVLM-256M-Instruct".to_owned(), folder: None, bytes: 77_000_000 };
-        let text = shown("256m", Some(&cached)).for_people(MEMORY);
+        let text = shown("256m", Some(&cached)).for_people(&here("cpu", Precision::Int8, MEMORY));
         assert!(text.contains("partly here, 77 MB on the disk"), "{text}");
         assert!(text.contains("(computed): fits, 5.5 GB of 8.0 GB are free"), "{text}");
+        assert!(text.contains("auto takes   f32 on cpu: fits"), "{text}");
     }
 
     #[test]
@@ -207,5 +264,6 @@ mod tests {
         assert_eq!((&value["name"], &value["state"]), (&"500m".into(), &"absent".into()));
         assert_eq!(value["parameters"], 507_482_304_u64);
         assert_eq!((&value["fits_f32"], &value["is_counted"]), (&true.into(), &false.into()));
+        assert_eq!((&value["fits"], &value["auto_precision"]), (&true.into(), &"f32".into()));
     }
 }

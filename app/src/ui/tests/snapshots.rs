@@ -36,7 +36,12 @@ fn jpeg(hue: u8) -> Vec<u8> {
 /// A log with what there can be in a list: captions, an answer, a bookmark, a note, an entry without a picture, another day.
 fn record(store: &mut Store) {
     let at = |minutes: i64| Moment::of(&noon()).plus_ms(minutes * MINUTE);
-    let card = EngineCard { model: "256m".to_owned(), device: "cpu".to_owned(), precision: "int8".to_owned() };
+    let card = EngineCard {
+        model: "256m".to_owned(),
+        device: "cpu".to_owned(),
+        precision: "int8".to_owned(),
+        why: String::new(),
+    };
     let instruction = "Describe this image in one sentence.".to_owned();
     let start = SessionStart { source: "Front door".to_owned(), card, instruction, began: at(-1500) };
     let session = store.begin(&start).expect("begun");
