@@ -112,7 +112,7 @@ fn wide(x: &Tensor) -> DType {
     if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 }
 }
 
-/// Whether it is on a GPU, where candle's kernels of whole norms and of SiLU compute in f32 within, whatever the type of their
+/// Whether it is on a GPU, where candle's kernels of whole norms and of `SiLU` compute in f32 within, whatever the type of their
 /// numbers, and eight operations take eight times as long to begin as one. Of those for the CPU only LayerNorm's does.
 fn on_gpu(x: &Tensor) -> bool {
     !matches!(x.device(), Device::Cpu)

@@ -105,7 +105,7 @@ impl Team {
         // SAFETY: every task of the loop before is done, and none can be taken until the ticket is set below; so nobody reads this.
         // The lifetime is forgotten, and kept all the same: this function returns when all tasks are done.
         unsafe {
-            *self.body.get() = Some(&raw const *std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Body>(body))
+            *self.body.get() = Some(&raw const *std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Body>(body));
         };
         self.ticket.store((count as u64) << HALF, Ordering::Release);
         // A task that has a loop of its own runs it on the pool.
