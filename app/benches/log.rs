@@ -70,7 +70,12 @@ fn entry(number: i64, session: i64, dice: &mut Dice) -> Entry {
 }
 
 fn start() -> SessionStart {
-    let card = EngineCard { model: "256m".to_owned(), device: "cpu".to_owned(), precision: "f32".to_owned() };
+    let card = EngineCard {
+        model: "256m".to_owned(),
+        device: "cpu".to_owned(),
+        precision: "f32".to_owned(),
+        why: String::new(),
+    };
     SessionStart { source: "camera".to_owned(), card, instruction: "What?".to_owned(), began: Moment::default() }
 }
 

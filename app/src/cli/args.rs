@@ -72,7 +72,7 @@ pub struct PaceArgs {
 impl PaceArgs {
     /// The least time from one caption's beginning to the next one's.
     pub fn least_interval(self) -> Duration {
-        self.most_per_minute.map_or(Duration::ZERO, |n| Duration::from_secs(60) / n.get())
+        self.most_per_minute.map_or(Duration::ZERO, |n| Duration::from_mins(1) / n.get())
     }
 }
 

@@ -144,7 +144,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 Some(engine) => engine,
                 none => {
                     let engine = none.insert(open()?);
-                    if let Some(taken) = engine.card().taken() {
+                    if let Some(taken) = engine.card().taken().filter(|_| io::stderr().is_terminal()) {
                         writeln!(self.err, "{taken}")?;
                     }
                     engine

@@ -72,7 +72,6 @@ impl WatchArgs {
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
             least_interval: self.pace.least_interval(),
-            ..Settings::default()
         }
     }
 }
