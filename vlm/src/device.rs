@@ -114,7 +114,7 @@ impl Place {
         };
         let Some(lane) = &self.lane else { return true };
         let tried = catch_unwind(AssertUnwindSafe(|| lane.install(product)));
-        matches!(tried, Ok(Ok(product)) if product.iter().all(|x| (*x - (SIDE + 1) as f32).abs() < 0.5))
+        matches!(tried, Ok(Ok(product)) if product.iter().all(|x| x.to_bits() == ((SIDE + 1) as f32).to_bits()))
     }
 
     /// Bytes of its own memory that are free, and all of them; nothing where the system's memory is all there is, or nobody tells.

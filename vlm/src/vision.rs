@@ -159,16 +159,10 @@ impl Vision {
                 x
             }
             Encoder::Int8 { patch_embedding, layers, buffers } => {
-                let mut rows = vec![0.0; self.position_embedding.elem_count()];
+                let mut rows = self.position_embedding.flatten_all()?.to_vec1::<f32>()?;
                 let (pixels, width) = (tile.as_raw().as_slice(), tile.width() as usize);
-                int8::embed(
-                    int8::Tile { pixels, width, patch: self.patch, grid: self.grid },
-                    patch_embedding,
-                    &mut rows,
-                );
-                let patches = Tensor::from_vec(rows, self.position_embedding.shape(), &self.device)?;
-                let x = add(&patches, &self.position_embedding)?;
-                let mut rows = x.flatten_all()?.to_vec1::<f32>()?;
+                let tile = int8::Tile { pixels, width, patch: self.patch, grid: self.grid };
+                int8::embed(tile, patch_embedding, &mut rows);
                 // Taken, not held: a thread that waits for another's part of a layer may begin a tile of another session.
                 let mut own = std::mem::take(&mut *buffers.lock().unwrap_or_else(PoisonError::into_inner));
                 for layer in layers {
@@ -176,7 +170,7 @@ impl Vision {
                     layer.forward(&mut rows, &mut own);
                 }
                 *buffers.lock().unwrap_or_else(PoisonError::into_inner) = own;
-                Tensor::from_vec(rows, x.shape(), &self.device)?
+                Tensor::from_vec(rows, self.position_embedding.shape(), &self.device)?
             }
         };
         let x = self.post_layernorm.forward(&x)?;
@@ -265,9 +259,9 @@ fn quantised_patch_embedding(
     let mean: [f64; 3] = std::array::from_fn(|c| f64::from(preprocessor.image_mean[c]) / deviation[c]);
     let kernel = weight.reshape((width, 3, patch * patch))?;
     let bias = (bias - kernel.broadcast_mul(&of_channel(mean)?)?.sum((1, 2))?)?;
-    let scaled = kernel.broadcast_mul(&of_channel(deviation.map(|d| preprocessor.rescale_factor / d))?)?;
     let name = format!("{embeddings}.patch_embedding.weight");
     let packed = weights.packed_from(&name, (width, 3 * patch * patch), Planes::Two, || {
+        let scaled = kernel.broadcast_mul(&of_channel(deviation.map(|d| preprocessor.rescale_factor / d))?)?;
         Ok(vec![scaled.flatten_all()?.to_vec1::<f32>()?])
     })?;
     Ok(int8::Affine::new(packed, &bias.to_vec1::<f32>()?))

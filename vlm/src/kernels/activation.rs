@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{exp, for_rows, load, store, values, vectors, written};
+use super::simd::{exp, for_rows, load, pairwise, store, values, vectors, written};
 
 /// `2 sqrt(2 / pi)`.
 const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
@@ -44,17 +44,8 @@ impl CustomOp2 for SiluMul {
     }
 
     fn cpu_fwd(&self, gate: &CpuStorage, l1: &Layout, up: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (gate, up) = (values(gate, l1)?, values(up, l2)?);
-        // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
-        let out = unsafe {
-            written(gate.len(), |out| {
-                for_rows(out, 1, |at, out| {
-                    let range = at..at + out.len();
-                    Silu { gate: &gate[range.clone()], up: &up[range], out }.dispatch();
-                });
-            })
-        };
-        Ok((CpuStorage::F32(out), l1.shape().clone()))
+        // SAFETY: the kernel writes all of its piece.
+        unsafe { pairwise((gate, l1), (up, l2), |gate, up, out| Silu { gate, up, out }.dispatch()) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{for_rows, values, written};
+use super::simd::pairwise;
 
 /// `x + y`, elementwise.
 pub(super) struct Add;
@@ -18,17 +18,8 @@ impl CustomOp2 for Add {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, l1: &Layout, y: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, y) = (values(x, l1)?, values(y, l2)?);
-        // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
-        let out = unsafe {
-            written(x.len(), |out| {
-                for_rows(out, 1, |at, out| {
-                    let range = at..at + out.len();
-                    Sum { x: &x[range.clone()], y: &y[range], out }.dispatch();
-                });
-            })
-        };
-        Ok((CpuStorage::F32(out), l1.shape().clone()))
+        // SAFETY: the kernel writes all of its piece.
+        unsafe { pairwise((x, l1), (y, l2), |x, y, out| Sum { x, y, out }.dispatch()) }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use candle_core::{CpuStorage, Layout, Result, bail};
+use candle_core::{CpuStorage, Layout, Result, Shape, bail};
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
 
@@ -61,6 +61,29 @@ pub(super) fn for_rows(
     let rows = (SERIAL_VALUES / 4).div_ceil(width);
     let mut pieces: Vec<_> = out.chunks_mut(rows * width).collect();
     team::for_each_mut(&mut pieces, |i, piece| work(i * rows, piece));
+}
+
+/// What an operation of two contiguous tensors of one shape makes of each pair of values: `piece` gets as many of either and as
+/// much room for results.
+///
+/// # Safety
+/// `piece` must write every element of its room.
+pub(super) unsafe fn pairwise(
+    (x, l1): (&CpuStorage, &Layout),
+    (y, l2): (&CpuStorage, &Layout),
+    piece: impl Fn(&[f32], &[f32], &mut [MaybeUninit<f32>]) + Sync + Send,
+) -> Result<(CpuStorage, Shape)> {
+    let (x, y) = (values(x, l1)?, values(y, l2)?);
+    // SAFETY: `for_rows` covers the output, and the caller says that each piece is written.
+    let out = unsafe {
+        written(x.len(), |out| {
+            for_rows(out, 1, |at, out| {
+                let range = at..at + out.len();
+                piece(&x[range.clone()], &y[range], out);
+            });
+        })
+    };
+    Ok((CpuStorage::F32(out), l1.shape().clone()))
 }
 
 /// A pointer to results of which every task writes its own part.

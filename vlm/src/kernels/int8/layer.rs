@@ -38,10 +38,18 @@ impl Affine {
         self.weights.outputs()
     }
 
-    /// The products of some rows, with the bias, into `out`.
+    /// The products of some rows, with the bias, into `out`; with `add` they are added to what is there.
     #[inline(always)]
-    pub(super) fn rows<I: Isa>(&self, isa: I, rows: &Rows, out: &mut [f32]) {
-        self.weights.rows(isa, rows, Some(&self.bias), false, out, same);
+    pub(super) fn rows<I: Isa>(&self, isa: I, rows: &Rows, add: bool, out: &mut [f32]) {
+        self.weights.rows(
+            isa,
+            rows,
+            Some(&self.bias),
+            add,
+            out,
+            #[inline(always)]
+            |x| x,
+        );
     }
 }
 
@@ -144,8 +152,8 @@ impl SimdOp for Project<'_> {
         let Self { layer, x, queries_keys, values, scratch } = self;
         let Scratch { rows, block, .. } = scratch;
         normed(isa, &layer.norm1, x, block, rows);
-        layer.queries_keys.rows(isa, rows, queries_keys);
-        layer.values.rows(isa, rows, values);
+        layer.queries_keys.rows(isa, rows, false, queries_keys);
+        layer.values.rows(isa, rows, false, values);
     }
 }
 
@@ -196,7 +204,7 @@ impl SimdOp for Attended<'_> {
             head.attend(isa, (&queries[at..], 2 * width, count), scale, attend, &mut block[at..], width);
         }
         quantised(isa, block, width, rows);
-        layer.out.weights.rows(isa, rows, Some(&layer.out.bias), true, x, same);
+        layer.out.rows(isa, rows, true, x);
         normed(isa, &layer.norm2, x, block, rows);
         wide.resize(count * layer.fc1.outputs(), 0.0);
         layer.fc1.weights.rows(
@@ -209,13 +217,8 @@ impl SimdOp for Attended<'_> {
             |x| gelu(isa, x),
         );
         quantised(isa, wide, layer.fc1.outputs(), rows);
-        layer.fc2.weights.rows(isa, rows, Some(&layer.fc2.bias), true, x, same);
+        layer.fc2.rows(isa, rows, true, x);
     }
-}
-
-#[inline(always)]
-fn same<V>(x: V) -> V {
-    x
 }
 
 /// The norm of the rows `x`, as bytes; `block` is for what lies between.

@@ -22,7 +22,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) grid: usize,
 }
 
-/// The embeddings of all patches, row by row, into `out`: `weights` times `(channel, row, column)` of a patch, and its bias.
+/// Adds the embeddings of all patches to the rows of `out`: `weights` times `(channel, row, column)` of a patch, and its bias.
 pub(crate) fn embed(tile: Tile<'_>, weights: &Affine, out: &mut [f32]) {
     let width = weights.outputs();
     assert!(out.len() == tile.grid * tile.grid * width);
@@ -50,7 +50,7 @@ impl SimdOp for Embed<'_> {
         for row in 0..rows.count() {
             rows.set_bytes(row, tile.of_patch(first + row));
         }
-        weights.rows(isa, &rows, out);
+        weights.rows(isa, &rows, true, out);
     }
 }
 
