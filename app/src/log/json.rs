@@ -1,9 +1,10 @@
 //! Sessions and entries as lines of JSON: what `--json` prints, what is exported and what is imported. The keys are a
 //! contract, and those that `watch --json` has too mean the same.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::base64;
 use super::record::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
 use crate::engine::EngineCard;
 
@@ -135,7 +136,7 @@ impl EntryLine {
             dropped: figures.dropped,
             skipped: figures.skipped,
             mean_log_prob: figures.mean_log_prob,
-            thumbnail: thumbnail.map(base64::encode),
+            thumbnail: thumbnail.map(|jpeg| BASE64.encode(jpeg)),
         }
     }
 
@@ -161,7 +162,7 @@ impl EntryLine {
         let at = Moment::parse(&self.time).ok_or_else(|| format!("`{}` is no time", self.time))?;
         let kind: Kind = self.kind.parse()?;
         let thumbnail = match &self.thumbnail {
-            Some(text) => Some(base64::decode(text).ok_or("the thumbnail is not base64")?),
+            Some(text) => Some(BASE64.decode(text).map_err(|_| "the thumbnail is not base64")?),
             None => None,
         };
         let entry = Entry {

@@ -4,7 +4,6 @@
 //! file, [`Reader`] reads it for a window on another thread. What is in it is found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
 //! pipeline only its events.
 
-mod base64;
 mod day;
 mod error;
 pub mod export;

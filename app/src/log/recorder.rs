@@ -94,6 +94,8 @@ pub struct Status {
 
 #[derive(Default)]
 struct Shared {
+    /// Entries that were handed over, whatever became of them.
+    offered: AtomicU64,
     recorded: AtomicU64,
     lost: AtomicU64,
     trouble: Mutex<Option<String>>,
@@ -110,6 +112,7 @@ pub struct Recorder {
     queue: Option<Sender<Record>>,
     shared: Arc<Shared>,
     thread: Thread,
+    patience: Duration,
 }
 
 impl Recorder {
@@ -133,12 +136,13 @@ impl Recorder {
             }
         })
         .map_err(|error| LogError::NoThread(error.to_string()))?;
-        Ok(Self { queue: Some(queue), shared, thread })
+        Ok(Self { queue: Some(queue), shared, thread, patience: PATIENCE })
     }
 
     /// Hands a record over. Never waits.
     pub fn record(&self, record: Record) {
         let Some(queue) = &self.queue else { return };
+        self.shared.offered.fetch_add(u64::from(record.is_entry()), Ordering::Relaxed);
         if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = queue.try_send(record)
             && record.is_entry()
         {
@@ -156,16 +160,18 @@ impl Recorder {
         }
     }
 
-    /// Writes what is queued, ends the session, and says how it went.
+    /// Writes what is queued, ends the session, and says how it went. What a slow disk has not taken by then is lost.
     #[must_use]
     pub fn finish(mut self) -> Status {
         self.end();
-        self.status()
+        let status = self.status();
+        let offered = self.shared.offered.load(Ordering::Relaxed);
+        Status { lost: offered.saturating_sub(status.recorded), ..status }
     }
 
     fn end(&mut self) {
         self.queue = None;
-        self.thread.join_until(Instant::now() + PATIENCE);
+        self.thread.join_until(Instant::now() + self.patience);
     }
 }
 

@@ -196,6 +196,19 @@ fn what_finds_the_queue_full_is_lost_and_counted_in_the_log() {
 }
 
 #[test]
+fn what_the_disk_has_not_taken_at_the_end_is_counted_as_lost() {
+    let (open, closed) = gate();
+    let mut bench = Bench::new(Some(closed));
+    bench.recorder.patience = Duration::from_millis(20);
+    for number in 1..=5 {
+        bench.caption(number, &format!("Caption {number}"));
+    }
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost, calls.len()), (0, 5, 0));
+    drop(open);
+}
+
+#[test]
 fn a_disk_that_fails_is_shown_and_what_it_cost_is_written_once_it_works() {
     let mut bench = Bench::new(None);
     let full = LogError::Full("captions.db".into());

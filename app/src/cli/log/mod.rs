@@ -61,8 +61,8 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let open = || Store::open_existing(&path);
     match &args.command {
-        LogCommand::List(args) => show::list(&open()?, args, &mut out)?,
-        LogCommand::Search(args) => show::search(&open()?, args, &mut out)?,
+        LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut io::stderr())?,
+        LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut io::stderr())?,
         LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
         LogCommand::Mark(args) => keep::mark(&mut open()?, args)?,

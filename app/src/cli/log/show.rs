@@ -64,21 +64,32 @@ pub struct StatsArgs {
 /// Lists entries.
 ///
 /// # Errors
-/// When the log can't be read or `out` can't be written.
-pub fn list(store: &Store, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    print(store, &args.filter.filter(None), args, out)
+/// When the log can't be read or written about.
+pub fn list(store: &Store, args: &ListArgs, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
+    print(store, &args.filter.filter(None), args, out, err)
 }
 
 /// Lists entries with certain words.
 ///
 /// # Errors
 /// As [`list`].
-pub fn search(store: &Store, args: &SearchArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    print(store, &args.list.filter.filter(Some(args.words.join(" "))), &args.list, out)
+pub fn search(store: &Store, args: &SearchArgs, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
+    print(store, &args.list.filter.filter(Some(args.words.join(" "))), &args.list, out, err)
 }
 
-fn print(store: &Store, filter: &Filter, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    for found in store.search(filter, None, args.limit)? {
+fn print(
+    store: &Store,
+    filter: &Filter,
+    args: &ListArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> anyhow::Result<()> {
+    let page = store.search(filter, None, args.limit)?;
+    if page.is_empty() && !args.json {
+        // Beside the output, so that whoever counts its lines counts none.
+        writeln!(err, "No entry is like that.")?;
+    }
+    for found in page {
         if args.json {
             serde_json::to_writer(&mut *out, &EntryLine::of(found))?;
             writeln!(out)?;
@@ -174,7 +185,8 @@ pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::R
         number(bookmarks)
     )?;
     if let Some(rate) = captions_an_hour {
-        writeln!(out, "{hours:.2} hours, {rate:.0} captions an hour")?;
+        let ms = (hours * 3_600_000.0) as i64;
+        writeln!(out, "{} recorded, {rate:.0} captions an hour", length(ms))?;
     }
     if let Some(id) = longest_still {
         writeln!(out, "Longest still scene: {}, entry {id}", length(stats.longest_still_ms))?;

@@ -4,8 +4,10 @@
 
 use std::io::{self, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::Writer;
-use crate::log::base64;
 use crate::log::record::{Found, Session};
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -90,7 +92,7 @@ impl<W: Write> Writer for Html<'_, W> {
             writeln!(
                 self.out,
                 "<img alt=\"\" loading=\"lazy\" src=\"data:image/jpeg;base64,{}\">",
-                base64::encode(jpeg)
+                BASE64.encode(jpeg)
             )?;
         }
         let star = if entry.bookmarked { " ★" } else { "" };
