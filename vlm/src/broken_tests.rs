@@ -148,7 +148,13 @@ const NORM: &str = "model.text_model.norm.weight";
 fn an_index_that_lies_is_found_out() {
     // The shard that it names for a tensor has it not, and nor has the other.
     let e = load_sharded(|shards, _| shards.iter_mut().for_each(|shard| shard.retain(|(name, ..)| name != NORM)));
-    assert!(matches!(&e, Error::Weights { why } if why.contains(NORM)), "{e}");
+    assert!(matches!(&e, Error::Damaged { why, .. } if why.contains(NORM) && why.contains("index")), "{e}");
+    // The other has it.
+    let e = load_sharded(|_, index| {
+        let named = index["weight_map"][NORM].clone();
+        index["weight_map"][NORM] = [shard(0), shard(1)].into_iter().find(|other| *other != named).into();
+    });
+    assert!(matches!(&e, Error::Damaged { why, .. } if why.contains(NORM) && why.contains("index")), "{e}");
     // A shard that is not there.
     let e = load_sharded(|_, index| index["weight_map"][NORM] = "model-00003-of-00002.safetensors".into());
     assert!(matches!(&e, Error::Missing { path } if path.ends_with("model-00003-of-00002.safetensors")), "{e}");

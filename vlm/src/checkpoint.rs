@@ -100,17 +100,20 @@ impl Checkpoint {
     pub fn open(files: &ModelFiles, dtype: DType, device: &Device) -> Result<Self> {
         let mut found = Self { shards: Vec::new(), tensors: HashMap::new(), dtype, device: device.clone() };
         for (number, file) in files.weights()?.into_iter().enumerate() {
-            let (path, data) = match file {
-                WeightFile::BuiltIn(path, content) => (path, Data::BuiltIn(content)),
-                WeightFile::OnDisk(path) => {
+            let (path, promised, data) = match file {
+                WeightFile::BuiltIn(path, content) => (path, Vec::new(), Data::BuiltIn(content)),
+                WeightFile::OnDisk(path, promised) => {
                     let file = File::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-                    (path, Data::File(Arc::new(file)))
+                    (path, promised, Data::File(Arc::new(file)))
                 }
             };
             let damaged = |why: String| Error::Damaged { path: path.clone(), why };
             let whole = read(&data, 0, None).map_err(|source| Error::Read { path: path.clone(), source })?;
             let (header, metadata) = SafeTensors::read_metadata(whole.as_ref())
                 .map_err(|e| damaged(format!("its header does not describe its content ({e})")))?;
+            if let Some(name) = promised.iter().find(|name| metadata.info(name).is_none()) {
+                return Err(damaged(format!("the index says that it holds the tensor `{name}`, which it does not")));
+            }
             for (name, info) in metadata.tensors() {
                 let place = Place { shard: number, info: info.clone() };
                 if found.tensors.insert(name.clone(), place).is_some() {

@@ -3,6 +3,7 @@
 //! Finds and reads files; knows nothing of what is in them and opens no connection.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,8 @@ enum Place {
 
 /// One file of weights.
 pub(crate) enum WeightFile {
-    OnDisk(PathBuf),
+    /// With the tensors that an index says are in it.
+    OnDisk(PathBuf, Vec<String>),
     BuiltIn(PathBuf, &'static [u8]),
 }
 
@@ -138,7 +140,9 @@ impl ModelFiles {
                 .find(|(name, _)| *name == SINGLE)
                 .map(|(name, content)| vec![WeightFile::BuiltIn(self.path(name), content)])
                 .ok_or_else(|| Error::Missing { path: self.path(SINGLE) }),
-            Place::Folder(_) if self.path(SINGLE).is_file() => Ok(vec![WeightFile::OnDisk(self.path(SINGLE))]),
+            Place::Folder(_) if self.path(SINGLE).is_file() => {
+                Ok(vec![WeightFile::OnDisk(self.path(SINGLE), Vec::new())])
+            }
             Place::Folder(_) if self.path(INDEX).is_file() => self.shards(),
             Place::Folder(_) => Err(Error::Missing { path: self.path(SINGLE) }),
         }
@@ -148,7 +152,7 @@ impl ModelFiles {
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         let of_file = |file| match file {
-            WeightFile::OnDisk(path) => fs::metadata(path).map_or(0, |found| found.len()),
+            WeightFile::OnDisk(path, _) => fs::metadata(path).map_or(0, |found| found.len()),
             WeightFile::BuiltIn(..) => 0,
         };
         self.weights().into_iter().flatten().map(of_file).sum()
@@ -157,22 +161,23 @@ impl ModelFiles {
     fn shards(&self) -> Result<Vec<WeightFile>> {
         #[derive(serde::Deserialize)]
         struct Index {
-            weight_map: std::collections::BTreeMap<String, String>,
+            weight_map: BTreeMap<String, String>,
         }
         let damaged = |why: String| Error::Damaged { path: self.path(INDEX), why };
         let index: Index = serde_json::from_slice(&self.read(INDEX)?).map_err(|e| damaged(e.to_string()))?;
-        let mut names: Vec<String> = index.weight_map.into_values().collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-            .iter()
-            .map(|name| {
+        let mut shards = BTreeMap::<String, Vec<String>>::new();
+        for (tensor, shard) in index.weight_map {
+            shards.entry(shard).or_default().push(tensor);
+        }
+        shards
+            .into_iter()
+            .map(|(name, tensors)| {
                 // A name is a file of this folder, never a path that leads out of it.
-                if Path::new(name).file_name() != Some(name.as_ref()) {
+                if Path::new(&name).file_name() != Some(name.as_ref()) {
                     return Err(damaged(format!("it names `{name}`, which is no file of its own folder")));
                 }
-                let path = self.path(name);
-                if path.is_file() { Ok(WeightFile::OnDisk(path)) } else { Err(Error::Missing { path }) }
+                let path = self.path(&name);
+                if path.is_file() { Ok(WeightFile::OnDisk(path, tensors)) } else { Err(Error::Missing { path }) }
             })
             .collect()
     }
