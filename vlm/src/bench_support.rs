@@ -73,7 +73,7 @@ impl Int8 {
     /// # Errors
     /// When the shapes do not fit.
     pub fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::int8::linear(x, &self.0)
+        kernels::int8::linear(x, &[], &self.0)
     }
 
     /// A product with rows of bytes, as the vision encoder has it once they are quantised.

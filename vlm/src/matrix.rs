@@ -101,14 +101,15 @@ impl Matrices {
         }
     }
 
-    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each.
-    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor) -> candle_core::Result<[Tensor; N]> {
+    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each. In int8, rows that are `coarse`, by their number, may be rounded to a
+    /// byte a value.
+    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor, coarse: &[bool]) -> candle_core::Result<[Tensor; N]> {
         let products = match self {
             Self::Wide(all) => {
                 all.iter().map(|weight| kernels::linear(x, weight, None)).collect::<candle_core::Result<Vec<_>>>()?
             }
             Self::Int8(packed, outputs) => {
-                let product = int8::linear(x, packed)?;
+                let product = int8::linear(x, coarse, packed)?;
                 let mut first = 0;
                 let mut part = |outputs: &usize| {
                     first += outputs;

@@ -72,7 +72,7 @@ impl Model {
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        let weights = Weights::new(&checkpoint, files, precision, keep_in.as_deref());
+        let weights = pool.install(|| Weights::new(&checkpoint, files, precision, keep_in.as_deref()));
         // On the pool, because weights that become bytes do so on all of its threads.
         let (vision, text) = place.compute(&pool, || {
             let vision = Vision::load(&weights, &config, &preprocessor, dtype, &device)?;
@@ -184,9 +184,10 @@ impl Model {
                 None => self.text.embed(ids)?,
                 Some(features) => self.embed_with(ids, features)?,
             };
+            let pictures: Vec<bool> = ids.iter().map(|id| self.prompter.is_image(*id)).collect();
             let mut pass = || {
-                let hidden = self.text.forward(&embeddings, cache, cancel)?;
-                Ok(self.text.logits(&hidden, rows)?.to_device(&Device::Cpu)?)
+                let hidden = self.text.forward(&embeddings, &pictures, rows, cache, cancel)?;
+                Ok(self.text.logits(&hidden)?.to_device(&Device::Cpu)?)
             };
             // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
             if self.precision == Precision::Bf16 { pass() } else { team::together(pass) }

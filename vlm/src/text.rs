@@ -134,11 +134,19 @@ impl Text {
     }
 
     /// Evaluates `x` (`[t, width]`) after the tokens in `cache`, and appends its keys and values there. Returns the last
-    /// hidden state, `[t, width]`, before the final norm.
+    /// hidden state of the last `rows` of them, `[rows, width]`, before the final norm. Of `x`, those rows that are `pictures` stand for
+    /// pictures.
     ///
     /// # Errors
     /// [`Error::Cancelled`] between layers once `cancel` is raised; the cache's length is then what it was.
-    pub fn forward(&self, x: &Tensor, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        pictures: &[bool],
+        rows: usize,
+        cache: &mut KvCache,
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
         let t = x.dim(0)?;
         cache.reserve(t)?;
         let (cos, sin) = self.rotation(cache.len(), t)?;
@@ -147,19 +155,20 @@ impl Text {
             if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            x = layer.forward(&x, number, cache, (&cos, &sin), self.shape, self.eps)?;
+            // Of the last layer nothing is needed but these rows, and everybody's keys and values.
+            let rows = if number + 1 == self.layers.len() { rows } else { t };
+            x = layer.forward(&x, (pictures, rows), number, cache, (&cos, &sin), self.shape, self.eps)?;
         }
         cache.advance(t);
         Ok(x)
     }
 
-    /// The logits of the last `rows` rows of `hidden`, `[rows, vocabulary]`, in f32.
+    /// The logits of each row of `hidden`, `[rows, vocabulary]`, in f32.
     ///
     /// # Errors
     /// [`Error::Backend`].
-    pub fn logits(&self, hidden: &Tensor, rows: usize) -> Result<Tensor> {
-        let last = hidden.narrow(0, hidden.dim(0)? - rows, rows)?.contiguous()?;
-        let [logits] = self.lm_head.multiply(&rms_norm(&last, &self.norm, self.eps)?)?;
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        let [logits] = self.lm_head.multiply(&rms_norm(hidden, &self.norm, self.eps)?, &[])?;
         Ok(logits.to_dtype(DType::F32)?)
     }
 
@@ -188,7 +197,7 @@ impl Layer {
         let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", keys), ("self_attn.v_proj", keys)];
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            // Finer than the rest: scores decide what is read at all, and these matrices are small.
+            // Finer than the rest, and small.
             qkv: matrices(&qkv, width, Planes::Two)?,
             o_proj: matrices(&[("self_attn.o_proj", width)], queries, Planes::One)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
@@ -204,6 +213,7 @@ impl Layer {
     fn forward(
         &self,
         x: &Tensor,
+        (pictures, rows): (&[bool], usize),
         number: usize,
         cache: &mut KvCache,
         (cos, sin): (&Tensor, &Tensor),
@@ -212,16 +222,20 @@ impl Layer {
     ) -> Result<Tensor> {
         let Shape { heads, kv_heads, head_dim, .. } = shape;
         let t = x.dim(0)?;
-        let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?)?;
+        // Of these, nothing is rounded further: scores decide what is read at all.
+        let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?, &[])?;
         let turned = |x: &Tensor, heads: usize| rotary(&x.reshape((t, heads, head_dim))?, cos, sin);
         let q = turned(&q, heads)?.transpose(0, 1)?;
         let k = turned(&k, kv_heads)?.reshape((t, kv_heads * head_dim))?;
         let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
+        let last = |x: &Tensor, dim| x.narrow(dim, t - rows, rows)?.contiguous();
+        let pictures = pictures.get(t - rows..).unwrap_or_default();
+        let (x, q) = if rows == t { (x.clone(), q) } else { (last(x, 0)?, last(&q, 1)?) };
         let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
-        let [y] = self.o_proj.multiply(&y)?;
-        let x = add(x, &y)?;
-        let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?)?;
-        let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?)?;
+        let [y] = self.o_proj.multiply(&y, pictures)?;
+        let x = add(&x, &y)?;
+        let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?, pictures)?;
+        let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?, pictures)?;
         Ok(add(&x, &y)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Where a model's matrices come from: the checkpoint, and for int8 a file of what was made of it the last time.
 //!
-//! Quantising reads every weight and takes seconds; the file is mapped and takes none. It lies in a folder of the caller's
+//! Quantising reads every weight and takes seconds; reading the file takes a tenth of one. It lies in a folder of the caller's
 //! choice under a name that tells the checkpoint's weight files, their lengths and times apart, and holds the digest of its
 //! own content. One that is absent, damaged or of another make is made anew; one that can't be written is done without.
 
@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -35,7 +35,7 @@ pub(crate) struct Weights<'a> {
     path: Option<PathBuf>,
 }
 
-/// A mapped file of matrices.
+/// A file of matrices, in memory.
 struct Kept {
     map: Arc<Mmap>,
     /// For each tensor its shape, and where its bytes lie in the file.
@@ -117,16 +117,13 @@ impl Kept {
     ///
     /// # Errors
     /// Why it can't be used.
-    #[allow(unsafe_code, reason = "mapping a file is unsafe by nature; the argument stands at the call")]
     fn open(path: &Path) -> std::result::Result<Option<Self>, String> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e.to_string()),
         };
-        // SAFETY: the map is read-only. The file is written under another name and renamed when it is whole, and nobody writes
-        // to it afterwards: a newer one takes its name and leaves this one to those who mapped it.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| e.to_string())?;
+        let map = in_memory(&file).map_err(|e| e.to_string())?;
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| e.to_string())?;
         let start = size_of::<u64>() + header;
         let digest = metadata.metadata().as_ref().and_then(|m| m.get(DIGEST)).ok_or("it holds no digest")?;
@@ -152,6 +149,33 @@ impl Kept {
         let bytes = Bytes::Mapped(Arc::clone(&self.map), range.clone());
         Packed::from_parts(outputs, inputs, planes, bytes, numbers("scale")?, numbers("sums")?)
     }
+}
+
+/// A file's content in memory of large pages, where the system has them: every token reads all of it, and a file that is mapped lies in
+/// small ones, each of which has to be looked up.
+fn in_memory(file: &File) -> std::io::Result<Mmap> {
+    let length = file.metadata()?.len() as usize;
+    let mut memory = MmapMut::map_anon(length)?;
+    #[cfg(target_os = "linux")]
+    // Where it is refused, pages are as small as ever.
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    fill(file, &mut memory)?;
+    memory.make_read_only()
+}
+
+/// Fills `bytes` from the file's start, on all threads of the current pool.
+#[cfg(unix)]
+fn fill(file: &File, bytes: &mut [u8]) -> std::io::Result<()> {
+    use rayon::prelude::*;
+    use std::os::unix::fs::FileExt as _;
+    const PIECE: usize = 4 << 20;
+    let read = |(number, piece): (usize, &mut [u8])| file.read_exact_at(piece, (number * PIECE) as u64);
+    bytes.par_chunks_mut(PIECE).enumerate().try_for_each(read)
+}
+
+#[cfg(not(unix))]
+fn fill(mut file: &File, bytes: &mut [u8]) -> std::io::Result<()> {
+    std::io::Read::read_exact(&mut file, bytes)
 }
 
 /// A name that tells these weight files from any others. None for those that are built into the program.

@@ -59,24 +59,33 @@ impl Rows {
     }
 
     /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
-    pub(super) fn set_twice(&mut self, x: &[f32], width: usize) {
-        self.reset(2 * x.len() / width, width);
+    /// Of those that are `once`, by their number, there are only the bytes.
+    pub(super) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) {
+        let rows = || x.chunks(width).enumerate().map(|(row, x)| (x, twins(once, row)));
+        self.reset(rows().map(|(_, twins)| twins).sum(), width);
+        let (mut bytes, mut scale, mut zero) = (&mut self.bytes[..], &mut self.scale[..], &mut self.zero[..]);
+        let rows = rows().map(|(x, twins)| Twins {
+            bytes: bytes.split_off_mut(..twins * self.stride).unwrap_or_default(),
+            scale: scale.split_off_mut(..twins).unwrap_or_default(),
+            zero: zero.split_off_mut(..twins).unwrap_or_default(),
+            x,
+        });
         if x.len() <= SERIAL_VALUES / 4 {
             // Waking other threads would cost more.
-            let rows =
-                self.bytes.chunks_mut(2 * self.stride).zip(self.scale.chunks_mut(2)).zip(self.zero.chunks_mut(2));
-            rows.zip(x.chunks(width))
-                .for_each(|(((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
+            rows.for_each(|mut row| (&mut row).dispatch());
         } else {
-            let (bytes, scale) = (self.bytes.chunks_mut(2 * self.stride), self.scale.chunks_mut(2));
-            let rows = bytes.zip(scale).zip(self.zero.chunks_mut(2)).zip(x.chunks(width));
             let mut rows: Vec<_> = rows.collect();
-            team::for_each_mut(&mut rows, |_, (((bytes, scale), zero), x)| Twins { bytes, scale, zero, x }.dispatch());
+            team::for_each_mut(&mut rows, |_, row| row.dispatch());
         }
     }
 }
 
-/// A row and what its bytes missed.
+/// How many rows [`Rows::set_twice`] makes of a row.
+pub(super) fn twins(once: &[bool], row: usize) -> usize {
+    if once.get(row) == Some(&true) { 1 } else { 2 }
+}
+
+/// A row and, where there is room for it, what its bytes missed.
 struct Twins<'a> {
     bytes: &'a mut [u8],
     scale: &'a mut [f32],
@@ -84,14 +93,17 @@ struct Twins<'a> {
     x: &'a [f32],
 }
 
-impl SimdOp for Twins<'_> {
+impl SimdOp for &mut Twins<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Self { bytes, scale, zero, x } = self;
-        let (first, second) = bytes.split_at_mut(bytes.len() / 2);
+        let Twins { bytes, scale, zero, x } = self;
+        let (first, second) = bytes.split_at_mut(bytes.len() / scale.len());
         (scale[0], zero[0]) = fill(isa, first, x);
+        if second.is_empty() {
+            return;
+        }
         let (step, zeros) = (scale[0], zero[0]);
         let missed = |(x, byte): (&f32, &u8)| x - step * (f32::from(*byte) - zeros);
         let missed: Vec<f32> = x.iter().zip(&*first).map(missed).collect();

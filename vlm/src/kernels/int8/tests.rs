@@ -55,12 +55,12 @@ fn products_equal_their_twins_on_odd_sizes() {
         for planes in [Planes::One, Planes::Two] {
             let packed = pack(&weight, planes);
             let twin = plain::linear(&double(&x), &double(&rounded(&packed)), None).unwrap();
-            assert_close(&linear(&x, &packed).unwrap(), &twin, 2e-3);
-            assert!(distance(&linear(&x, &packed).unwrap(), &twin) < 1e-4);
+            assert_close(&linear(&x, &[], &packed).unwrap(), &twin, 2e-3);
+            assert!(distance(&linear(&x, &[], &packed).unwrap(), &twin) < 1e-4);
         }
     }
     let packed = pack(&random((4, 8), 1), Planes::One);
-    assert!(linear(&random((2, 7), 1), &packed).is_err());
+    assert!(linear(&random((2, 7), 1), &[], &packed).is_err());
 }
 
 #[test]
@@ -68,8 +68,9 @@ fn matrices_under_one_another_are_one() {
     let (a, b) = (random((33, 20), 5), random((70, 20), 6));
     let both = Packed::quantise(&[&numbers(&a), &numbers(&b)], 20, Planes::Two);
     let x = random((3, 20), 7);
-    let got = linear(&x, &both).unwrap();
-    let (first, second) = (linear(&x, &pack(&a, Planes::Two)).unwrap(), linear(&x, &pack(&b, Planes::Two)).unwrap());
+    let got = linear(&x, &[], &both).unwrap();
+    let (first, second) =
+        (linear(&x, &[], &pack(&a, Planes::Two)).unwrap(), linear(&x, &[], &pack(&b, Planes::Two)).unwrap());
     assert_eq!(numbers(&got.narrow(1, 0, 33).unwrap().contiguous().unwrap()), numbers(&first));
     assert_eq!(numbers(&got.narrow(1, 33, 70).unwrap().contiguous().unwrap()), numbers(&second));
 }
@@ -78,10 +79,26 @@ fn matrices_under_one_another_are_one() {
 fn a_row_is_its_own_whatever_stands_beside_it() {
     // Sums are exact, so a token evaluated alone, as in a reply, equals the same one in a draft.
     let (x, packed) = (random((13, 96), 8), pack(&random((70, 96), 9), Planes::One));
-    let all = linear(&x, &packed).unwrap();
+    let all = linear(&x, &[], &packed).unwrap();
     for row in 0..13 {
-        let alone = linear(&x.narrow(0, row, 1).unwrap(), &packed).unwrap();
+        let alone = linear(&x.narrow(0, row, 1).unwrap(), &[], &packed).unwrap();
         assert_eq!(numbers(&alone), numbers(&all.get(row).unwrap()), "row {row}");
+    }
+}
+
+#[test]
+fn a_row_that_is_once_has_one_byte_a_value_and_no_other_row_changes() {
+    let (x, packed) = (random((13, 96), 8), pack(&random((70, 96), 9), Planes::One));
+    let once: Vec<bool> = (0..13).map(|row| row % 3 == 1 || row == 12).collect();
+    let (fine, mixed) = (linear(&x, &[], &packed).unwrap(), linear(&x, &once, &packed).unwrap());
+    for (row, once) in once.into_iter().enumerate() {
+        let (fine, mixed) = (fine.get(row).unwrap(), mixed.get(row).unwrap());
+        if once {
+            let off = distance(&mixed, &fine);
+            assert!((1e-4..2e-2).contains(&off), "row {row}: {off}");
+        } else {
+            assert_eq!(numbers(&mixed), numbers(&fine), "row {row}");
+        }
     }
 }
 
@@ -89,12 +106,12 @@ fn a_row_is_its_own_whatever_stands_beside_it() {
 fn what_is_no_number_stays_in_its_row_or_output() {
     let weight = random((5, 9), 1);
     let x = with(&random((4, 9), 2), &[(10, f32::NAN), (20, f32::INFINITY)]);
-    let rows = linear(&x, &pack(&weight, Planes::One)).unwrap().to_vec2::<f32>().unwrap();
+    let rows = linear(&x, &[], &pack(&weight, Planes::One)).unwrap().to_vec2::<f32>().unwrap();
     assert!(rows[1].iter().chain(&rows[2]).all(|y| y.is_nan()));
     assert!(rows[0].iter().chain(&rows[3]).all(|y| y.is_finite()));
 
     let odd = with(&weight, &[(9, f32::NAN), (18, f32::NEG_INFINITY)]);
-    let rows = linear(&random((1, 9), 2), &pack(&odd, Planes::Two)).unwrap().to_vec2::<f32>().unwrap();
+    let rows = linear(&random((1, 9), 2), &[], &pack(&odd, Planes::Two)).unwrap().to_vec2::<f32>().unwrap();
     assert!(rows[0][1].is_nan() && rows[0][2].is_nan() && rows[0][0].is_finite() && rows[0][3].is_finite());
 }
 
@@ -103,10 +120,10 @@ fn zeros_and_denormals_count_as_nothing() {
     let packed = pack(&random((5, 9), 1), Planes::One);
     for tiny in [0f32, 1e-40, -1e-42] {
         let x = Tensor::full(tiny, (1, 9), &Device::Cpu).unwrap();
-        assert_eq!(numbers(&linear(&x, &packed).unwrap()), [0.0; 5], "{tiny}");
+        assert_eq!(numbers(&linear(&x, &[], &packed).unwrap()), [0.0; 5], "{tiny}");
     }
     let nothing = pack(&Tensor::zeros((5, 9), candle_core::DType::F32, &Device::Cpu).unwrap(), Planes::Two);
-    assert_eq!(numbers(&linear(&random((1, 9), 1), &nothing).unwrap()), [0.0; 5]);
+    assert_eq!(numbers(&linear(&random((1, 9), 1), &[], &nothing).unwrap()), [0.0; 5]);
 }
 
 /// One head's attention over rows of its width.
