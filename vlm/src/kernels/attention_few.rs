@@ -22,9 +22,9 @@ const BLOCK_KEYS: usize = 64;
 /// How many keys ahead of the present one are fetched; values are fetched with the keys of their block.
 const AHEAD_KEYS: usize = 32;
 /// Fewest keys worth a task of their own.
-const RANGE_KEYS: usize = 128;
+const RANGE_KEYS: usize = 48;
 /// Products (queries x keys x width) under which waking other threads costs more than it saves.
-const SERIAL_PRODUCTS: usize = 64 * 1024;
+const SERIAL_PRODUCTS: usize = 16 * 1024;
 /// Keys whose scores are made together, and queries with them: with what is multiplied, they fit AVX2's registers.
 const TILE_KEYS: usize = 4;
 const TILE_QUERIES: usize = 3;

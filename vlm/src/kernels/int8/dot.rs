@@ -2,8 +2,8 @@
 //!
 //! A *panel* holds 64 outputs' weights in the order in which they are multiplied: for each group of four inputs, those of
 //! output 0, then of output 1, and so on. A *tile* is a few rows of input against one panel. There is a tile for AVX-512
-//! with VNNI, one for AVX2, and a plain one that defines the answer and that compilers turn into vectors elsewhere; all
-//! three are exact, so they agree to the last bit. Nothing here knows scales, biases or layers.
+//! with VNNI, one for AVX2, one for NEON with its dot product, and a plain one that defines the answer and that compilers turn into
+//! vectors elsewhere; all are exact, so they agree to the last bit. Nothing here knows scales, biases or layers.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers, and instruction sets chosen at run time")]
 
@@ -53,6 +53,10 @@ impl Dot {
             if is_x86_feature_detected!("avx2") {
                 all.push(Self { tile: x86::avx2, name: "AVX2", fast: false });
             }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            all.push(Self { tile: arm::dot, name: "NEON dot product", fast: false });
         }
         all.push(Self { tile: plain, name: "plain", fast: false });
         all
@@ -196,6 +200,94 @@ mod x86 {
                 let both = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(sums[0], sums[1]));
                 // SAFETY: eight sums.
                 unsafe { _mm256_storeu_si256(out[eight * 8..][..8].as_mut_ptr().cast(), both) };
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use std::arch::aarch64::{
+        int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s8, vdupq_n_s32, veorq_s8, vld1q_s8, vreinterpretq_s8_s32,
+        vshlq_n_s32, vst1q_s32,
+    };
+    use std::arch::asm;
+
+    use super::{GROUP, PANEL, Sums};
+
+    /// Sums of a vector: each is an output's.
+    const LANES: usize = 4;
+
+    /// A tile that calls the one of exactly `rows` rows. Few rows take many outputs at a time, so that the panel is read in order.
+    pub(super) unsafe fn dot(
+        rows: usize,
+        a: *const u8,
+        stride: usize,
+        panel: *const i8,
+        groups: usize,
+        out: &mut Sums,
+    ) {
+        // SAFETY: the caller's, who saw that the processor has the instructions.
+        unsafe {
+            match rows {
+                1 => dot_rows::<1, 8>(a, stride, panel, groups, out),
+                2 => dot_rows::<2, 8>(a, stride, panel, groups, out),
+                3 => dot_rows::<3, 4>(a, stride, panel, groups, out),
+                4 => dot_rows::<4, 4>(a, stride, panel, groups, out),
+                5 => dot_rows::<5, 2>(a, stride, panel, groups, out),
+                _ => dot_rows::<6, 2>(a, stride, panel, groups, out),
+            }
+        }
+    }
+
+    /// To each of four sums the products of four signed bytes. The intrinsic for it is not stable yet.
+    #[inline]
+    #[target_feature(enable = "neon,dotprod")]
+    fn sdot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+        // SAFETY: one instruction, on registers alone, of a set that is enabled here.
+        unsafe {
+            asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sums, in(vreg) a, in(vreg) b,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        sums
+    }
+
+    /// The instruction takes signed bytes: inputs are lowered by 128, and 128 times the weights' sum is added in the end.
+    #[target_feature(enable = "neon,dotprod")]
+    unsafe fn dot_rows<const R: usize, const V: usize>(
+        a: *const u8,
+        stride: usize,
+        panel: *const i8,
+        groups: usize,
+        out: &mut Sums,
+    ) {
+        let (middle, ones) = (vdupq_n_s8(i8::MIN), vdupq_n_s8(1));
+        for first in (0..PANEL / LANES).step_by(V) {
+            let mut sums = [[vdupq_n_s32(0); V]; R];
+            let mut weighed = [vdupq_n_s32(0); V];
+            for group in 0..groups {
+                // SAFETY: the panel has `groups` groups of `PANEL` times four bytes, each row `groups` of four.
+                unsafe {
+                    let panel = panel.add(group * GROUP * PANEL + first * LANES * GROUP);
+                    let weights: [int8x16_t; V] = std::array::from_fn(|v| vld1q_s8(panel.add(16 * v)));
+                    for (sum, weights) in weighed.iter_mut().zip(weights) {
+                        *sum = sdot(*sum, weights, ones);
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let inputs = a.add(row * stride + group * GROUP).cast::<i32>().read_unaligned();
+                        let inputs = veorq_s8(vreinterpretq_s8_s32(vdupq_n_s32(inputs)), middle);
+                        for (sum, weights) in sums.iter_mut().zip(weights) {
+                            *sum = sdot(*sum, weights, inputs);
+                        }
+                    }
+                }
+            }
+            for (sums, out) in sums.iter().zip(out.iter_mut()) {
+                let out = out[first * LANES..][..V * LANES].as_chunks_mut::<LANES>().0;
+                for ((sum, weighed), out) in sums.iter().zip(weighed).zip(out) {
+                    // SAFETY: four sums.
+                    unsafe { vst1q_s32(out.as_mut_ptr(), vaddq_s32(*sum, vshlq_n_s32::<7>(weighed))) };
+                }
             }
         }
     }
