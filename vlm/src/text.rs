@@ -46,6 +46,16 @@ struct Shape {
     context: usize,
 }
 
+/// What a layer is told of the rows that it evaluates.
+struct Pass<'a> {
+    /// Those that stand for pictures, by their number.
+    pictures: &'a [bool],
+    /// How many of the last are wanted.
+    rows: usize,
+    cos: &'a Tensor,
+    sin: &'a Tensor,
+}
+
 struct Layer {
     input_layernorm: Tensor,
     /// `q_proj`, `k_proj` and `v_proj`.
@@ -157,7 +167,8 @@ impl Text {
             }
             // Of the last layer nothing is needed but these rows, and everybody's keys and values.
             let rows = if number + 1 == self.layers.len() { rows } else { t };
-            x = layer.forward(&x, (pictures, rows), number, cache, (&cos, &sin), self.shape, self.eps)?;
+            let pass = Pass { pictures, rows, cos: &cos, sin: &sin };
+            x = layer.forward(&x, &pass, number, cache, self.shape, self.eps)?;
         }
         cache.advance(t);
         Ok(x)
@@ -213,14 +224,14 @@ impl Layer {
     fn forward(
         &self,
         x: &Tensor,
-        (pictures, rows): (&[bool], usize),
+        pass: &Pass<'_>,
         number: usize,
         cache: &mut KvCache,
-        (cos, sin): (&Tensor, &Tensor),
         shape: Shape,
         eps: f64,
     ) -> Result<Tensor> {
         let Shape { heads, kv_heads, head_dim, .. } = shape;
+        let Pass { pictures, rows, cos, sin } = *pass;
         let t = x.dim(0)?;
         // Of these, nothing is rounded further: scores decide what is read at all.
         let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?, &[])?;
