@@ -4,7 +4,7 @@
 
 Without shapes: tiny and tiny-2b, in both layouts, stored and computed in f32 and in bf16, one tile and split, one to three pictures;
 48 runs, some fifteen minutes. The shapes 256m, 500m and 2.2b run in f32 on two pictures each, one by one and in one tile; 2.2b needs 20 GB of
-memory and of disk and half an hour. The pictures are the fixtures'. Exit status 0 when all are equal.
+memory, and all three some ten minutes. The pictures are the fixtures'. Exit status 0 when all are equal.
 Run it with the oracle's Python (setup.sh).
 """
 import argparse, itertools, subprocess, sys

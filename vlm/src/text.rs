@@ -239,9 +239,7 @@ impl Layer {
         let q = turned(&q, heads)?.transpose(0, 1)?;
         let k = turned(&k, kv_heads)?.reshape((t, kv_heads * head_dim))?;
         let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
-        let last = |x: &Tensor, dim| x.narrow(dim, t - rows, rows)?.contiguous();
-        let pictures = pictures.get(t - rows..).unwrap_or_default();
-        let (x, q) = if rows == t { (x.clone(), q) } else { (last(x, 0)?, last(&q, 1)?) };
+        let (x, q, pictures) = (x.narrow(0, t - rows, rows)?, q.narrow(1, t - rows, rows)?, &pictures[t - rows..]);
         let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
         let [y] = self.o_proj.multiply(&y, pictures)?;
         let x = add(&x, &y)?;

@@ -101,6 +101,32 @@ unsafe fn plain(rows: usize, a: *const u8, stride: usize, panel: *const i8, grou
     }
 }
 
+/// A tile that calls the one of exactly `rows` rows, so that its sums stay in registers.
+macro_rules! tile {
+    ($name:ident, $rows:ident) => {
+        pub(super) unsafe fn $name(
+            rows: usize,
+            a: *const u8,
+            stride: usize,
+            panel: *const i8,
+            groups: usize,
+            out: &mut Sums,
+        ) {
+            // SAFETY: the caller's, who saw that the processor has the instructions.
+            unsafe {
+                match rows {
+                    1 => $rows::<1>(a, stride, panel, groups, out),
+                    2 => $rows::<2>(a, stride, panel, groups, out),
+                    3 => $rows::<3>(a, stride, panel, groups, out),
+                    4 => $rows::<4>(a, stride, panel, groups, out),
+                    5 => $rows::<5>(a, stride, panel, groups, out),
+                    _ => $rows::<6>(a, stride, panel, groups, out),
+                }
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
@@ -112,31 +138,6 @@ mod x86 {
 
     use super::{GROUP, PANEL, Sums};
 
-    /// A tile that calls the one of exactly `rows` rows, so that its sums stay in registers.
-    macro_rules! tile {
-        ($name:ident, $rows:ident) => {
-            pub(super) unsafe fn $name(
-                rows: usize,
-                a: *const u8,
-                stride: usize,
-                panel: *const i8,
-                groups: usize,
-                out: &mut Sums,
-            ) {
-                // SAFETY: the caller's, who saw that the processor has the instructions.
-                unsafe {
-                    match rows {
-                        1 => $rows::<1>(a, stride, panel, groups, out),
-                        2 => $rows::<2>(a, stride, panel, groups, out),
-                        3 => $rows::<3>(a, stride, panel, groups, out),
-                        4 => $rows::<4>(a, stride, panel, groups, out),
-                        5 => $rows::<5>(a, stride, panel, groups, out),
-                        _ => $rows::<6>(a, stride, panel, groups, out),
-                    }
-                }
-            }
-        };
-    }
     tile!(vnni, vnni_rows);
     tile!(avx2, avx2_rows);
 
@@ -218,27 +219,7 @@ mod arm {
     /// Sums of a vector: each is an output's.
     const LANES: usize = 4;
 
-    /// A tile that calls the one of exactly `rows` rows. Few rows take many outputs at a time, so that the panel is read in order.
-    pub(super) unsafe fn dot(
-        rows: usize,
-        a: *const u8,
-        stride: usize,
-        panel: *const i8,
-        groups: usize,
-        out: &mut Sums,
-    ) {
-        // SAFETY: the caller's, who saw that the processor has the instructions.
-        unsafe {
-            match rows {
-                1 => dot_rows::<1, 8>(a, stride, panel, groups, out),
-                2 => dot_rows::<2, 8>(a, stride, panel, groups, out),
-                3 => dot_rows::<3, 4>(a, stride, panel, groups, out),
-                4 => dot_rows::<4, 4>(a, stride, panel, groups, out),
-                5 => dot_rows::<5, 2>(a, stride, panel, groups, out),
-                _ => dot_rows::<6, 2>(a, stride, panel, groups, out),
-            }
-        }
-    }
+    tile!(dot, dot_rows);
 
     /// To each of four sums the products of four signed bytes. The intrinsic for it is not stable yet.
     #[inline]
@@ -252,9 +233,24 @@ mod arm {
         sums
     }
 
-    /// The instruction takes signed bytes: inputs are lowered by 128, and 128 times the weights' sum is added in the end.
+    /// Few rows take many outputs at a time, so that the panel is read in order; more have no registers for that.
     #[target_feature(enable = "neon,dotprod")]
-    unsafe fn dot_rows<const R: usize, const V: usize>(
+    unsafe fn dot_rows<const R: usize>(a: *const u8, stride: usize, panel: *const i8, groups: usize, out: &mut Sums) {
+        // SAFETY: the caller's.
+        unsafe {
+            match R {
+                1 | 2 => vectors::<R, 8>(a, stride, panel, groups, out),
+                3 | 4 => vectors::<R, 4>(a, stride, panel, groups, out),
+                _ => vectors::<R, 2>(a, stride, panel, groups, out),
+            }
+        }
+    }
+
+    /// `V` vectors of outputs at a time. The instruction takes signed bytes: inputs are lowered by 128, and 128 times the weights' sum is
+    /// added in the end.
+    #[inline]
+    #[target_feature(enable = "neon,dotprod")]
+    unsafe fn vectors<const R: usize, const V: usize>(
         a: *const u8,
         stride: usize,
         panel: *const i8,

@@ -7,8 +7,6 @@
 
 #![allow(unsafe_code, reason = "parallel tasks write disjoint outputs through one pointer")]
 
-use std::iter::repeat_n;
-
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 use rten_simd::ops::NumOps;
@@ -17,7 +15,7 @@ use rten_simd::{Isa, SimdOp};
 use super::dot::ROWS;
 use super::layer::BLOCK;
 use super::packed::Packed;
-use super::rows::{Rows, twins};
+use super::rows::Rows;
 use crate::kernels::simd::{Shared, load, store, values, written};
 use crate::kernels::team;
 
@@ -43,8 +41,7 @@ pub(crate) fn linear(x: &Tensor, once: &[bool], weights: &Packed) -> Result<Tens
 
 fn multiply(x: &[f32], once: &[bool], weights: &Packed, t: usize) -> Vec<f32> {
     let mut rows = Rows::default();
-    rows.set_twice(x, weights.inputs(), once);
-    let of: Vec<usize> = (0..t).flat_map(|row| repeat_n(row, twins(once, row))).collect();
+    let of = rows.set_twice(x, weights.inputs(), once);
     // SAFETY: the tasks cover all panels, and each writes its outputs of all rows.
     unsafe {
         written(t * weights.outputs(), |out| {

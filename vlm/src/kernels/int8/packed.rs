@@ -32,7 +32,7 @@ pub(crate) enum Planes {
     Two,
 }
 
-/// Signed bytes, made here or mapped from a file.
+/// Signed bytes, made here or a part of what was read from a file.
 pub(crate) enum Bytes {
     Made(Vec<u8>),
     Mapped(Arc<Mmap>, Range<usize>),

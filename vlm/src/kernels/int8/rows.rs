@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
+use std::iter::repeat_n;
+
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
@@ -59,15 +61,16 @@ impl Rows {
     }
 
     /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
-    /// Of those that are `once`, by their number, there are only the bytes.
-    pub(super) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) {
-        let rows = || x.chunks(width).enumerate().map(|(row, x)| (x, twins(once, row)));
-        self.reset(rows().map(|(_, twins)| twins).sum(), width);
+    /// Of those that are `once`, by their number, there are only the bytes. Returns of which row each of these rows is.
+    pub(super) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) -> Vec<usize> {
+        let twins = |row: usize| if once.get(row) == Some(&true) { 1 } else { 2 };
+        let of: Vec<usize> = (0..x.len() / width).flat_map(|row| repeat_n(row, twins(row))).collect();
+        self.reset(of.len(), width);
         let (mut bytes, mut scale, mut zero) = (&mut self.bytes[..], &mut self.scale[..], &mut self.zero[..]);
-        let rows = rows().map(|(x, twins)| Twins {
-            bytes: bytes.split_off_mut(..twins * self.stride).unwrap_or_default(),
-            scale: scale.split_off_mut(..twins).unwrap_or_default(),
-            zero: zero.split_off_mut(..twins).unwrap_or_default(),
+        let rows = of.chunk_by(|a, b| a == b).zip(x.chunks(width)).map(|(twins, x)| Twins {
+            bytes: bytes.split_off_mut(..twins.len() * self.stride).unwrap_or_default(),
+            scale: scale.split_off_mut(..twins.len()).unwrap_or_default(),
+            zero: zero.split_off_mut(..twins.len()).unwrap_or_default(),
             x,
         });
         if x.len() <= SERIAL_VALUES / 4 {
@@ -77,12 +80,8 @@ impl Rows {
             let mut rows: Vec<_> = rows.collect();
             team::for_each_mut(&mut rows, |_, row| row.dispatch());
         }
+        of
     }
-}
-
-/// How many rows [`Rows::set_twice`] makes of a row.
-pub(super) fn twins(once: &[bool], row: usize) -> usize {
-    if once.get(row) == Some(&true) { 1 } else { 2 }
 }
 
 /// A row and, where there is room for it, what its bytes missed.
