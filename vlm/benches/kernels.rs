@@ -2,12 +2,17 @@
 //!
 //! The current rayon pool is the global one: set `RAYON_NUM_THREADS` to compare with other machines.
 
-use candle_core::{Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use vlm::bench_support::{Int8, fused, log_sum_exp, plain};
+use vlm::bench_support::{Float, Int8, fused, log_sum_exp, plain, plain_linear};
 
 fn random(shape: impl Into<Shape>) -> Tensor {
     Tensor::randn(0f32, 1f32, shape, &Device::Cpu).expect("random numbers on the CPU")
+}
+
+/// The nearest numbers of 16 bits.
+fn rounded(x: &Tensor) -> Tensor {
+    x.to_dtype(DType::BF16).and_then(|x| x.to_dtype(DType::F32)).expect("other types on the CPU")
 }
 
 fn compare(c: &mut Criterion, name: &str, fused: impl Fn() -> Result<Tensor>, plain: impl Fn() -> Result<Tensor>) {
@@ -77,11 +82,12 @@ fn linear(c: &mut Criterion) {
     let head = [(4, 576, 49280), (1, 576, 49280)];
     for (t, inputs, outputs) in vision.into_iter().chain(text).chain(head) {
         let (x, w, b) = (random((t, inputs)), random((outputs, inputs)), random(outputs));
+        let matrix = Float::new(&w).expect("a matrix");
         compare(
             c,
             &format!("linear {t}x{inputs}x{outputs}"),
-            || fused::linear(&x, &w, Some(&b)),
-            || plain::linear(&x, &w, Some(&b)),
+            || matrix.linear(&x, Some(&b)),
+            || plain_linear(&x, &w, Some(&b)),
         );
     }
 }
@@ -91,18 +97,22 @@ fn int8(c: &mut Criterion) {
     for (t, inputs, outputs) in [(1024, 768, 768), (1024, 768, 3072), (1024, 3072, 768)] {
         let (x, w) = (random((t, inputs)), random((outputs, inputs)));
         let matrix = Int8::quantise(&w).expect("a matrix");
+        let (wide, halves) = (Float::new(&w).expect("a matrix"), Float::new(&rounded(&w)).expect("a matrix"));
         let bytes: Vec<u8> = (0..t * inputs).map(|i| (i * 31 % 251) as u8).collect();
         let mut group = c.benchmark_group(format!("product {t}x{inputs}x{outputs}"));
         group.bench_function("int8", |b| b.iter(|| matrix.multiply(&bytes)));
-        group.bench_function("f32", |b| b.iter(|| fused::linear(&x, &w, None).expect("the shapes fit")));
+        group.bench_function("f32", |b| b.iter(|| wide.linear(&x, None).expect("the shapes fit")));
+        group.bench_function("f32 of bf16", |b| b.iter(|| halves.linear(&x, None).expect("the shapes fit")));
         group.finish();
     }
     for (t, inputs, outputs) in [(82, 576, 1536), (1, 576, 1536), (1, 576, 49_280)] {
         let (x, w) = (random((t, inputs)), random((outputs, inputs)));
         let matrix = Int8::quantise(&w).expect("a matrix");
+        let (wide, halves) = (Float::new(&w).expect("a matrix"), Float::new(&rounded(&w)).expect("a matrix"));
         let mut group = c.benchmark_group(format!("decoder's product {t}x{inputs}x{outputs}"));
         group.bench_function("int8", |b| b.iter(|| matrix.linear(&x).expect("the shapes fit")));
-        group.bench_function("f32", |b| b.iter(|| fused::linear(&x, &w, None).expect("the shapes fit")));
+        group.bench_function("f32", |b| b.iter(|| wide.linear(&x, None).expect("the shapes fit")));
+        group.bench_function("f32 of bf16", |b| b.iter(|| halves.linear(&x, None).expect("the shapes fit")));
         group.finish();
     }
 }

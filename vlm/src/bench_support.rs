@@ -43,7 +43,6 @@ pairs! {
     layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64);
     rms_norm(x: &Tensor, weight: &Tensor, eps: f64);
     rotary(x: &Tensor, cos: &Tensor, sin: &Tensor);
-    linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>);
 }
 
 /// What it takes to know how likely a chosen token was: a pass over one row of logits whose largest is `max`.
@@ -52,6 +51,35 @@ pairs! {
 /// The kernel's.
 pub fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
     kernels::log_sum_exp(row, max)
+}
+
+/// `x weight^T + bias` in candle's own operations.
+///
+/// # Errors
+/// Candle's.
+pub fn plain_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    kernels::plain::linear(x, weight, bias)
+}
+
+/// A matrix as f32 holds it.
+pub struct Float(kernels::float::Packed);
+
+impl Float {
+    /// Of `[outputs, inputs]`.
+    ///
+    /// # Errors
+    /// When it is no matrix of f32.
+    pub fn new(weight: &Tensor) -> Result<Self> {
+        Ok(Self(kernels::float::Packed::new(std::slice::from_ref(weight))?))
+    }
+
+    /// A product with rows of activations.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        self.0.multiply(x, bias)
+    }
 }
 
 /// A matrix as int8 holds it: a byte a weight.

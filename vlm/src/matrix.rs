@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::device::Place;
 use crate::error::Result;
-use crate::kernels::{self, int8};
+use crate::kernels::{self, float, int8, plain};
 use crate::weights::Weights;
 
 /// How numbers are held and multiplied.
@@ -54,8 +54,11 @@ impl Precision {
 
 /// Some matrices of the same inputs, `[outputs, inputs]` each.
 pub(crate) enum Matrices {
-    Wide(Vec<Tensor>),
+    /// As candle multiplies them.
+    Tensors(Vec<Tensor>),
     /// All in one, and the outputs of each.
+    F32(float::Packed, Vec<usize>),
+    /// The same in bytes.
     Int8(Arc<int8::Packed>, Vec<usize>),
 }
 
@@ -70,22 +73,32 @@ impl Matrices {
         inputs: usize,
         planes: int8::Planes,
     ) -> Result<Self> {
-        match weights.precision {
-            Precision::F32 | Precision::Bf16 => {
-                let wide = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
-                Ok(Self::Wide(tensors.iter().map(wide).collect::<Result<Vec<_>>>()?))
-            }
-            Precision::Int8 => {
-                let packed = weights.packed(tensors, inputs, planes)?;
-                Ok(Self::Int8(packed, tensors.iter().map(|(_, outputs)| *outputs).collect()))
-            }
+        if weights.precision == Precision::Int8 {
+            let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
+            return Ok(Self::Int8(weights.packed(tensors, inputs, planes)?, outputs));
         }
+        let tensor = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
+        let tensors = tensors.iter().map(tensor).collect::<Result<Vec<_>>>()?;
+        Ok(Self::new(tensors)?)
+    }
+
+    /// These tensors as they are, or laid out for the kernels that multiply with them.
+    pub(crate) fn new(tensors: Vec<Tensor>) -> candle_core::Result<Self> {
+        if !kernels::fused(&tensors.iter().collect::<Vec<_>>()) {
+            return Ok(Self::Tensors(tensors));
+        }
+        let outputs = tensors.iter().map(|x| x.dim(0)).collect::<candle_core::Result<_>>()?;
+        Ok(Self::F32(float::Packed::new(&tensors)?, outputs))
     }
 
     /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
     pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         match self {
-            Self::Wide(all) => all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
+            Self::Tensors(all) => all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
+            Self::F32(packed, _) => {
+                let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
+                Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
+            }
             Self::Int8(packed, _) => {
                 let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
                 Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
@@ -96,7 +109,8 @@ impl Matrices {
     /// Bytes that a product reads.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Wide(all) => all.iter().map(|x| x.elem_count() * x.dtype().size_in_bytes()).sum(),
+            Self::Tensors(all) => all.iter().map(|x| x.elem_count() * x.dtype().size_in_bytes()).sum(),
+            Self::F32(packed, _) => packed.bytes(),
             Self::Int8(packed, _) => packed.bytes(),
         }
     }
@@ -104,20 +118,32 @@ impl Matrices {
     /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each. In int8, rows that are `coarse`, by their number, may be rounded to a
     /// byte a value.
     pub(crate) fn multiply<const N: usize>(&self, x: &Tensor, coarse: &[bool]) -> candle_core::Result<[Tensor; N]> {
-        let products = match self {
-            Self::Wide(all) => {
-                all.iter().map(|weight| kernels::linear(x, weight, None)).collect::<candle_core::Result<Vec<_>>>()?
+        let (product, outputs) = match self {
+            Self::Tensors(all) => {
+                let products = all.iter().map(|weight| plain::linear(x, weight, None));
+                return these(products.collect::<candle_core::Result<Vec<_>>>()?);
             }
-            Self::Int8(packed, outputs) => {
-                let product = int8::linear(x, coarse, packed)?;
-                let mut first = 0;
-                let mut part = |outputs: &usize| {
-                    first += outputs;
-                    product.narrow(1, first - outputs, *outputs)
-                };
-                outputs.iter().map(&mut part).collect::<candle_core::Result<Vec<_>>>()?
-            }
+            Self::F32(packed, outputs) => (packed.multiply(x, None)?, outputs),
+            Self::Int8(packed, outputs) => (int8::linear(x, coarse, packed)?, outputs),
         };
-        products.try_into().map_err(|all: Vec<_>| candle_core::Error::Msg(format!("{} products, not {N}", all.len())))
+        let mut first = 0;
+        let mut part = |outputs: &usize| {
+            first += outputs;
+            product.narrow(1, first - outputs, *outputs)
+        };
+        these(outputs.iter().map(&mut part).collect::<candle_core::Result<Vec<_>>>()?)
     }
+
+    /// `x` times the only matrix, plus a bias for each of its outputs.
+    pub(crate) fn affine(&self, x: &Tensor, bias: &Tensor) -> candle_core::Result<Tensor> {
+        if let Self::F32(packed, _) = self {
+            return packed.multiply(x, Some(bias));
+        }
+        let [y] = self.multiply(x, &[])?;
+        y.broadcast_add(bias)
+    }
+}
+
+fn these<const N: usize>(products: Vec<Tensor>) -> candle_core::Result<[Tensor; N]> {
+    products.try_into().map_err(|all: Vec<_>| candle_core::Error::Msg(format!("{} products, not {N}", all.len())))
 }

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels;
-use crate::kernels::int8::{self, Packed, Planes};
+use crate::kernels::float;
+use crate::kernels::int8::{self, Planes};
 
 /// Rows, inputs and outputs of the product that stands for all: one of the vision encoder's at 256M.
 const PRODUCT: (usize, usize, usize) = (1024, 768, 3072);
@@ -56,13 +56,13 @@ impl Peaks {
         let operations = (2 * rows * inputs * outputs) as f64;
         let values = |n: usize| (0..n).map(|i| ((i * 7919) % 1000) as f32 * 2e-3 - 1.0).collect::<Vec<_>>();
         let (x, w) = (values(rows * inputs), values(outputs * inputs));
-        let packed = Packed::quantise(&[&w], inputs, Planes::One);
+        let packed = int8::Packed::quantise(&[&w], inputs, Planes::One);
         let bytes: Vec<u8> = x.iter().map(|x| (x * 100.0 + 128.0) as u8).collect();
         let int8 = fastest(|| drop(black_box(int8::multiply_bytes(black_box(&bytes), &packed))));
         let x = Tensor::from_vec(x, (rows, inputs), &Device::Cpu)?;
-        let w = Tensor::from_vec(w, (outputs, inputs), &Device::Cpu)?;
-        kernels::linear(&x, &w, None)?;
-        let wide = fastest(|| drop(black_box(kernels::linear(&x, &w, None))));
+        let w = float::Packed::new(&[Tensor::from_vec(w, (outputs, inputs), &Device::Cpu)?])?;
+        w.multiply(&x, None)?;
+        let wide = fastest(|| drop(black_box(w.multiply(&x, None))));
         let memory = vec![1u64; READ / size_of::<u64>()];
         let share = memory.len().div_ceil(4 * rayon::current_num_threads());
         let read = fastest(|| {

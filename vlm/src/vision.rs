@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Config, PreprocessorConfig};
 use crate::error::Result;
 use crate::kernels::int8::{self, Planes};
-use crate::kernels::{add, attention, gelu_tanh, layer_norm, linear};
+use crate::kernels::{add, attention, gelu_tanh, layer_norm};
 use crate::matrix::{Matrices, Precision};
 use crate::weights::Weights;
 
@@ -61,18 +61,18 @@ struct Layer {
 }
 
 struct Linear {
-    weight: Tensor,
+    matrix: Matrices,
     bias: Tensor,
 }
 
 impl Linear {
     fn load(checkpoint: &Checkpoint, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
-        let weight = checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok(Self { weight, bias: checkpoint.tensor(&format!("{name}.bias"), &[outputs])? })
+        let matrix = Matrices::new(vec![checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs])?])?;
+        Ok(Self { matrix, bias: checkpoint.tensor(&format!("{name}.bias"), &[outputs])? })
     }
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        linear(x, &self.weight, Some(&self.bias))
+        self.matrix.affine(x, &self.bias)
     }
 }
 
@@ -114,7 +114,10 @@ impl Vision {
         let encoder = match weights.precision {
             Precision::F32 | Precision::Bf16 => Encoder::Wide {
                 normalise: Box::new(normalising_table(preprocessor)),
-                patch_embedding: patch_embedding(checkpoint, &embeddings, width, patch)?,
+                patch_embedding: {
+                    let (weight, bias) = patch_embedding(checkpoint, &embeddings, width, patch)?;
+                    Linear { matrix: Matrices::new(vec![weight])?, bias }
+                },
                 layers: names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<_>>()?,
             },
             Precision::Int8 => Encoder::Int8 {
@@ -237,13 +240,11 @@ impl Layer {
     }
 }
 
-/// The convolution whose stride is its kernel, as a product with flattened patches.
-fn patch_embedding(checkpoint: &Checkpoint, embeddings: &str, width: usize, patch: usize) -> Result<Linear> {
+/// The convolution whose stride is its kernel, as a product with flattened patches: its matrix and its bias.
+fn patch_embedding(checkpoint: &Checkpoint, embeddings: &str, width: usize, patch: usize) -> Result<(Tensor, Tensor)> {
     let kernel = checkpoint.tensor(&format!("{embeddings}.patch_embedding.weight"), &[width, 3, patch, patch])?;
-    Ok(Linear {
-        weight: kernel.reshape((width, 3 * patch * patch))?,
-        bias: checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?,
-    })
+    let bias = checkpoint.tensor(&format!("{embeddings}.patch_embedding.bias"), &[width])?;
+    Ok((kernel.reshape((width, 3 * patch * patch))?, bias))
 }
 
 /// The same as bytes, of pixels that are not normalised: `w (x / 255 - mean) / std + b` is `w / (255 std) x + (b - w mean / std)`.
@@ -253,7 +254,7 @@ fn quantised_patch_embedding(
     (width, patch): (usize, usize),
     preprocessor: &PreprocessorConfig,
 ) -> Result<int8::Affine> {
-    let Linear { weight, bias } = patch_embedding(weights.checkpoint, embeddings, width, patch)?;
+    let (weight, bias) = patch_embedding(weights.checkpoint, embeddings, width, patch)?;
     let of_channel = |values: [f64; 3]| Tensor::new(&values, &Device::Cpu)?.to_dtype(DType::F32)?.reshape((1, 3, 1));
     let deviation = preprocessor.image_std.map(f64::from);
     let mean: [f64; 3] = std::array::from_fn(|c| f64::from(preprocessor.image_mean[c]) / deviation[c]);

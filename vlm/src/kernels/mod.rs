@@ -15,9 +15,8 @@ mod attention;
 mod attention_few;
 #[cfg(test)]
 mod attention_tests;
-mod dots;
+pub(crate) mod float;
 pub(crate) mod int8;
-mod linear;
 mod log_sum;
 mod norm;
 pub(crate) mod plain;
@@ -129,31 +128,6 @@ pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op3_no_bwd(&cos.contiguous()?, &sin.contiguous()?, &rotary::Rotary)
 }
 
-/// `x weight^T + bias`: `x` is `[t, in]`, `weight` `[out, in]` as checkpoints store it, `bias` `[out]`. Returns `[t, out]`.
-///
-/// # Errors
-/// When the shapes do not fit, or candle fails.
-pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (_, inputs) = x.dims2()?;
-    let (outputs, width) = weight.dims2()?;
-    if width != inputs || bias.is_some_and(|bias| bias.dims() != [outputs]) {
-        bail!(
-            "linear: x {:?}, weight {:?} and bias {:?} do not fit",
-            x.shape(),
-            weight.shape(),
-            bias.map(Tensor::shape)
-        );
-    }
-    if !fused(&[x, weight, bias.unwrap_or(weight)]) {
-        return plain::linear(x, weight, bias);
-    }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        Some(bias) => x.apply_op3_no_bwd(&weight, &bias.contiguous()?, &linear::Linear),
-        None => x.apply_op2_no_bwd(&weight, &linear::Linear),
-    }
-}
-
 /// The vectors that f32 is computed in on this processor, in words.
 pub(crate) fn vectors() -> &'static str {
     match simd::lanes() {
@@ -179,7 +153,7 @@ pub(crate) fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
 }
 
 /// Whether the fused kernels take these tensors: f32 on the CPU, and something to compute.
-fn fused(tensors: &[&Tensor]) -> bool {
+pub(crate) fn fused(tensors: &[&Tensor]) -> bool {
     #[cfg(test)]
     if PLAIN_HERE.get() {
         return false;
@@ -217,14 +191,5 @@ mod tests {
         let out = super::attention(&q, &k, &v, 1.0, true).unwrap();
         assert_eq!(out.to_vec2::<f32>().unwrap(), [[1.5], [3.0]]);
         assert!(super::attention(&q, &k.narrow(1, 0, 1).unwrap(), &v.narrow(1, 0, 1).unwrap(), 1.0, true).is_err());
-    }
-
-    #[test]
-    fn linear_multiplies_by_rows_of_the_weight() {
-        let device = Device::Cpu;
-        let x = Tensor::new(&[[1f32, 2.0]], &device).unwrap();
-        let w = Tensor::new(&[[3f32, 4.0], [5.0, 6.0], [7.0, 8.0]], &device).unwrap();
-        let b = Tensor::new(&[0.5f32, 0.0, -0.5], &device).unwrap();
-        assert_eq!(super::linear(&x, &w, Some(&b)).unwrap().to_vec2::<f32>().unwrap(), [[11.5, 17.0, 22.5]]);
     }
 }

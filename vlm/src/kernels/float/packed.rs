@@ -1,0 +1,113 @@
+//! Matrices of numbers in panels.
+
+use candle_core::{Result, Storage, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::kernels::simd::values;
+
+/// Outputs of a panel.
+pub(super) const PANEL: usize = 64;
+/// Pairs of them.
+pub(super) const PAIRS: usize = PANEL / 2;
+/// Inputs that are laid out together: a cache line of each output's weights.
+const STRIP: usize = 16;
+/// The half of a number's bits that bf16 leaves out.
+const LOW: u32 = 0xffff;
+
+/// A matrix of `[outputs, inputs]`.
+///
+/// A panel holds the weights of 64 outputs, input by input; what is missing of the last panel is zero. Of each input's 64 weights
+/// those of outputs `j` and `j + 32` are a pair, which bf16 has in one word, so that a vector of words is two vectors of numbers.
+pub(crate) struct Packed {
+    outputs: usize,
+    inputs: usize,
+    pub(super) panels: Panels,
+}
+
+/// The weights.
+pub(super) enum Panels {
+    /// Numbers that bf16 holds exactly: `j` in the lower half of word `j`, `j + 32` in the upper.
+    Bf16(Vec<u32>),
+    F32(Vec<f32>),
+}
+
+impl Packed {
+    /// Some matrices under one another, each `[its outputs, inputs]`, f32, on the CPU; in 16 bits a weight if that loses nothing.
+    ///
+    /// # Errors
+    /// When they are not of one width, or of another kind.
+    pub(crate) fn new(matrices: &[Tensor]) -> Result<Self> {
+        let inputs = matrices.first().map_or(Ok(0), |matrix| matrix.dim(1))?;
+        let whole = matrices.iter().map(Tensor::contiguous).collect::<Result<Vec<_>>>()?;
+        let stored: Vec<_> = whole.iter().map(Tensor::storage_and_layout).collect();
+        let mut rows = Vec::new();
+        for (storage, layout) in &stored {
+            match &**storage {
+                Storage::Cpu(storage) if layout.shape().dims2()?.1 == inputs => {
+                    rows.extend(values(storage, layout)?.chunks_exact(inputs.max(1)));
+                }
+                _ => bail!("a matrix of shape {:?} can't be packed with one of {inputs} inputs", layout.shape()),
+            }
+        }
+        let halves = rows.par_iter().all(|row| row.iter().all(|x| x.to_bits() & LOW == 0));
+        let panels = if halves {
+            let word = |low: f32, high: f32| (low.to_bits() >> 16) | high.to_bits();
+            Panels::Bf16(laid_out(&rows, inputs, PAIRS, |row, j, i| word(row(j, i), row(j + PAIRS, i))))
+        } else {
+            Panels::F32(laid_out(&rows, inputs, PANEL, |row, j, i| row(j, i)))
+        };
+        Ok(Self { outputs: rows.len(), inputs, panels })
+    }
+
+    /// Rows that the product has.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Values of a row that it takes.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.panels {
+            Panels::Bf16(words) => size_of_val(&words[..]),
+            Panels::F32(numbers) => size_of_val(&numbers[..]),
+        }
+    }
+
+    /// An output's weights.
+    pub(crate) fn output(&self, output: usize) -> Vec<f32> {
+        let (panel, column) = (output / PANEL, output % PANEL);
+        let weight = |i: usize| match &self.panels {
+            Panels::Bf16(words) => {
+                let word = words[(panel * self.inputs + i) * PAIRS + column % PAIRS];
+                f32::from_bits(if column < PAIRS { word << 16 } else { word & !LOW })
+            }
+            Panels::F32(numbers) => numbers[(panel * self.inputs + i) * PANEL + column],
+        };
+        (0..self.inputs).map(weight).collect()
+    }
+}
+
+/// Panels of `width` items an input; `item` makes number `j` of input `i` from the weights of an output of the panel at an input.
+fn laid_out<T: Copy + Default + Send>(
+    rows: &[&[f32]],
+    inputs: usize,
+    width: usize,
+    item: impl Fn(&dyn Fn(usize, usize) -> f32, usize, usize) -> T + Sync,
+) -> Vec<T> {
+    let mut panels = vec![T::default(); rows.len().div_ceil(PANEL) * inputs * width];
+    panels.par_chunks_mut(inputs * width).zip(rows.par_chunks(PANEL)).for_each(|(panel, rows)| {
+        let weight = |output: usize, input: usize| rows.get(output).map_or(0.0, |row| row[input]);
+        for (strip, panel) in panel.chunks_mut(STRIP * width).enumerate() {
+            for j in 0..width {
+                for (i, items) in panel.chunks_exact_mut(width).enumerate() {
+                    items[j] = item(&weight, j, strip * STRIP + i);
+                }
+            }
+        }
+    });
+    panels
+}
