@@ -49,12 +49,11 @@ impl Packed {
                 _ => bail!("a matrix of shape {:?} can't be packed with one of {inputs} inputs", layout.shape()),
             }
         }
-        let halves = rows.par_iter().all(|row| row.iter().all(|x| x.to_bits() & LOW == 0));
+        let halves = rows.par_iter().all(|row| row.iter().fold(0, |bits, x| bits | x.to_bits()) & LOW == 0);
         let panels = if halves {
-            let word = |low: f32, high: f32| (low.to_bits() >> 16) | high.to_bits();
-            Panels::Bf16(laid_out(&rows, inputs, PAIRS, |row, j, i| word(row(j, i), row(j + PAIRS, i))))
+            Panels::Bf16(laid_out(&rows, inputs, |low, high| [(low.to_bits() >> 16) | high.to_bits()]))
         } else {
-            Panels::F32(laid_out(&rows, inputs, PANEL, |row, j, i| row(j, i)))
+            Panels::F32(laid_out(&rows, inputs, |low, high| [low, high]))
         };
         Ok(Self { outputs: rows.len(), inputs, panels })
     }
@@ -91,20 +90,25 @@ impl Packed {
     }
 }
 
-/// Panels of `width` items an input; `item` makes number `j` of input `i` from the weights of an output of the panel at an input.
-fn laid_out<T: Copy + Default + Send>(
+/// Panels of `N` items for each pair of an input's weights: the first of all pairs, then the second.
+fn laid_out<T: Copy + Default + Send, const N: usize>(
     rows: &[&[f32]],
     inputs: usize,
-    width: usize,
-    item: impl Fn(&dyn Fn(usize, usize) -> f32, usize, usize) -> T + Sync,
+    items: impl Fn(f32, f32) -> [T; N] + Sync,
 ) -> Vec<T> {
+    let width = N * PAIRS;
+    let absent = vec![0.0; inputs];
     let mut panels = vec![T::default(); rows.len().div_ceil(PANEL) * inputs * width];
-    panels.par_chunks_mut(inputs * width).zip(rows.par_chunks(PANEL)).for_each(|(panel, rows)| {
-        let weight = |output: usize, input: usize| rows.get(output).map_or(0.0, |row| row[input]);
+    panels.par_chunks_mut((inputs * width).max(1)).zip(rows.par_chunks(PANEL)).for_each(|(panel, rows)| {
         for (strip, panel) in panel.chunks_mut(STRIP * width).enumerate() {
-            for j in 0..width {
-                for (i, items) in panel.chunks_exact_mut(width).enumerate() {
-                    items[j] = item(&weight, j, strip * STRIP + i);
+            let columns = strip * STRIP..inputs.min((strip + 1) * STRIP);
+            let weights = |output: usize| &rows.get(output).copied().unwrap_or(&absent)[columns.clone()];
+            for j in 0..PAIRS {
+                let pairs = weights(j).iter().zip(weights(j + PAIRS));
+                for ((low, high), step) in pairs.zip(panel.chunks_exact_mut(width)) {
+                    for (n, item) in items(*low, *high).into_iter().enumerate() {
+                        step[n * PAIRS + j] = item;
+                    }
                 }
             }
         }
