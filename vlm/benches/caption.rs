@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::RgbImage;
-use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Role, Session, Tiling, Turn};
+use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Role, Same, Session, Tiling, Turn};
 
 const CAPTION: Ask<'_> = Ask { prompt: "Describe this image in one sentence.", max_tokens: 30, ignore_end: true };
 const FIRST_TOKEN: Ask<'_> = Ask { prompt: "Is there an animal in this image?", max_tokens: 1, ignore_end: true };
@@ -25,7 +25,7 @@ fn frame() -> RgbImage {
 }
 
 fn look(session: &mut Session, frame: &RgbImage) {
-    session.look(&[frame], Tiling::One, &Cancel::default()).expect("a view");
+    session.look(&[frame], Tiling::One, Same::Exactly, &Cancel::default()).expect("a view");
 }
 
 fn ask(session: &mut Session, ask: Ask<'_>) -> Reply {

@@ -15,6 +15,7 @@ use crate::image::{Tiling, grid};
 use crate::model::{LoadOptions, Model};
 use crate::prompt::Part;
 use crate::reply::Reply;
+use crate::same::Same;
 use crate::session::{Ask, Session};
 use crate::video::{Footage, video_turn};
 
@@ -84,7 +85,7 @@ impl Case {
                 .unwrap();
         }
         let mut session = Session::new(self.model.clone()).unwrap();
-        session.look(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, &cancel).unwrap();
+        session.look(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, Same::Exactly, &cancel).unwrap();
         session.caption(Ask { prompt: PROMPT, max_tokens, ignore_end }, &cancel, &mut |_| {}).unwrap()
     }
 

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::image::Tiling;
 use crate::matrix::Precision;
 use crate::model::{LoadOptions, Model};
+use crate::same::Same;
 use crate::session::{Ask, Session};
 use crate::{fixtures, golden, golden_bf16};
 
@@ -29,7 +30,7 @@ fn session(place: Place, precision: Precision) -> Session {
 
 /// What is said of a picture. Asked, so that no draft changes the shape of a pass and with it the rounding of its sums.
 fn ask(session: &mut Session, picture: &str) -> Vec<u32> {
-    session.look(&[&fixtures::picture(picture)], Tiling::One, &Cancel::default()).unwrap();
+    session.look(&[&fixtures::picture(picture)], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
     session.ask(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap().token_ids
 }
 
@@ -99,7 +100,7 @@ fn rewinding_leaves_nothing_behind(place: &Place) {
 
 fn drafts_change_no_token_in_f32(place: Place) {
     let mut session = session(place, Precision::F32);
-    session.look(&[&fixtures::picture("coffee")], Tiling::One, &Cancel::default()).unwrap();
+    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
     let mut caption = || session.caption(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap();
     let (first, again) = (caption(), caption());
     assert_eq!((&again.token_ids, again.draft.accepted), (&first.token_ids, first.token_ids.len()));

@@ -10,6 +10,7 @@ use crate::image::Tiling;
 use crate::matrix::Precision;
 use crate::model::{LoadOptions, Model};
 use crate::quality::Comparison;
+use crate::same::Same;
 use crate::session::{Ask, Session};
 
 const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
@@ -20,7 +21,7 @@ fn int8(keep_in: Option<&Path>) -> LoadOptions {
 
 fn tokens(model: &Arc<Model>, times: usize) -> Vec<Vec<u32>> {
     let mut session = Session::new(Arc::clone(model)).unwrap();
-    session.look(&[&fixtures::picture("coffee")], Tiling::One, &Cancel::default()).unwrap();
+    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
     (0..times).map(|_| session.caption(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap().token_ids).collect()
 }
 

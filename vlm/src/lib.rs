@@ -7,14 +7,14 @@
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
-//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Session, Tiling};
+//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Same, Session, Tiling};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let files = ModelFiles::in_folder(Path::new("SmolVLM-256M-Instruct"))?;
 //! let mut session = Session::new(Arc::new(Model::load(&files, LoadOptions::default())?))?;
 //! let cancel = Cancel::default();
 //!
-//! session.look(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, &cancel)?;
+//! session.look(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, Same::Exactly, &cancel)?;
 //! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false };
 //! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
 //! let question = Ask { prompt: "Is the cat asleep?", ..describe };
@@ -44,6 +44,7 @@ pub mod quality;
 mod reply;
 mod resample;
 mod roofline;
+mod same;
 mod sampling;
 mod session;
 mod text;
@@ -78,5 +79,6 @@ pub use model::{LoadOptions, Model};
 pub use prompt::{Part, Role, Turn};
 pub use reply::{Draft, Reply, Stop, Timings};
 pub use roofline::{Peaks, Work};
+pub use same::Same;
 pub use session::{Ask, Session};
 pub use video::{Footage, VideoSampling, video_turn};

@@ -22,6 +22,7 @@ use crate::kv_cache::KvCache;
 use crate::model::Model;
 use crate::prompt::{Part, Turn};
 use crate::reply::{Draft, Reply, Stop, Timings};
+use crate::same::Same;
 use crate::writer::{Writer, Written};
 
 /// What to ask of the view.
@@ -104,12 +105,12 @@ impl Session {
     /// Takes pictures as the view that later calls are about, in place of the one before.
     ///
     /// The vision encoder runs now; the text model evaluates the view together with the first instruction. Where the model
-    /// would see the very same pixels again (a paused video, a screen, a still), nothing is evaluated.
+    /// would see the `same` again, the view in hand stays, and nothing is evaluated.
     ///
     /// # Errors
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is wrong with a picture. There is
     /// no view then.
-    pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, cancel: &Cancel) -> Result<()> {
+    pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, same: Same, cancel: &Cancel) -> Result<()> {
         let before = self.view.take();
         let grids: Vec<Grid> = pictures.iter().map(|p| grid(p, tiling, &self.model.preprocessor)).collect();
         let ids = self.model.prompter.view(&grids)?;
@@ -118,7 +119,7 @@ impl Session {
         let tiles = self.model.tiles(pictures.iter().copied(), tiling)?;
         let preprocess = start.elapsed();
         cancel.check()?;
-        if let Some(before) = before.filter(|before| before.ids == ids && before.tiles == tiles) {
+        if let Some(before) = before.filter(|before| before.ids == ids && same.holds(&before.tiles, &tiles)) {
             self.view = Some(View { preprocess: before.preprocess + preprocess, ..before });
             return Ok(());
         }

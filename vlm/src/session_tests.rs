@@ -11,6 +11,7 @@ use crate::image::Tiling;
 use crate::model::Model;
 use crate::prompt::{Part, Role, Turn};
 use crate::reply::{Reply, Stop};
+use crate::same::Same;
 use crate::session::{Ask, Session};
 
 const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
@@ -27,7 +28,7 @@ fn looking_at(model: &Arc<Model>, picture: &RgbImage) -> Session {
 }
 
 fn look(session: &mut Session, picture: &RgbImage) {
-    session.look(&[picture], Tiling::One, &Cancel::default()).unwrap();
+    session.look(&[picture], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
 }
 
 fn caption(session: &mut Session) -> Reply {
@@ -73,6 +74,31 @@ fn a_view_leaves_nothing_behind_for_the_next() {
 }
 
 #[test]
+fn a_view_that_differs_by_noise_stays_until_the_differences_add_up() {
+    let (model, coffee) = (model(), fixtures::picture("coffee"));
+    let brighter = |by: u8| {
+        let mut picture = coffee.clone();
+        picture.iter_mut().for_each(|value| *value = value.saturating_add(by));
+        picture
+    };
+    let mut session = looking_at(&model, &coffee);
+    let first = caption(&mut session);
+    let mut next = |picture: &RgbImage| {
+        session.look(&[picture], Tiling::One, Same::ButForNoise, &Cancel::default()).unwrap();
+        caption(&mut session)
+    };
+    for by in 1..=3 {
+        let again = next(&brighter(by));
+        assert!(again.timings.vision.is_zero() && !again.timings.preprocess.is_zero(), "{by}");
+        assert_eq!((&again.token_ids, again.draft.accepted), (&first.token_ids, first.token_ids.len()));
+    }
+    // Each step was noise; all of them together are not.
+    let last = next(&brighter(4));
+    assert!(!last.timings.vision.is_zero());
+    assert_eq!(last.token_ids, caption(&mut looking_at(&model, &brighter(4))).token_ids);
+}
+
+#[test]
 fn the_very_same_pixels_are_not_evaluated_again_and_say_the_same() {
     let (model, coffee) = (model(), fixtures::picture("coffee"));
     let mut session = looking_at(&model, &coffee);
@@ -85,7 +111,7 @@ fn the_very_same_pixels_are_not_evaluated_again_and_say_the_same() {
     assert_eq!((&again.token_ids, &again.prompt_ids), (&first.token_ids, &first.prompt_ids));
     assert_eq!(again.draft.accepted, again.token_ids.len());
     // The same pixels shown in another way are another view, and so are other pixels in between.
-    session.look(&[&coffee], Tiling::Split, &Cancel::default()).unwrap();
+    session.look(&[&coffee], Tiling::Split, Same::Exactly, &Cancel::default()).unwrap();
     assert!(caption(&mut session).prompt_ids.len() > first.prompt_ids.len());
     look(&mut session, &fixtures::picture("text"));
     look(&mut session, &coffee);
@@ -266,7 +292,7 @@ fn cancelling_before_the_first_pass_keeps_the_view_and_during_vision_drops_it() 
     let stopped = session.caption(DESCRIBE, &raised, &mut |_| {}).unwrap();
     assert_eq!((stopped.stop, stopped.token_ids.len()), (Stop::Cancelled, 0));
     assert_eq!(caption(&mut session).token_ids, want);
-    assert!(matches!(session.look(&[&picture], Tiling::One, &raised), Err(Error::Cancelled)));
+    assert!(matches!(session.look(&[&picture], Tiling::One, Same::Exactly, &raised), Err(Error::Cancelled)));
     assert!(matches!(session.ask(QUESTION, &Cancel::default(), &mut |_| {}), Err(Error::NoView)));
     look(&mut session, &picture);
     assert_eq!(caption(&mut session).token_ids, want);

@@ -29,7 +29,7 @@ pub fn files() -> ModelFiles {
 
 #[cfg(test)]
 mod tests {
-    use vlm::{Cancel, Stop};
+    use vlm::{Cancel, Same, Stop};
 
     use crate::capture::scene::{ONLY, World, paint};
     use crate::engine::spec::{EngineOptions, ModelSpec};
@@ -80,7 +80,7 @@ mod tests {
         let cancel = Cancel::default();
         let long = "and is it a red one ".repeat(60);
         for seed in 0..3 {
-            engine.look(&paint(&World::new(seed)), &cancel).expect("a view");
+            engine.look(&paint(&World::new(seed)), Same::Exactly, &cancel).expect("a view");
             for question in ODD.into_iter().chain([long.as_str()]) {
                 let request =
                     Request { prompt: question.to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };

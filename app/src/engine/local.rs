@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use vlm::{
-    Ask, Cancel, Conversation, Error, Footage, LoadOptions, Model, ModelFiles, Reply, Say, Session, Tiling, Turn,
+    Ask, Cancel, Conversation, Error, Footage, LoadOptions, Model, ModelFiles, Reply, Same, Say, Session, Tiling, Turn,
     VideoSampling, video_turn,
 };
 
@@ -115,7 +115,7 @@ impl LocalEngine {
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
         let tiling = if split { Tiling::Split } else { Tiling::One };
-        let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, cancel);
+        let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, Same::Exactly, cancel);
         or_cancelled(looked.and_then(|()| self.session.ask(asked(request), cancel, on_text)))
     }
 
@@ -149,8 +149,8 @@ impl Engine for LocalEngine {
         self.card.clone()
     }
 
-    fn look(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<(), EngineError> {
-        match self.session.look(&[picture], Tiling::One, cancel) {
+    fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError> {
+        match self.session.look(&[picture], Tiling::One, same, cancel) {
             // The call that follows sees the same flag and says so.
             Err(Error::Cancelled) => Ok(()),
             other => other.map_err(failed),
@@ -226,7 +226,7 @@ mod tests {
     fn captions_and_questions_go_to_the_session() {
         let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
         let (picture, cancel) = (RgbImage::from_pixel(40, 30, image::Rgb([200, 30, 30])), Cancel::default());
-        engine.look(&picture, &cancel).unwrap();
+        engine.look(&picture, Same::Exactly, &cancel).unwrap();
         let first = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap();
         let answer = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
         assert!(!first.timings.vision.is_zero() && answer.timings.vision.is_zero());
@@ -241,7 +241,7 @@ mod tests {
             let mut engine = open(&tiny(), &options).unwrap();
             let card = engine.card();
             assert_eq!((card.device.as_str(), card.precision.as_str(), card.taken()), ("cpu", name, None));
-            engine.look(&RgbImage::new(9, 9), &Cancel::default()).unwrap();
+            engine.look(&RgbImage::new(9, 9), Same::Exactly, &Cancel::default()).unwrap();
             let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
             assert_eq!(reply.token_ids.len(), 8, "{name}");
         }
@@ -254,7 +254,7 @@ mod tests {
         let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
         let raised = Cancel::default();
         raised.cancel();
-        engine.look(&RgbImage::new(8, 8), &raised).unwrap();
+        engine.look(&RgbImage::new(8, 8), Same::Exactly, &raised).unwrap();
         let reply = engine.caption(&request("Describe."), &raised, &mut |_| {}).unwrap();
         assert_eq!(reply.stop, Stop::Cancelled);
         let reply = engine.describe(&[RgbImage::new(8, 8)], true, &request("Describe."), &raised, &mut |_| {}).unwrap();
@@ -267,9 +267,9 @@ mod tests {
         let cancel = Cancel::default();
         let e = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap_err();
         assert!(e.only_this_request, "{e}");
-        let e = engine.look(&RgbImage::new(0, 0), &cancel).unwrap_err();
+        let e = engine.look(&RgbImage::new(0, 0), Same::Exactly, &cancel).unwrap_err();
         assert!(e.only_this_request, "{e}");
-        engine.look(&RgbImage::new(9, 9), &cancel).unwrap();
+        engine.look(&RgbImage::new(9, 9), Same::Exactly, &cancel).unwrap();
         let e = engine.ask(&request(&"long ".repeat(9000)), &cancel, &mut |_| {}).unwrap_err();
         assert!(e.only_this_request && e.message.contains("more than the 8192"), "{e}");
         assert_eq!(engine.ask(&request("Short?"), &cancel, &mut |_| {}).unwrap().token_ids.len(), 8);
@@ -286,7 +286,7 @@ mod tests {
         let mut engine = open(&ModelSpec::Folder(folder.path().into()), &EngineOptions::default()).unwrap();
         assert_eq!(engine.video_sampling(), Some(VideoSampling { fps: 1.0, max_frames: 64 }));
         let cancel = Cancel::default();
-        engine.look(&RgbImage::new(8, 8), &cancel).unwrap();
+        engine.look(&RgbImage::new(8, 8), Same::Exactly, &cancel).unwrap();
         let before = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
         let (footage, frames) =
             (Footage { frames: 50, fps: 25.0 }, vec![(0, RgbImage::new(9, 7)), (49, RgbImage::new(9, 7))]);
@@ -304,7 +304,7 @@ mod tests {
         let card = engine.card();
         assert_eq!((card.device.as_str(), card.precision.as_str()), ("cuda:0", "bf16"));
         assert!(card.why.contains("GPU") && engine.model().place().memory().is_some(), "{card:?}");
-        engine.look(&RgbImage::new(9, 9), &Cancel::default()).unwrap();
+        engine.look(&RgbImage::new(9, 9), Same::Exactly, &Cancel::default()).unwrap();
         let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
         assert_eq!(reply.token_ids.len(), 8);
     }

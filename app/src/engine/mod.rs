@@ -9,7 +9,7 @@ pub mod spec;
 use std::fmt;
 
 use image::RgbImage;
-use vlm::{Cancel, Reply};
+use vlm::{Cancel, Reply, Same};
 
 /// A model that looks at one view at a time and answers about it.
 ///
@@ -18,11 +18,11 @@ pub trait Engine: Send {
     /// Who answers, for people and logs.
     fn card(&self) -> EngineCard;
 
-    /// Takes `picture` as the view that later calls are about, in place of the one before.
+    /// Takes `picture` as the view that later calls are about, in place of the one before; where it shows the `same`, that one stays.
     ///
     /// # Errors
     /// When the picture can't be used, or the model fails. The view is then empty.
-    fn look(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<(), EngineError>;
+    fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError>;
 
     /// Describes the view. The caption before it serves as a draft, which never changes a word.
     ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
-use vlm::{Cancel, Draft, Reply, Stop, Timings};
+use vlm::{Cancel, Draft, Reply, Same, Stop, Timings};
 
 use super::shared::lock;
 use super::{OpenEngine, OpenSource};
@@ -118,6 +118,8 @@ impl Source for FakeSource {
 pub enum Call {
     /// Looked at the picture with this red value.
     Look(u8),
+    /// The same, where one that differs by noise would not have been looked at.
+    LookIfNew(u8),
     /// Captioned, by this instruction.
     Caption(String),
     /// Answered this question.
@@ -278,9 +280,10 @@ impl Engine for FakeEngine {
         }
     }
 
-    fn look(&mut self, picture: &RgbImage, _cancel: &Cancel) -> Result<(), EngineError> {
+    fn look(&mut self, picture: &RgbImage, same: Same, _cancel: &Cancel) -> Result<(), EngineError> {
         let red = picture.get_pixel(0, 0).0[0];
-        lock(&self.script.calls).push(Call::Look(red));
+        let call = if same == Same::Exactly { Call::Look(red) } else { Call::LookIfNew(red) };
+        lock(&self.script.calls).push(call);
         self.view = Some(red);
         Ok(())
     }

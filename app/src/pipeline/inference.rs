@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, Sender};
-use vlm::{Cancel, Reply, Stop};
+use vlm::{Cancel, Reply, Same, Stop};
 
 use super::gate::{Gate, Sketch};
 use super::host::{Failure, Host, Order};
@@ -321,12 +321,14 @@ impl Inference {
     fn tell(&mut self, of: Told, view: &View, look: bool, prompt: String, cancel: &Cancel) -> Result<Reply, Failure> {
         self.outbox.send(Event::Began(of));
         let request = Request { prompt, max_tokens: self.max_tokens, ignore_end: false };
+        // Whoever turned the gate off wants every frame looked at.
+        let same = if self.gate.is_some() { Same::ButForNoise } else { Same::Exactly };
         let Self { host, outbox, view: in_view, .. } = self;
         let told = host.call(|engine| {
             if look {
                 // Not in view until the engine has seen all of it.
                 *in_view = None;
-                let looked = if cancel.is_cancelled() { Ok(()) } else { engine.look(&view.frame.image, cancel) };
+                let looked = if cancel.is_cancelled() { Ok(()) } else { engine.look(&view.frame.image, same, cancel) };
                 if cancel.is_cancelled() {
                     return Ok(Reply::cancelled());
                 }

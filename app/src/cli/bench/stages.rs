@@ -1,8 +1,9 @@
 //! `sightline bench [IMAGE]`: how long each stage of a caption takes on this machine, and how much memory it needs.
 //!
 //! Every round measures the same things in turn, so that a machine whose speed drifts slows all of them alike: what the machine
-//! can do at its best, a caption of a new view, a question about that view, the next frame of a scene that stays, with the first
-//! caption as its draft, that very frame again, and a caption behind a long prefix.
+//! can do at its best, a caption of a new view, a question about that view, the next frame of a steady scene, which differs by a
+//! camera's noise, with the first caption as its draft, the same with that frame looked at as if something had changed, and a caption
+//! behind a long prefix.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, Part, Peaks, Reply, Role, Turn};
+use vlm::{Cancel, Part, Peaks, Reply, Role, Same, Turn};
 
 use super::roofline::{self, Roofline};
 use super::{Spread, ms};
@@ -84,7 +85,7 @@ struct Stages {
     first_token: Spread,
     question_first_token: Spread,
     steady_total: Spread,
-    still_total: Spread,
+    changed_total: Spread,
     prefixed_prefill: Spread,
     prefixed_decode_per_token: Spread,
     prefixed_total: Spread,
@@ -95,7 +96,7 @@ struct Round {
     cold: Reply,
     question: Reply,
     steady: Reply,
-    still: Reply,
+    changed: Reply,
     prefixed: Reply,
 }
 
@@ -189,7 +190,7 @@ impl Subject {
                 first_token: spread(&|r| ms(r.cold.timings.first_token())),
                 question_first_token: spread(&|r| ms(r.question.timings.first_token())),
                 steady_total: spread(&|r| ms(r.steady.timings.total())),
-                still_total: spread(&|r| ms(r.still.timings.total())),
+                changed_total: spread(&|r| ms(r.changed.timings.total())),
                 prefixed_prefill: spread(&|r| ms(r.prefixed.timings.prefill)),
                 prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
                 prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
@@ -206,17 +207,17 @@ fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow
     let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
     let request = |prompt: &str| Request { prompt: prompt.into(), max_tokens: TOKENS, ignore_end: true };
     engine.set_prefix(&[], &cancel)?;
-    engine.look(picture, &cancel)?;
+    engine.look(picture, Same::Exactly, &cancel)?;
     let cold = engine.caption(&request(prompt), &cancel, silent)?;
     let question = engine.ask(&request(QUESTION), &cancel, silent)?;
-    engine.look(&next_frame(picture), &cancel)?;
+    engine.look(&next_frame(picture), Same::ButForNoise, &cancel)?;
     let steady = engine.caption(&request(prompt), &cancel, silent)?;
-    engine.look(&next_frame(picture), &cancel)?;
-    let still = engine.caption(&request(prompt), &cancel, silent)?;
+    engine.look(&next_frame(picture), Same::Exactly, &cancel)?;
+    let changed = engine.caption(&request(prompt), &cancel, silent)?;
     engine.set_prefix(&[long_instructions()], &cancel)?;
-    engine.look(picture, &cancel)?;
+    engine.look(picture, Same::Exactly, &cancel)?;
     let prefixed = engine.caption(&request(prompt), &cancel, silent)?;
-    Ok(Round { cold, question, steady, still, prefixed })
+    Ok(Round { cold, question, steady, changed, prefixed })
 }
 
 /// Standing instructions of about a thousand tokens.
@@ -224,13 +225,16 @@ fn long_instructions() -> Turn {
     Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
 }
 
-/// The picture as a camera might see it a moment later: here and there a little brighter.
+/// The picture as a camera might see it a moment later: with the noise of a webcam, a standard deviation of 3.
 fn next_frame(picture: &RgbImage) -> RgbImage {
     let mut next = picture.clone();
-    for (x, y, pixel) in next.enumerate_pixels_mut() {
-        if (x / 8 + y / 8).is_multiple_of(16) {
-            pixel.0 = pixel.0.map(|value| value.saturating_add(1));
-        }
+    let mut state = 1_u64;
+    for value in next.iter_mut() {
+        // The sum of the even spreads of four bytes of a random number has a variance of 4 * 256^2 / 12.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let sum: i32 = state.to_be_bytes()[..4].iter().map(|byte| i32::from(*byte)).sum();
+        let noise = (sum - 510) as f32 * (3.0 / 147.8);
+        *value = (f32::from(*value) + noise).round().clamp(0.0, 255.0) as u8;
     }
     next
 }
@@ -263,8 +267,8 @@ fn for_people(report: &Report) -> io::Result<()> {
         ("caption of a new view", report.ms.total),
         ("its first token", report.ms.first_token),
         ("question on the view in hand, first token", report.ms.question_first_token),
-        ("caption of the next frame of the same scene", report.ms.steady_total),
-        ("caption of that very frame again", report.ms.still_total),
+        ("caption of the next frame of a steady scene", report.ms.steady_total),
+        ("the same with the picture looked at anew", report.ms.changed_total),
         ("caption behind a prefix of 1,000 tokens", report.ms.prefixed_total),
         ("its prefill", report.ms.prefixed_prefill),
         ("its decode, a token", report.ms.prefixed_decode_per_token),
@@ -319,9 +323,9 @@ mod tests {
         let mut engine = local::open(&ModelSpec::Folder(folder.into()), &EngineOptions::default()).unwrap();
         let round = measure(&mut engine, &drawn(), "Describe.").unwrap();
         assert_eq!(round.cold.token_ids.len(), TOKENS);
-        assert!(round.question.timings.vision.is_zero() && !round.steady.timings.vision.is_zero());
-        assert_eq!((round.still.draft.offered, round.still.draft.accepted), (TOKENS, TOKENS));
-        assert!(round.still.timings.vision.is_zero());
+        assert!(round.question.timings.vision.is_zero() && !round.changed.timings.vision.is_zero());
+        assert_eq!((round.steady.draft.offered, round.steady.draft.accepted), (TOKENS, TOKENS));
+        assert!(round.steady.timings.vision.is_zero());
         let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
         assert!(longer >= PREFIX_WORDS, "{longer}");
         let peaks = engine.model().peaks().unwrap();

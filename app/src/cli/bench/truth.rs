@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use vlm::Cancel;
+use vlm::{Cancel, Same};
 
 use super::{Spread, ms};
 use crate::capture::scene::{caption, paint, questions};
@@ -148,7 +148,7 @@ fn tell(engine: &mut dyn Engine, seed: u64, count: u32, request: &Request) -> Re
     for number in 0..count {
         let (world, mut random) = still(seed, number);
         let objects = world.truth();
-        engine.look(&paint(&world), &cancel)?;
+        engine.look(&paint(&world), Same::Exactly, &cancel)?;
         let reply = engine.caption(request, &cancel, silent)?;
         told.caption_ms.push(ms(reply.timings.total()));
         let mut replies = vec![(None, request.prompt.clone(), caption(&objects), reply.text)];
@@ -194,9 +194,9 @@ mod tests {
             self.0.card()
         }
 
-        fn look(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<(), EngineError> {
+        fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError> {
             let grey = RgbImage::from_pixel(picture.width(), picture.height(), image::Rgb([128; 3]));
-            self.0.look(&grey, cancel)
+            self.0.look(&grey, same, cancel)
         }
 
         fn caption(&mut self, to: &Request, cancel: &Cancel, on: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {

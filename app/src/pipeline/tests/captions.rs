@@ -121,6 +121,8 @@ fn the_gate_passes_over_an_unchanged_view_until_the_longest_silence() {
     until(&pipeline, whole_caption);
     source.show(50);
     assert_eq!(until(&pipeline, whole_caption).frame.id, 2, "the silence was too long");
+    let looks: Vec<_> = engine.calls().into_iter().filter(|call| !matches!(call, Call::Caption(_))).collect();
+    assert_eq!(looks, [Call::LookIfNew(50), Call::LookIfNew(50)], "noise is nothing new");
 }
 
 #[test]
