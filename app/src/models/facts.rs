@@ -19,6 +19,8 @@ const LONGEST_HEADER: u64 = 100_000_000;
 pub struct Facts {
     /// Numbers in its weights.
     pub parameters: u64,
+    /// Whether they are stored in bf16, as those of the released models are: such numbers keep their two bytes in f32, too.
+    pub is_bf16: bool,
     /// Whether they were counted in its files; otherwise they were computed from the published configuration.
     pub is_counted: bool,
 }
@@ -27,8 +29,10 @@ impl Facts {
     /// Of a model whose files are in `folder`, if they are here, or of one with a name.
     #[must_use]
     pub fn of(model: &ModelSpec, folder: Option<&Path>) -> Option<Self> {
-        let counted = folder.and_then(count).map(|parameters| Self { parameters, is_counted: true });
-        counted.or_else(|| published(model.hub_id()?).map(|parameters| Self { parameters, is_counted: false }))
+        let counted = folder.and_then(count);
+        let named =
+            || published(model.hub_id()?).map(|parameters| Self { parameters, is_bf16: true, is_counted: false });
+        counted.or_else(named)
     }
 
     /// The download of a model that is published in 16 bits, as most are, in bytes. One in 32 bits takes twice that.
@@ -41,8 +45,8 @@ impl Facts {
     #[must_use]
     pub fn memory(&self, precision: Precision) -> u64 {
         let weights = match precision {
-            Precision::F32 => self.parameters * 4,
-            Precision::Bf16 => self.parameters * 2,
+            Precision::F32 if !self.is_bf16 => self.parameters * 4,
+            Precision::F32 | Precision::Bf16 => self.parameters * 2,
             // Queries, keys and values take two bytes each, the embeddings none: they are read where the file has them. From the
             // configurations: 1.02 bytes a parameter at 256M, 1.04 at 500M, 1.12 at 2.2B.
             Precision::Int8 => self.parameters * 9 / 8,
@@ -63,15 +67,19 @@ fn published(hub_id: &str) -> Option<u64> {
 }
 
 /// The numbers in all weights of a folder; nothing when a file is not what it should be.
-fn count(folder: &Path) -> Option<u64> {
+fn count(folder: &Path) -> Option<Facts> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let mut weights = files.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors")).peekable();
     weights.peek()?;
-    weights.map(|path| count_file(&path)).sum()
+    let none = Facts { parameters: 0, is_bf16: true, is_counted: true };
+    weights.try_fold(none, |all, path| {
+        let (parameters, is_bf16) = count_file(&path)?;
+        Some(Facts { parameters: all.parameters + parameters, is_bf16: all.is_bf16 && is_bf16, ..all })
+    })
 }
 
-/// The numbers in a file of tensors, by its header: <https://huggingface.co/docs/safetensors>.
-fn count_file(path: &Path) -> Option<u64> {
+/// The numbers in a file of tensors, and whether all are bf16, by its header: <https://huggingface.co/docs/safetensors>.
+fn count_file(path: &Path) -> Option<(u64, bool)> {
     let mut file = File::open(path).ok()?;
     let mut length = [0; 8];
     file.read_exact(&mut length).ok()?;
@@ -90,7 +98,9 @@ fn count_file(path: &Path) -> Option<u64> {
             .map(serde_json::Value::as_u64)
             .try_fold(1, |all: u64, one| all.checked_mul(one?))
     };
-    header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| numbers(tensor)).sum()
+    let tensors = || header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| tensor);
+    let is_bf16 = tensors().all(|tensor| tensor.get("dtype").is_some_and(|dtype| dtype == "BF16"));
+    Some((tensors().map(numbers).sum::<Option<u64>>()?, is_bf16))
 }
 
 /// The memory of this machine.
@@ -125,6 +135,11 @@ mod tests {
         assert!((stored / 4..=stored / 2).contains(&counted.parameters), "{} in {stored} bytes", counted.parameters);
         let named = Facts::of(&"256m".parse().expect("a model"), None).expect("published");
         assert_eq!((named.download() / 1_000_000, named.is_counted), (512, false));
+        assert_eq!(named.memory(Precision::F32), named.memory(Precision::Bf16));
+        // Of f32's four bytes a number none can be left out, of bf16's two all of them are kept.
+        let bytes = if counted.is_bf16 { 2 } else { 4 };
+        assert_eq!(counted.memory(Precision::F32), counted.parameters * bytes + BESIDES);
+        assert_eq!(counted.is_bf16, stored < counted.parameters * 4);
         assert_eq!(Facts::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
     }
 
