@@ -213,7 +213,7 @@ pub fn table(shown: &[Shown], here: &Here) -> String {
 mod tests {
     use super::*;
 
-    const MEMORY: Memory = Memory { total: 8_000_000_000, available: 5_500_000_000 };
+    const MEMORY: Memory = Memory { total: 8_000_000_000, available: 4_500_000_000 };
 
     fn here(device: &str, precision: Precision, memory: Memory) -> Here {
         Here { memory: MEMORY, auto: Auto { device: device.to_owned(), precision, memory } }
@@ -244,8 +244,8 @@ mod tests {
         assert!(lines[1].starts_with("demo ") && lines[1].ends_with("yes"), "{table}");
         assert!(lines[2].contains("not here") && lines[2].contains("513 MB") && lines[2].ends_with("yes"), "{table}");
         let sizes: Vec<_> = lines[3].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        assert_eq!(sizes[3..], ["9.6 GB", "5.1 GB", "3.1 GB", "in int8"], "{table}");
-        assert!(table.contains("takes f32 on cpu here, where 5.5 GB of 8.0 GB memory are free"), "{table}");
+        assert_eq!(sizes[3..], ["5.1 GB", "5.1 GB", "3.1 GB", "in int8"], "{table}");
+        assert!(table.contains("takes f32 on cpu here, where 4.5 GB of 8.0 GB memory are free"), "{table}");
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         let cached = Cached { id: "HuggingFaceTB/SmolVLM-256M-Instruct".to_owned(), folder: None, bytes: 77_000_000 };
         let text = shown("256m", Some(&cached)).for_people(&here("cpu", Precision::Int8, MEMORY));
         assert!(text.contains("partly here, 77 MB on the disk"), "{text}");
-        assert!(text.contains("(computed): fits, 5.5 GB of 8.0 GB are free"), "{text}");
+        assert!(text.contains("(computed): fits, 4.5 GB of 8.0 GB are free"), "{text}");
         assert!(text.contains("auto takes   f32 on cpu: fits"), "{text}");
     }
 
