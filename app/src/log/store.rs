@@ -8,9 +8,10 @@
 use std::fmt::Write as _;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use super::error::LogError;
 use super::keep::Keep;
@@ -21,6 +22,8 @@ use super::schema::{self, STEPS};
 
 /// How long a write waits for another program's. Then the log counts as locked.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long to wait before asking again where SQLite itself does not wait.
+const AGAIN: Duration = Duration::from_millis(5);
 /// What the WAL file is cut to after a checkpoint.
 const WAL_BYTES: i64 = 16 << 20;
 
@@ -115,7 +118,7 @@ impl Store {
             // Before the first table, so that space can be given back without writing the whole file anew.
             self.connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
-        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        change_to_wal(&self.connection)?;
         self.connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         self.connection.pragma_update(None, "foreign_keys", true)?;
@@ -328,6 +331,20 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     Ok(connection)
+}
+
+/// Has the file written through a log ahead of it. SQLite's own waiting leaves this change out, which fails at once while another
+/// program opens the file for the first time, too.
+fn change_to_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let start = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && start.elapsed() < BUSY => {
+                thread::sleep(AGAIN);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Makes a folder that only its owner reads: captions tell what happens at home.
