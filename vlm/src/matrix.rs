@@ -93,17 +93,13 @@ impl Matrices {
 
     /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
     pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
-        match self {
-            Self::Tensors(all) => all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
-            Self::F32(packed, _) => {
-                let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
-                Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
-            }
-            Self::Int8(packed, _) => {
-                let rows = ids.iter().flat_map(|id| packed.output(*id as usize)).collect();
-                Tensor::from_vec(rows, (ids.len(), packed.inputs()), &Device::Cpu)
-            }
-        }
+        let ids_of_rows = || ids.iter().map(|id| *id as usize);
+        let (rows, inputs): (Vec<f32>, _) = match self {
+            Self::Tensors(all) => return all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
+            Self::F32(packed, _) => (ids_of_rows().flat_map(|id| packed.output(id)).collect(), packed.inputs()),
+            Self::Int8(packed, _) => (ids_of_rows().flat_map(|id| packed.output(id)).collect(), packed.inputs()),
+        };
+        Tensor::from_vec(rows, (ids.len(), inputs), &Device::Cpu)
     }
 
     /// Bytes that a product reads.

@@ -66,9 +66,13 @@ struct Linear {
 }
 
 impl Linear {
+    fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
+        Ok(Self { matrix: Matrices::new(vec![weight])?, bias })
+    }
+
     fn load(checkpoint: &Checkpoint, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
-        let matrix = Matrices::new(vec![checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs])?])?;
-        Ok(Self { matrix, bias: checkpoint.tensor(&format!("{name}.bias"), &[outputs])? })
+        let weight = checkpoint.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+        Self::new(weight, checkpoint.tensor(&format!("{name}.bias"), &[outputs])?)
     }
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
@@ -116,7 +120,7 @@ impl Vision {
                 normalise: Box::new(normalising_table(preprocessor)),
                 patch_embedding: {
                     let (weight, bias) = patch_embedding(checkpoint, &embeddings, width, patch)?;
-                    Linear { matrix: Matrices::new(vec![weight])?, bias }
+                    Linear::new(weight, bias)?
                 },
                 layers: names.map(|name| Layer::load(checkpoint, &name, config)).collect::<Result<_>>()?,
             },

@@ -41,11 +41,11 @@ impl Facts {
         self.parameters * 2
     }
 
-    /// What it takes in memory in a precision, in bytes.
+    /// What it takes in memory in a precision, in bytes. On a GPU f32 is never kept in fewer.
     #[must_use]
-    pub fn memory(&self, precision: Precision) -> u64 {
+    pub fn memory(&self, precision: Precision, on_gpu: bool) -> u64 {
         let weights = match precision {
-            Precision::F32 if !self.is_bf16 => self.parameters * 4,
+            Precision::F32 if on_gpu || !self.is_bf16 => self.parameters * 4,
             Precision::F32 | Precision::Bf16 => self.parameters * 2,
             // Queries, keys and values take two bytes each, the embeddings none: they are read where the file has them. From the
             // configurations: 1.02 bytes a parameter at 256M, 1.04 at 500M, 1.12 at 2.2B.
@@ -135,10 +135,11 @@ mod tests {
         assert!((stored / 4..=stored / 2).contains(&counted.parameters), "{} in {stored} bytes", counted.parameters);
         let named = Facts::of(&"256m".parse().expect("a model"), None).expect("published");
         assert_eq!((named.download() / 1_000_000, named.is_counted), (512, false));
-        assert_eq!(named.memory(Precision::F32), named.memory(Precision::Bf16));
+        assert_eq!(named.memory(Precision::F32, false), named.memory(Precision::Bf16, false));
+        assert_eq!(named.memory(Precision::F32, true), 4 * 256_484_928 + BESIDES);
         // Of f32's four bytes a number none can be left out, of bf16's two all of them are kept.
         let bytes = if counted.is_bf16 { 2 } else { 4 };
-        assert_eq!(counted.memory(Precision::F32), counted.parameters * bytes + BESIDES);
+        assert_eq!(counted.memory(Precision::F32, false), counted.parameters * bytes + BESIDES);
         assert_eq!(counted.is_bf16, stored < counted.parameters * 4);
         assert_eq!(Facts::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
     }

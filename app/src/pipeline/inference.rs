@@ -5,7 +5,8 @@
 //! A caption is about the newest frame: the engine looks at it, unless it did already. A question is about the frame that
 //! it came with. The engine looks at that one only when it is neither the frame in view nor unchanged against it, as the
 //! gate defines that; with the gate off, only the very frame in view will do. So a question about the scene that is being
-//! captioned evaluates no picture.
+//! captioned evaluates no picture. And with the gate on, the engine is told to keep its view where a frame differs from it by
+//! a camera's noise alone, which is a finer measure than the gate's.
 //!
 //! # What interrupts what
 //! A question, another model, another source, another instruction and a pause stop a running caption within one token. It

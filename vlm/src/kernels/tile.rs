@@ -1,7 +1,7 @@
-//! The inner product kernel of attention and of the linear layers.
+//! The inner product kernel of attention.
 //!
 //! One operand is read a number at a time and spread over a vector, so it may lie in memory any way it likes (a cached key, a
-//! column of values, a checkpoint's weight); only the other is packed, into columns that fill whole vectors.
+//! column of values); only the other is packed, into columns that fill whole vectors.
 
 #![allow(unsafe_code, reason = "vector loads through pointers, in the innermost loop")]
 

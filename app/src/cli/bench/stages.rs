@@ -19,6 +19,7 @@ use vlm::{Cancel, Part, Peaks, Reply, Role, Same, Turn};
 use super::roofline::{self, Roofline};
 use super::{Spread, ms};
 use crate::capture::decode::read_picture;
+use crate::capture::scene::Random;
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
 use crate::engine::local::{self, LocalEngine};
@@ -210,9 +211,10 @@ fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow
     engine.look(picture, Same::Exactly, &cancel)?;
     let cold = engine.caption(&request(prompt), &cancel, silent)?;
     let question = engine.ask(&request(QUESTION), &cancel, silent)?;
-    engine.look(&next_frame(picture), Same::ButForNoise, &cancel)?;
+    let next = next_frame(picture);
+    engine.look(&next, Same::ButForNoise, &cancel)?;
     let steady = engine.caption(&request(prompt), &cancel, silent)?;
-    engine.look(&next_frame(picture), Same::Exactly, &cancel)?;
+    engine.look(&next, Same::Exactly, &cancel)?;
     let changed = engine.caption(&request(prompt), &cancel, silent)?;
     engine.set_prefix(&[long_instructions()], &cancel)?;
     engine.look(picture, Same::Exactly, &cancel)?;
@@ -228,12 +230,10 @@ fn long_instructions() -> Turn {
 /// The picture as a camera might see it a moment later: with the noise of a webcam, a standard deviation of 3.
 fn next_frame(picture: &RgbImage) -> RgbImage {
     let mut next = picture.clone();
-    let mut state = 1_u64;
+    let mut random = Random::new(1);
     for value in next.iter_mut() {
-        // The sum of the even spreads of four bytes of a random number has a variance of 4 * 256^2 / 12.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let sum: i32 = state.to_be_bytes()[..4].iter().map(|byte| i32::from(*byte)).sum();
-        let noise = (sum - 510) as f32 * (3.0 / 147.8);
+        // Three even spreads from -3 to 3 have together a variance of 3 * 6^2 / 12.
+        let noise: f32 = (0..3).map(|_| random.between(-3.0, 3.0)).sum();
         *value = (f32::from(*value) + noise).round().clamp(0.0, 255.0) as u8;
     }
     next

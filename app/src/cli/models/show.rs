@@ -83,7 +83,7 @@ impl Shown {
             (_, None, None) => State::Absent,
         };
         let facts = Facts::of(model, folder.as_deref());
-        let needs = |precision| facts.map(|facts| facts.memory(precision));
+        let needs = |precision| facts.map(|facts| facts.memory(precision, false));
         let fits = |precision| needs(precision).map(|needed| needed <= here.memory.available);
         let auto = &here.auto;
         Self {
@@ -102,7 +102,7 @@ impl Shown {
             fits_int8: fits(Precision::Int8),
             auto_device: auto.device.clone(),
             auto_precision: local::name(auto.precision),
-            fits: needs(auto.precision).map(|needed| needed <= auto.memory.available),
+            fits: facts.map(|facts| facts.memory(auto.precision, auto.device != "cpu") <= auto.memory.available),
             folder,
         }
     }
@@ -231,6 +231,8 @@ mod tests {
         assert_eq!(fits(&here("cpu", Precision::F32, MEMORY)), ["yes", "yes", "in int8"]);
         let card = Memory { total: 4_000_000_000, available: 3_000_000_000 };
         assert_eq!(fits(&here("cuda:0", Precision::Bf16, card)), ["yes", "yes", "on the cpu"]);
+        // A card keeps all four bytes of f32.
+        assert_eq!(fits(&here("cuda:0", Precision::F32, Memory { available: 1_500_000_000, ..card }))[1], "on the cpu");
         let small = Memory { total: 1_000_000_000, available: 400_000_000 };
         let nothing = Here { memory: small, ..here("cpu", Precision::Int8, small) };
         assert_eq!(fits(&nothing), ["yes", "no", "no"]);

@@ -12,7 +12,7 @@ pub(super) const PAIRS: usize = PANEL / 2;
 /// Inputs that are laid out together: a cache line of each output's weights.
 const STRIP: usize = 16;
 /// The half of a number's bits that bf16 leaves out.
-const LOW: u32 = 0xffff;
+pub(super) const LOW: u32 = 0xffff;
 
 /// A matrix of `[outputs, inputs]`.
 ///

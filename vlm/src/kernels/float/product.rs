@@ -9,7 +9,7 @@ use candle_core::{Device, Result, Storage, Tensor, bail};
 use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::packed::{PAIRS, PANEL, Packed, Panels};
+use super::packed::{LOW, PAIRS, PANEL, Packed, Panels};
 use crate::kernels::simd::{Shared, load, store, values, written};
 use crate::kernels::team;
 
@@ -131,7 +131,7 @@ impl Pairs for Halves<'_> {
         // SAFETY: the caller's: a step has 32 words.
         let words = unsafe { int.load_ptr(self.0.as_ptr().add(step * PAIRS + j).cast()) };
         // bf16 is the upper half of a number in f32.
-        let upper = int.splat(!0xffff);
+        let upper = int.splat((!LOW).cast_signed());
         [int.shift_left::<16>(words).reinterpret_cast(), int.and(words, upper).reinterpret_cast()]
     }
 }

@@ -51,6 +51,14 @@ fn check_on(isa: impl Isa + Sync, t: usize) {
 }
 
 #[test]
+fn a_product_multiplies_by_rows_of_the_weight() {
+    let x = Tensor::new(&[[1f32, 2.0]], &Device::Cpu).unwrap();
+    let w = Tensor::new(&[[3f32, 4.0], [5.0, 6.0], [7.0, 8.0]], &Device::Cpu).unwrap();
+    let b = Tensor::new(&[0.5f32, 0.0, -0.5], &Device::Cpu).unwrap();
+    assert_eq!(packed(&w).multiply(&x, Some(&b)).unwrap().to_vec2::<f32>().unwrap(), [[11.5, 17.0, 22.5]]);
+}
+
+#[test]
 fn other_instruction_sets_agree() {
     for t in [1, 2, 3, 4, 5, 6, 7, 20] {
         check_on(GenericIsa::new(), t);
