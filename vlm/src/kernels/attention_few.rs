@@ -9,10 +9,10 @@
 use std::ops::Range;
 
 use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa, Simd, SimdOp};
+use rten_simd::{Isa, SimdOp};
 
 use super::attention::{Attention, Heads};
-use super::simd::{Shared, exp, load, vectors};
+use super::simd::{Shared, exp, fold, larger, load, vectors};
 use super::team;
 
 /// Most rows of queries for which this is faster than packing them into the lanes.
@@ -282,7 +282,7 @@ fn soften<I: Isa>(isa: I, scores: &mut [f32], maximum: &mut f32, sum: &mut f32) 
         highest = f.max(f.load(scores), highest);
     }
     // Where all scores so far are minus infinity, weights are to be zero and not NaN.
-    let highest = highest.to_array().into_iter().fold(f32::MIN, f32::max);
+    let highest = fold(isa, highest, larger).max(f32::MIN);
     let mut added = f.zero();
     for scores in scores.chunks_exact_mut(lanes) {
         let weight = exp(isa, f.sub(f.load(scores), f.splat(highest)));

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, Layout, Result, Shape, bail};
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
-use rten_simd::{Isa, SimdOp};
+use rten_simd::{Isa, Simd, SimdOp};
 
 use super::team;
 
@@ -140,6 +140,32 @@ pub(super) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
     unsafe { if n == f.len() { f.store_ptr(x, at) } else { f.store_ptr_mask(x, at, f.first_n_mask(n)) } }
 }
 
+/// Folds the lanes of a vector, halves first: as few steps as there are, which is what a row of few vectors mostly costs.
+#[inline(always)]
+pub(super) fn fold<I: Isa>(isa: I, x: I::F32, fold: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = x.to_array();
+    let mut n = isa.f32().len();
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] = fold(lanes[i], lanes[n + i]);
+        }
+    }
+    lanes[0]
+}
+
+/// The larger one; of NaN and a number, the second.
+#[inline(always)]
+pub(super) fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller one; of NaN and a number, the second.
+#[inline(always)]
+pub(super) fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
 // e^r = 1 + r + r^2 (C2 + C3 r + C4 r^2 + C5 r^3) for |r| <= ln 2 / 2, fitted for the least relative error: 1.05e-7.
 const C2: f32 = 0.499_992_3;
 const C3: f32 = 0.166_671_16;
@@ -168,7 +194,7 @@ pub(super) fn exp<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let p = f.mul_add(p, r, f.splat(C2));
     let p = f.mul_add(f.mul(r, r), p, f.add(f.one(), r));
     // 2^n by its bits: n = -127 gives zero and 128 infinity.
-    let power: I::F32 = rten_simd::Simd::reinterpret_cast(int.shift_left::<23>(int.add(exponent, int.splat(127))));
+    let power: I::F32 = Simd::reinterpret_cast(int.shift_left::<23>(int.add(exponent, int.splat(127))));
     f.mul(p, power)
 }
 

@@ -10,10 +10,10 @@ use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
 use super::dot::ROWS;
-use super::packed::{Packed, Planes};
-use super::rows::{MOST, Rows, store_bytes};
+use super::packed::{NO_SUMS, Packed, Planes};
+use super::rows::{MOST, Rows, store_low_bytes};
 use super::tokens::{set_columns, set_key};
-use crate::kernels::simd::{load, store, vectors};
+use crate::kernels::simd::{fold, larger, load, store, vectors};
 
 /// Keys and values of one head.
 pub(super) struct Head {
@@ -71,44 +71,53 @@ impl Head {
         shares.reset(ROWS, keys);
         let f = isa.f32();
         let least = f.splat(f32::NEG_INFINITY);
+        let mut sums = NO_SUMS;
         for first in (0..count).step_by(ROWS) {
             let rows = ROWS.min(count - first);
-            let to = scores.as_mut_ptr();
             let mut most = [least; ROWS];
-            for panel in 0..self.keys.panels() {
-                self.keys.multiply(
-                    isa,
-                    queries,
-                    (first, rows),
-                    panel,
-                    None,
-                    #[inline(always)]
-                    |row, key, n, y| {
-                        // SAFETY: `scores` has a value for each row and key.
-                        unsafe { store(isa, y, to.add(row * keys + key), n) };
-                        let y = if n == f.len() { y } else { f.select(y, least, f.first_n_mask(n)) };
-                        most[row] = f.max(most[row], y);
-                    },
-                );
+            for number in 0..self.keys.panels() {
+                let panel = self.keys.panel(number);
+                panel.multiply(queries, first..first + rows, &mut sums);
+                for (row, (sums, most)) in sums.iter().zip(&mut most).enumerate().take(rows) {
+                    let to = scores[row * keys + panel.first..][..panel.outputs].as_mut_ptr();
+                    vectors(
+                        panel.outputs,
+                        f.len(),
+                        #[inline(always)]
+                        |at, n| {
+                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many scores at `to`.
+                            unsafe {
+                                let y = panel.value(isa, queries, first + row, sums, at, f.zero());
+                                store(isa, y, to.add(at), n);
+                                let y = if n == f.len() { y } else { f.select(y, least, f.first_n_mask(n)) };
+                                *most = f.max(*most, y);
+                            }
+                        },
+                    );
+                }
             }
             for ((row, scores), most) in scores.chunks_exact(keys).enumerate().zip(most).take(rows) {
-                let most = most.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+                let most = fold(isa, most, larger);
                 softmax(isa, scores, most, shares, row);
             }
-            let to = out[first * out_stride..].as_mut_ptr();
-            for panel in 0..self.values.panels() {
-                self.values.multiply(
-                    isa,
-                    shares,
-                    (0, rows),
-                    panel,
-                    None,
-                    #[inline(always)]
-                    |row, column, n, y| {
-                        // SAFETY: `out` has `width` values for each row.
-                        unsafe { store(isa, y, to.add(row * out_stride + column), n) };
-                    },
-                );
+            for number in 0..self.values.panels() {
+                let panel = self.values.panel(number);
+                panel.multiply(shares, 0..rows, &mut sums);
+                for (row, sums) in sums.iter().enumerate().take(rows) {
+                    let to = out[(first + row) * out_stride + panel.first..][..panel.outputs].as_mut_ptr();
+                    vectors(
+                        panel.outputs,
+                        f.len(),
+                        #[inline(always)]
+                        |at, n| {
+                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many values at `to`.
+                            unsafe {
+                                let y = panel.value(isa, shares, row, sums, at, f.zero());
+                                store(isa, y, to.add(at), n);
+                            }
+                        },
+                    );
+                }
             }
         }
     }
@@ -117,14 +126,14 @@ impl Head {
 /// Sets a row of `shares` to the softmax of `scores`, of which `most` is the largest, to the base of two.
 #[inline(always)]
 fn softmax<I: Isa>(isa: I, scores: &[f32], most: f32, shares: &mut Rows, row: usize) {
-    let f = isa.f32();
+    let (f, int) = (isa.f32(), isa.i32());
     let input = scores.as_ptr();
     // The largest share is 255: the exponent that makes it so goes into what is taken away.
     let most = f.splat(most - MOST.log2());
     let stride = shares.stride;
     let bytes = &mut shares.bytes[row * stride..][..stride];
     let out = bytes.as_mut_ptr();
-    let mut finite = f.zero();
+    let (mut finite, mut total) = (f.zero(), int.zero());
     vectors(
         scores.len(),
         f.len(),
@@ -134,14 +143,17 @@ fn softmax<I: Isa>(isa: I, scores: &[f32], most: f32, shares: &mut Rows, row: us
             unsafe {
                 let below = f.sub(load(isa, input.add(at), n), most);
                 finite = f.mul_add(below, f.zero(), finite);
-                store_bytes(isa, power_of_two(isa, below), out.add(at), n);
+                // None is more than a byte holds, if the scores are numbers.
+                let share = f.to_int_round(power_of_two(isa, below));
+                total = int
+                    .add(total, if n == f.len() { share } else { int.select(share, int.zero(), int.first_n_mask(n)) });
+                store_low_bytes(isa, share, out.add(at), n);
             }
         },
     );
-    let total: u32 = bytes[..scores.len()].iter().map(|x| u32::from(*x)).sum();
     bytes[scores.len()..].fill(0);
     // The largest share is 255, so the total is not zero, unless a score was no number: then this sum is none either.
-    shares.scale[row] = 1.0 / total as f32 + f.sum(finite);
+    shares.scale[row] = 1.0 / f.sum(int.to_float(total)) + f.sum(finite);
     shares.zero[row] = 0.0;
 }
 

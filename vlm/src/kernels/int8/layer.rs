@@ -13,13 +13,24 @@ use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
 use super::attention::{Head, Scratch as Attend};
+use super::dot::ROWS;
 use super::packed::{Packed, padded};
 use super::rows::Rows;
 use crate::kernels::activation::gelu;
 use crate::kernels::norm;
 
-/// Rows of a task: several tiles, few enough that what is made of them stays in the second cache.
-pub(super) const BLOCK: usize = 48;
+/// Rows of a task: several tiles, few enough that what is made of them stays in the second cache. Of those sizes the one with
+/// which the thread that gets most of `rows` gets fewest.
+pub(super) fn block(rows: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let most = |block: &usize| {
+        let (blocks, last) = (rows.div_ceil(*block), rows - (rows.div_ceil(*block) - 1) * block);
+        // The last block may be short: where only one thread has a block more than others, that is the one.
+        let whole = blocks.div_ceil(threads) * block;
+        if (blocks - 1).is_multiple_of(threads) { whole - block + last } else { whole }
+    };
+    (4..=8).rev().map(|tiles| tiles * ROWS).min_by_key(most).unwrap_or(ROWS)
+}
 
 /// A matrix and a bias for each output.
 pub(crate) struct Affine {
@@ -117,9 +128,10 @@ impl Layer {
         values.resize(count * width, 0.0);
         heads.resize_with(self.heads, Head::new);
 
-        x.par_chunks(BLOCK * width)
-            .zip(queries_keys.par_chunks_mut(BLOCK * 2 * width))
-            .zip(values.par_chunks_mut(BLOCK * width))
+        let block = block(count);
+        x.par_chunks(block * width)
+            .zip(queries_keys.par_chunks_mut(block * 2 * width))
+            .zip(values.par_chunks_mut(block * width))
             .for_each(|((x, queries_keys), values)| {
                 SCRATCH.with_borrow_mut(|scratch| Project { layer: self, x, queries_keys, values, scratch }.dispatch());
             });
@@ -129,7 +141,7 @@ impl Layer {
             let (k, v) = (&queries_keys[width + at..], &values[at..]);
             Pack { head, k, v, count, head_width, width }.dispatch();
         });
-        x.par_chunks_mut(BLOCK * width).zip(queries_keys.par_chunks(BLOCK * 2 * width)).for_each(|(x, queries)| {
+        x.par_chunks_mut(block * width).zip(queries_keys.par_chunks(block * 2 * width)).for_each(|(x, queries)| {
             SCRATCH.with_borrow_mut(|scratch| Attended { layer: self, x, queries, heads, scratch }.dispatch());
         });
     }

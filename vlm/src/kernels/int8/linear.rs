@@ -9,14 +9,14 @@
 
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
-use rten_simd::ops::NumOps;
+use rten_simd::ops::BitOps;
 use rten_simd::{Isa, SimdOp};
 
 use super::dot::ROWS;
-use super::layer::BLOCK;
-use super::packed::Packed;
+use super::layer::block;
+use super::packed::{NO_SUMS, Packed};
 use super::rows::Rows;
-use crate::kernels::simd::{Shared, load, store, values, written};
+use crate::kernels::simd::{Shared, store, values, vectors, written};
 use crate::kernels::team;
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
@@ -75,9 +75,11 @@ pub(crate) fn multiply_bytes(x: &[u8], weights: &Packed) -> Vec<f32> {
             weights.rows(isa, &rows, None, false, out, |y| y);
         }
     }
-    let mut out = vec![0.0; x.len() / weights.inputs() * weights.outputs()];
-    x.par_chunks(BLOCK * weights.inputs())
-        .zip(out.par_chunks_mut(BLOCK * weights.outputs()))
+    let rows = x.len() / weights.inputs();
+    let block = block(rows);
+    let mut out = vec![0.0; rows * weights.outputs()];
+    x.par_chunks(block * weights.inputs())
+        .zip(out.par_chunks_mut(block * weights.outputs()))
         .for_each(|(x, out)| Block(x, weights, out).dispatch());
     out
 }
@@ -99,28 +101,41 @@ impl SimdOp for Panels<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let f = isa.f32();
-        let (count, outputs) = (self.rows.count(), self.weights.outputs());
-        for panel in self.first..self.last {
-            for first in (0..count).step_by(ROWS) {
-                let tile = (first, ROWS.min(count - first));
-                self.weights.multiply(
-                    isa,
-                    self.rows,
-                    tile,
-                    panel,
-                    None,
-                    #[inline(always)]
-                    |row, output, n, y| {
-                        let twin = first + row;
-                        // SAFETY: the row is one of `t`, these outputs are this task's, and the first twin comes first.
-                        unsafe {
-                            let to = self.out.at(self.of[twin] * outputs + output);
-                            let is_first = twin == 0 || self.of[twin - 1] != self.of[twin];
-                            let y = if is_first { y } else { f.add(load(isa, to, n), y) };
-                            store(isa, y, to, n);
-                        }
-                    },
-                );
+        let Self { rows, of, weights, out, .. } = self;
+        let mut sums = NO_SUMS;
+        for number in self.first..self.last {
+            let panel = weights.panel(number);
+            let mut first = 0;
+            while first < of.len() {
+                let mut tile = first..(first + ROWS).min(of.len());
+                // Twins stay together.
+                if tile.end < of.len() && of[tile.end] == of[tile.end - 1] {
+                    tile.end -= 1;
+                }
+                panel.multiply(rows, tile.clone(), &mut sums);
+                let mut twins = 0;
+                for row in of[tile.clone()].chunk_by(|a, b| a == b) {
+                    let (twin, sums) = (first + twins, &sums[twins..]);
+                    twins += row.len();
+                    // SAFETY: the row is one of `t`, and these outputs are this task's.
+                    let to = unsafe { out.at(row[0] * weights.outputs() + panel.first) };
+                    vectors(
+                        panel.outputs,
+                        f.len(),
+                        #[inline(always)]
+                        |at, n| {
+                            // SAFETY: `vectors` stays within the panel's outputs.
+                            unsafe {
+                                let mut y = panel.value(isa, rows, twin, &sums[0], at, f.zero());
+                                if row.len() == 2 {
+                                    y = panel.value(isa, rows, twin + 1, &sums[1], at, y);
+                                }
+                                store(isa, y, to.add(at), n);
+                            }
+                        },
+                    );
+                }
+                first = tile.end;
             }
         }
     }

@@ -16,7 +16,7 @@ use rten_simd::ops::{BitOps, FloatOps, NumOps, ToFloat};
 
 use super::dot::{Dot, GROUP, PANEL, ROWS, Sums};
 use super::rows::Rows;
-use crate::kernels::simd::{load, store};
+use crate::kernels::simd::{load, store, vectors};
 
 /// The largest magnitude of a weight's byte.
 pub(super) const MOST: f32 = 127.0;
@@ -199,64 +199,25 @@ impl Packed {
         (panels, &mut self.scale, &mut self.sums)
     }
 
-    /// Multiplies `rows` (first and how many, at most [`ROWS`]) with a panel. `put(row, output, lanes, values)` gets every vector of the
-    /// result: `row` counts from the first, and only the first `lanes` values are outputs.
-    ///
-    /// `bias` has a value for every output, and zeros up to whole panels.
+    /// One of the panels.
     #[inline(always)]
-    pub(super) fn multiply<I: Isa>(
-        &self,
-        isa: I,
-        a: &Rows,
-        (first, count): (usize, usize),
-        panel: usize,
-        bias: Option<&[f32]>,
-        mut put: impl FnMut(usize, usize, usize, I::F32),
-    ) {
-        let (f, int) = (isa.f32(), isa.i32());
-        let (width, lanes) = (self.width(), f.len());
-        let len = self.panel_len();
-        let mut sums: Sums = [[0; PANEL]; ROWS];
-        Dot::best().tile(
-            count,
-            &a.bytes[first * a.stride..],
-            a.stride,
-            &self.panel_bytes()[panel * len..][..len],
-            &mut sums,
-        );
-        let columns = panel * width..(panel + 1) * width;
-        let (scale, weights) = (&self.scale[columns.clone()], &self.sums[columns.clone()]);
-        let bias = bias.map(|bias| bias[columns.clone()].as_ptr());
-        let fine = f.splat(1.0 / FINE);
-        for (row, sums) in sums.iter().enumerate().take(count) {
-            let row_scale = f.splat(a.scale[first + row]);
-            let zero = f.splat(a.zero[first + row]);
-            for at in (0..width).step_by(lanes) {
-                let output = columns.start + at;
-                if output >= self.outputs {
-                    break;
-                }
-                // SAFETY: panels are whole, and lanes divide their outputs.
-                let y = unsafe {
-                    let mut steps = int.to_float(int.load_ptr(sums.as_ptr().add(at)));
-                    if self.planes == Planes::Two {
-                        let second = int.to_float(int.load_ptr(sums.as_ptr().add(width + at)));
-                        steps = f.mul_add(second, fine, steps);
-                    }
-                    let steps = f.mul_sub_from(zero, f.load_ptr(weights.as_ptr().add(at)), steps);
-                    let scale = f.mul(row_scale, f.load_ptr(scale.as_ptr().add(at)));
-                    match bias {
-                        Some(bias) => f.mul_add(steps, scale, f.load_ptr(bias.add(at))),
-                        None => f.mul(steps, scale),
-                    }
-                };
-                put(row, output, lanes.min(self.outputs - output), y);
-            }
+    pub(super) fn panel(&self, number: usize) -> Panel<'_> {
+        let (width, len) = (self.width(), self.panel_len());
+        let columns = number * width..(number + 1) * width;
+        Panel {
+            bytes: &self.panel_bytes()[number * len..][..len],
+            scale: &self.scale[columns.clone()],
+            weights: &self.sums[columns.clone()],
+            planes: self.planes,
+            first: columns.start,
+            outputs: columns.end.min(self.outputs) - columns.start,
         }
     }
 
-    /// Like [`Packed::multiply`] over all panels and rows; `map` is applied to each vector, and `out` gets rows of
-    /// [`Packed::outputs`] values. With `add` they are added to what is there.
+    /// All rows times all panels: `map` is applied to each vector, and `out` gets rows of [`Packed::outputs`] values. With `add` they
+    /// are added to what is there.
+    ///
+    /// `bias` has a value for every output, and zeros up to whole panels.
     #[inline(always)]
     pub(super) fn rows<I: Isa>(
         &self,
@@ -270,27 +231,84 @@ impl Packed {
         let f = isa.f32();
         let (count, outputs) = (a.count(), self.outputs);
         assert!(out.len() == count * outputs && a.stride == self.inputs.next_multiple_of(GROUP));
-        let to = out.as_mut_ptr();
-        for panel in 0..self.panels() {
+        let mut sums = NO_SUMS;
+        for number in 0..self.panels() {
+            let panel = self.panel(number);
+            let bias = bias.map(|bias| bias[panel.first..][..panel.scale.len()].as_ptr());
             for first in (0..count).step_by(ROWS) {
-                let tile = (first, ROWS.min(count - first));
-                self.multiply(
-                    isa,
-                    a,
-                    tile,
-                    panel,
-                    bias,
-                    #[inline(always)]
-                    |row, output, n, y| {
-                        // SAFETY: the row is one of `count` and the outputs lie within it.
-                        unsafe {
-                            let to = to.add((first + row) * outputs + output);
-                            let y = map(y);
-                            store(isa, if add { f.add(y, load(isa, to, n)) } else { y }, to, n);
-                        }
-                    },
-                );
+                let rows = first..(first + ROWS).min(count);
+                panel.multiply(a, rows.clone(), &mut sums);
+                for (row, sums) in rows.zip(&sums) {
+                    let to = out[row * outputs + panel.first..][..panel.outputs].as_mut_ptr();
+                    vectors(
+                        panel.outputs,
+                        f.len(),
+                        #[inline(always)]
+                        |at, n| {
+                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many at `to`; there is a
+                            // bias for each up to the whole panel.
+                            unsafe {
+                                let bias = bias.map_or(f.zero(), |bias| f.load_ptr(bias.add(at)));
+                                let y = map(panel.value(isa, a, row, sums, at, bias));
+                                let to = to.add(at);
+                                store(isa, if add { f.add(y, load(isa, to, n)) } else { y }, to, n);
+                            }
+                        },
+                    );
+                }
             }
+        }
+    }
+}
+
+/// Room for the sums of a tile.
+pub(super) const NO_SUMS: Sums = [[0; PANEL]; ROWS];
+
+/// The weights of some neighbouring outputs.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    bytes: &'a [u8],
+    scale: &'a [f32],
+    /// Sums of weights, in steps.
+    weights: &'a [f32],
+    planes: Planes,
+    /// The first of its outputs, and how many of them are the matrix's.
+    pub(super) first: usize,
+    pub(super) outputs: usize,
+}
+
+impl Panel<'_> {
+    /// The sums of a few rows of `a`, at most [`ROWS`], from which [`Panel::value`] makes values.
+    #[inline(always)]
+    pub(super) fn multiply(&self, a: &Rows, rows: Range<usize>, sums: &mut Sums) {
+        Dot::best().tile(rows.len(), &a.bytes[rows.start * a.stride..], a.stride, self.bytes, sums);
+    }
+
+    /// The vector of outputs from the panel's `at` on for a row of `a`, whose sums these are, added to `to`.
+    ///
+    /// # Safety
+    /// `at` is less than the panel's outputs, and a multiple of the lanes.
+    #[inline(always)]
+    pub(super) unsafe fn value<I: Isa>(
+        &self,
+        isa: I,
+        a: &Rows,
+        row: usize,
+        sums: &[i32; PANEL],
+        at: usize,
+        to: I::F32,
+    ) -> I::F32 {
+        let (f, int) = (isa.f32(), isa.i32());
+        // SAFETY: panels are whole, and lanes divide their outputs.
+        unsafe {
+            let mut steps = int.to_float(int.load_ptr(sums.as_ptr().add(at)));
+            if self.planes == Planes::Two {
+                let second = int.to_float(int.load_ptr(sums.as_ptr().add(self.planes.width() + at)));
+                steps = f.mul_add(second, f.splat(1.0 / FINE), steps);
+            }
+            let steps = f.mul_sub_from(f.splat(a.zero[row]), f.load_ptr(self.weights.as_ptr().add(at)), steps);
+            let scale = f.mul(f.splat(a.scale[row]), f.load_ptr(self.scale.as_ptr().add(at)));
+            f.mul_add(steps, scale, to)
         }
     }
 }

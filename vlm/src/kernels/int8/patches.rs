@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
-use super::layer::{Affine, BLOCK};
+use super::layer::{Affine, block};
 use super::rows::Rows;
 
 /// Bytes of a pixel.
@@ -26,9 +26,10 @@ pub(crate) struct Tile<'a> {
 pub(crate) fn embed(tile: Tile<'_>, weights: &Affine, out: &mut [f32]) {
     let width = weights.outputs();
     assert!(out.len() == tile.grid * tile.grid * width);
-    out.par_chunks_mut(BLOCK * width)
+    let block = block(tile.grid * tile.grid);
+    out.par_chunks_mut(block * width)
         .enumerate()
-        .for_each(|(block, out)| Embed { tile, first: block * BLOCK, weights, out }.dispatch());
+        .for_each(|(number, out)| Embed { tile, first: number * block, weights, out }.dispatch());
 }
 
 /// Some patches.

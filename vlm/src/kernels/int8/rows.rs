@@ -9,10 +9,10 @@
 use std::iter::repeat_n;
 
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
-use rten_simd::{Isa, Simd, SimdOp};
+use rten_simd::{Isa, SimdOp};
 
 use super::dot::GROUP;
-use crate::kernels::simd::{SERIAL_VALUES, load, vectors};
+use crate::kernels::simd::{SERIAL_VALUES, fold, larger, load, smaller, vectors};
 use crate::kernels::team;
 
 /// The largest byte.
@@ -150,8 +150,8 @@ fn range<I: Isa>(isa: I, x: &[f32]) -> (f32, f32) {
             finite = f.mul_add(x, f.zero(), finite);
         },
     );
-    let low = low.to_array().into_iter().fold(0.0, f32::min);
-    let high = high.to_array().into_iter().fold(0.0, f32::max);
+    let low = fold(isa, low, smaller);
+    let high = fold(isa, high, larger);
     if f.sum(finite) != 0.0 || !(high - low).is_finite() {
         return (f32::NAN, 0.0);
     }
@@ -169,11 +169,20 @@ fn range<I: Isa>(isa: I, x: &[f32]) -> (f32, f32) {
 #[inline(always)]
 pub(super) unsafe fn store_bytes<I: Isa>(isa: I, x: I::F32, at: *mut u8, n: usize) {
     let f = isa.f32();
-    let int = f.to_int_round(f.min(f.max(x, f.zero()), f.splat(MOST)));
+    // SAFETY: the caller's.
+    unsafe { store_low_bytes(isa, f.to_int_round(f.min(f.max(x, f.zero()), f.splat(MOST))), at, n) };
+}
+
+/// Stores the lowest bytes of the first `n` lanes.
+///
+/// # Safety
+/// `n` is at most the number of lanes, and `at..at + n` is writable.
+#[inline(always)]
+pub(super) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: usize) {
     let mut lanes = [0i32; LANES];
     // SAFETY: no vector has more than 16 lanes; the caller says where to write.
     unsafe {
-        isa.i32().store_ptr(int, lanes.as_mut_ptr());
+        isa.i32().store_ptr(x, lanes.as_mut_ptr());
         // All lanes at once are one instruction where there are 16.
         let bytes = lanes.map(|x| x as u8);
         if n == LANES {

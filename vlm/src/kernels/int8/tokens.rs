@@ -9,7 +9,7 @@ use rten_simd::{Isa, Simd};
 use super::dot::{GROUP, PANEL};
 use super::packed::{MOST, Packed};
 use super::rows::store_bytes;
-use crate::kernels::simd::{load, vectors};
+use crate::kernels::simd::{fold, larger, load, vectors};
 
 /// What is added to a signed byte to make an unsigned one.
 const MIDDLE: u8 = 128;
@@ -35,7 +35,7 @@ pub(super) fn set_key<I: Isa>(isa: I, packed: &mut Packed, token: usize, key: &[
             finite = f.mul_add(x, f.zero(), finite);
         },
     );
-    let scale = most.to_array().into_iter().fold(0.0, f32::max) / MOST;
+    let scale = fold(isa, most, larger) / MOST;
     let per = if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
     bytes.clear();
     bytes.resize(depth, MIDDLE);
