@@ -3,7 +3,9 @@
 //! Rows are appended in place and rewinding only sets a length: nothing is copied, freed or reallocated, so a frame and
 //! a reply cost no memory traffic beyond their own rows. Knows nothing of what the tokens mean.
 
-use candle_core::{DType, Device, Tensor};
+use std::cell::Cell;
+
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
 use crate::error::Result;
 
@@ -84,9 +86,45 @@ impl KvCache {
         Ok((view(&layer.keys)?, view(&layer.values)?))
     }
 
+    /// Hands `work` all rows of one layer's keys and values, room for more included, to write behind the present ones. They are f32
+    /// on the CPU, or this fails.
+    pub fn with_rows(&mut self, layer: usize, work: impl FnOnce(&mut [f32], &mut [f32])) -> Result<()> {
+        let Layer { keys, values } = &self.layers[layer];
+        let mut all = Ok(());
+        keys.inplace_op1(&Plain::new(|keys| {
+            all = values.inplace_op1(&Plain::new(|values| work(keys, values)));
+        }))?;
+        Ok(all?)
+    }
+
     /// Counts `t` tokens that every layer has appended.
     pub fn advance(&mut self, t: usize) {
         self.len += t;
+    }
+}
+
+/// Hands a tensor's numbers out, once.
+struct Plain<F>(Cell<Option<F>>);
+
+impl<F: FnOnce(&mut [f32])> Plain<F> {
+    fn new(work: F) -> Self {
+        Self(Cell::new(Some(work)))
+    }
+}
+
+impl<F: FnOnce(&mut [f32])> InplaceOp1 for Plain<F> {
+    fn name(&self) -> &'static str {
+        "plain-rows"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(all), Some((from, to))) = (storage, layout.contiguous_offsets()) else {
+            candle_core::bail!("the cache is not of plain rows in f32")
+        };
+        if let Some(work) = self.0.take() {
+            work(&mut all[from..to]);
+        }
+        Ok(())
     }
 }
 

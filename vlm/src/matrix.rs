@@ -91,6 +91,11 @@ impl Matrices {
         Ok(Self::F32(float::Packed::new(&tensors)?, outputs))
     }
 
+    /// What these are in bytes, if they are.
+    pub(crate) fn bytewise(&self) -> Option<&Arc<int8::Packed>> {
+        if let Self::Int8(packed, _) = self { Some(packed) } else { None }
+    }
+
     /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
     pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         let ids_of_rows = || ids.iter().map(|id| *id as usize);

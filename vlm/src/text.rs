@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::checkpoint::Rows;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::kernels::int8::Planes;
+use crate::kernels::int8::{self, Planes};
 use crate::kernels::{add, attention, rms_norm, rotary, silu_mul};
 use crate::kv_cache::KvCache;
 use crate::matrix::Matrices;
@@ -20,6 +20,8 @@ use crate::weights::Weights;
 pub(crate) struct Text {
     embed_tokens: Embeddings,
     layers: Vec<Layer>,
+    /// The same layers in bytes, for few tokens; empty in any other precision.
+    few: Vec<int8::Decoder>,
     norm: Tensor,
     lm_head: Arc<Matrices>,
     eps: f64,
@@ -96,11 +98,16 @@ impl Text {
         };
         let half = shape.head_dim / 2;
         let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
+        let layers = (0..t.num_hidden_layers)
+            .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             embed_tokens,
-            layers: (0..t.num_hidden_layers)
-                .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config))
-                .collect::<Result<Vec<_>>>()?,
+            few: layers
+                .iter()
+                .map_while(|layer| layer.of_few(shape, t.rms_norm_eps).transpose())
+                .collect::<Result<_>>()?,
+            layers,
             norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
             lm_head,
             eps: t.rms_norm_eps,
@@ -159,7 +166,15 @@ impl Text {
     ) -> Result<Tensor> {
         let t = x.dim(0)?;
         cache.reserve(t)?;
-        let (cos, sin) = self.rotation(cache.len(), t)?;
+        if t <= int8::FEW_TOKENS && !self.few.is_empty() {
+            return self.forward_few(x, pictures, rows, cache, cancel);
+        }
+        let table = |values: Vec<f32>| {
+            let shape = (t, self.inverse_frequencies.len());
+            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
+        };
+        let [cos, sin] = self.rotation(cache.len(), t).map(table);
+        let (cos, sin) = (cos?, sin?);
         let mut x = x.clone();
         for (number, layer) in self.layers.iter().enumerate() {
             if cancel.is_cancelled() {
@@ -174,6 +189,29 @@ impl Text {
         Ok(x)
     }
 
+    /// The same of few tokens in bytes.
+    fn forward_few(
+        &self,
+        x: &Tensor,
+        pictures: &[bool],
+        rows: usize,
+        cache: &mut KvCache,
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
+        let (t, width) = x.dims2()?;
+        let [cos, sin] = self.rotation(cache.len(), t);
+        let mut tokens = int8::Tokens::new(cache.len(), (&cos, &sin), pictures);
+        let mut x = x.flatten_all()?.to_vec1::<f32>()?;
+        for (number, layer) in self.few.iter().enumerate() {
+            if cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            cache.with_rows(number, |keys, values| layer.forward(&mut x, &mut tokens, keys, values))?;
+        }
+        cache.advance(t);
+        Ok(Tensor::from_vec(x.split_off((t - rows) * width), (rows, width), &self.device)?)
+    }
+
     /// The logits of each row of `hidden`, `[rows, vocabulary]`, in f32.
     ///
     /// # Errors
@@ -184,13 +222,9 @@ impl Text {
     }
 
     /// Cosines and sines for positions `first..first + t`, `[t, head_dim / 2]`; angles in f32, as transformers has them.
-    fn rotation(&self, first: usize, t: usize) -> Result<(Tensor, Tensor)> {
-        let half = self.inverse_frequencies.len();
+    fn rotation(&self, first: usize, t: usize) -> [Vec<f32>; 2] {
         let angles = || (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
-        let table = |values: Vec<f32>| {
-            Tensor::from_vec(values, (t, half), &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
-        };
-        Ok((table(angles().map(f32::cos).collect())?, table(angles().map(f32::sin).collect())?))
+        [angles().map(f32::cos).collect(), angles().map(f32::sin).collect()]
     }
 }
 
@@ -219,6 +253,24 @@ impl Layer {
             )?,
             down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size, Planes::One)?,
         })
+    }
+
+    /// The layer for few tokens, if its weights are bytes.
+    fn of_few(&self, shape: Shape, eps: f64) -> Result<Option<int8::Decoder>> {
+        let matrices = [&self.qkv, &self.o_proj, &self.gate_up, &self.down_proj];
+        let [Some(qkv), Some(out), Some(gate_up), Some(down)] = matrices.map(Matrices::bytewise) else {
+            return Ok(None);
+        };
+        Ok(Some(int8::Decoder {
+            norm1: self.input_layernorm.to_vec1()?,
+            qkv: Arc::clone(qkv),
+            out: Arc::clone(out),
+            norm2: self.post_attention_layernorm.to_vec1()?,
+            gate_up: Arc::clone(gate_up),
+            down: Arc::clone(down),
+            heads: (shape.heads, shape.kv_heads),
+            eps: eps as f32,
+        }))
     }
 
     fn forward(

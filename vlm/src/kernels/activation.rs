@@ -88,10 +88,10 @@ pub(super) fn gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
 }
 
 /// One piece of [`SiluMul`].
-struct Silu<'a> {
-    gate: &'a [f32],
-    up: &'a [f32],
-    out: &'a mut [MaybeUninit<f32>],
+pub(super) struct Silu<'a> {
+    pub(super) gate: &'a [f32],
+    pub(super) up: &'a [f32],
+    pub(super) out: &'a mut [MaybeUninit<f32>],
 }
 
 impl SimdOp for Silu<'_> {

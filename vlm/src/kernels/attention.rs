@@ -86,7 +86,13 @@ impl<'a> Heads<'a> {
         Ok(Self { data, count: heads, rows, d, head_stride, row_stride })
     }
 
-    /// A row's values, in bounds as checked by [`Heads::new`].
+    /// All of `data`: rows of `count` heads of `d` values each, side by side.
+    pub(super) fn rows(data: &'a [f32], count: usize, d: usize) -> Self {
+        assert!(!data.is_empty() && data.len().is_multiple_of(count * d));
+        Self { data, count, rows: data.len() / (count * d), d, head_stride: d, row_stride: count * d }
+    }
+
+    /// A row's values, in bounds as checked when this was made.
     pub(super) fn row(&self, head: usize, row: usize) -> &'a [f32] {
         &self.data[head * self.head_stride + row * self.row_stride..][..self.d]
     }

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{for_rows, load, store, values, vectors, written};
+use super::simd::{for_rows, load, rewritten, store, values, vectors};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`.
 pub(super) struct LayerNorm {
@@ -35,7 +35,9 @@ impl CustomOp3 for LayerNorm {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight, bias) = (values(x, layout)?, values(weight, l2)?, values(bias, l3)?);
-        Ok((CpuStorage::F32(normalise(x, weight, Some(bias), self.eps)), layout.shape().clone()))
+        let mut out = Vec::new();
+        normalise(x, weight, Some(bias), self.eps, &mut out);
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
@@ -52,20 +54,23 @@ impl CustomOp2 for RmsNorm {
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (values(x, layout)?, values(weight, l2)?);
-        Ok((CpuStorage::F32(normalise(x, weight, None, self.eps)), layout.shape().clone()))
+        let mut out = Vec::new();
+        normalise(x, weight, None, self.eps, &mut out);
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
-fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
+/// Whole rows as wide as the weight, into `out` in the place of what it holds: LayerNorm when there is a bias, else RMSNorm.
+pub(super) fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut Vec<f32>) {
     let width = weight.len();
     // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
     unsafe {
-        written(x.len(), |out| {
+        rewritten(out, x.len(), |out| {
             for_rows(out, width, |row, out| {
                 let x = &x[row * width..row * width + out.len()];
                 Rows { x, weight, bias, eps, out }.dispatch();
             });
-        })
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{for_rows, load, store, values, vectors, written};
+use super::simd::{for_rows, load, rewritten, store, values, vectors};
 
 /// `x` is `[t, heads, d]`, `cos` and `sin` are `[t, d / 2]`.
 pub(super) struct Rotary;
@@ -29,19 +29,25 @@ impl CustomOp3 for Rotary {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, cos, sin) = (values(x, layout)?, values(cos, l2)?, values(sin, l3)?);
         let (_, heads, d) = layout.shape().dims3()?;
-        let (width, half) = (heads * d, d / 2);
-        // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
-        let out = unsafe {
-            written(x.len(), |out| {
-                for_rows(out, width, |row, out| {
-                    let rows = row..row + out.len() / width;
-                    let x = &x[rows.start * width..rows.end * width];
-                    let angles = rows.start * half..rows.end * half;
-                    Positions { x, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch();
-                });
-            })
-        };
+        let mut out = Vec::new();
+        turn(x, (cos, sin), heads, d / 2, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}
+
+/// Turns rows of `heads` heads of `2 * half` values each, into `out` in the place of what it holds.
+pub(super) fn turn(x: &[f32], (cos, sin): (&[f32], &[f32]), heads: usize, half: usize, out: &mut Vec<f32>) {
+    let width = heads * 2 * half;
+    // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
+    unsafe {
+        rewritten(out, x.len(), |out| {
+            for_rows(out, width, |row, out| {
+                let rows = row..row + out.len() / width;
+                let x = &x[rows.start * width..rows.end * width];
+                let angles = rows.start * half..rows.end * half;
+                Positions { x, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch();
+            });
+        });
     }
 }
 

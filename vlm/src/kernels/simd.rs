@@ -42,11 +42,22 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
 /// # Safety
 /// `fill` must write every element.
 pub(super) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
-    let mut out = Vec::with_capacity(len);
+    let mut out = Vec::new();
+    // SAFETY: the caller's.
+    unsafe { rewritten(&mut out, len, fill) };
+    out
+}
+
+/// The same in a vector that is used again, in the place of what it holds.
+///
+/// # Safety
+/// `fill` must write every element.
+pub(super) unsafe fn rewritten(out: &mut Vec<f32>, len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) {
+    out.clear();
+    out.reserve_exact(len);
     fill(&mut out.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is at least `len`, and the caller says that all of it is written.
     unsafe { out.set_len(len) };
-    out
 }
 
 /// Calls `work` on pieces of `out` of whole rows, with the index of the piece's first row; on the current pool when it pays.

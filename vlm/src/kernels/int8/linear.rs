@@ -9,14 +9,14 @@
 
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
-use rten_simd::ops::BitOps;
+use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use super::dot::ROWS;
 use super::layer::block;
 use super::packed::{NO_SUMS, Packed};
 use super::rows::Rows;
-use crate::kernels::simd::{Shared, store, values, vectors, written};
+use crate::kernels::simd::{Shared, load, rewritten, store, values, vectors};
 use crate::kernels::team;
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
@@ -35,26 +35,36 @@ pub(crate) fn linear(x: &Tensor, once: &[bool], weights: &Packed) -> Result<Tens
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("int8 linear: the rows are not on the CPU") };
-    let out = multiply(values(storage, layout)?, once, weights, t);
+    let mut out = Vec::new();
+    product(&mut Rows::default(), values(storage, layout)?, once, weights, &mut out);
     Tensor::from_vec(out, (t, weights.outputs()), &Device::Cpu)
 }
 
-fn multiply(x: &[f32], once: &[bool], weights: &Packed, t: usize) -> Vec<f32> {
-    let mut rows = Rows::default();
+/// The same of plain rows, into `out` in the place of what it holds. `rows` is room for their bytes.
+pub(super) fn product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &Packed, out: &mut Vec<f32>) {
     let of = rows.set_twice(x, weights.inputs(), once);
     // SAFETY: the tasks cover all panels, and each writes its outputs of all rows.
     unsafe {
-        written(t * weights.outputs(), |out| {
-            let out = Shared(out.as_mut_ptr().cast());
-            let panels = weights.panels();
-            let work =
-                |first: usize, last: usize| Panels { rows: &rows, of: &of, weights, first, last, out }.dispatch();
-            if weights.bytes() <= SERIAL_BYTES {
-                work(0, panels);
-            } else {
-                team::for_each(panels, |panel| work(panel, panel + 1));
-            }
-        })
+        rewritten(out, x.len() / weights.inputs() * weights.outputs(), |out| {
+            multiply(rows, &of, weights, false, Shared(out.as_mut_ptr().cast()));
+        });
+    }
+}
+
+/// The same, added to `to`.
+pub(super) fn add_product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &Packed, to: &mut [f32]) {
+    let of = rows.set_twice(x, weights.inputs(), once);
+    assert_eq!(to.len(), x.len() / weights.inputs() * weights.outputs());
+    multiply(rows, &of, weights, true, Shared(to.as_mut_ptr()));
+}
+
+fn multiply(rows: &Rows, of: &[usize], weights: &Packed, add: bool, out: Shared) {
+    let panels = weights.panels();
+    let work = |first: usize, last: usize| Panels { rows, of, weights, first, last, add, out }.dispatch();
+    if weights.bytes() <= SERIAL_BYTES {
+        work(0, panels);
+    } else {
+        team::for_each(panels, |panel| work(panel, panel + 1));
     }
 }
 
@@ -92,6 +102,8 @@ struct Panels<'a> {
     weights: &'a Packed,
     first: usize,
     last: usize,
+    /// Whether results are added to what is in `out`.
+    add: bool,
     out: Shared,
 }
 
@@ -101,7 +113,7 @@ impl SimdOp for Panels<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let f = isa.f32();
-        let Self { rows, of, weights, out, .. } = self;
+        let Self { rows, of, weights, add, out, .. } = self;
         let mut sums = NO_SUMS;
         for number in self.first..self.last {
             let panel = weights.panel(number);
@@ -130,7 +142,8 @@ impl SimdOp for Panels<'_> {
                                 if row.len() == 2 {
                                     y = panel.value(isa, rows, twin + 1, &sums[1], at, y);
                                 }
-                                store(isa, y, to.add(at), n);
+                                let to = to.add(at);
+                                store(isa, if add { f.add(load(isa, to, n), y) } else { y }, to, n);
                             }
                         },
                     );

@@ -5,6 +5,7 @@
 //! lies between products (norms, softmax, GELU, residuals) stays in f32. Knows nothing of checkpoints.
 
 mod attention;
+mod decoder;
 mod dot;
 mod layer;
 mod linear;
@@ -15,6 +16,7 @@ mod rows;
 mod tests;
 mod tokens;
 
+pub(crate) use decoder::{Decoder, FEW_TOKENS, Tokens};
 pub(crate) use layer::{Affine, Buffers, Layer, Norm};
 pub(crate) use linear::{linear, multiply_bytes};
 pub(crate) use packed::{Bytes, Packed, Planes};
