@@ -36,6 +36,29 @@ fn a_draft_never_changes_a_token() {
 }
 
 #[test]
+fn few_tokens_come_to_the_same_as_many() {
+    // Up to four are evaluated on plain rows, five with tensors.
+    let ids = [5, 17, 3, 250, 99];
+    for files in [fixtures::tiny("smolvlm"), fixtures::tiny_2b()] {
+        let model = Model::load(&files, int8(None)).unwrap();
+        let logits = |parts: &[&[u32]]| {
+            let mut cache = model.new_cache().unwrap();
+            let rows = parts.iter().map(|ids| {
+                model.forward(ids, None, &mut cache, ids.len(), &Cancel::default()).unwrap().to_vec2::<f32>().unwrap()
+            });
+            rows.collect::<Vec<_>>().concat()
+        };
+        let many = logits(&[&ids]);
+        let most = many.iter().flatten().fold(0f32, |most, x| most.max(x.abs()));
+        for parts in [[&ids[..4], &ids[4..]], [&ids[..1], &ids[1..]], [&ids[..3], &ids[3..]]] {
+            for (few, many) in logits(&parts).iter().flatten().zip(many.iter().flatten()) {
+                assert!((few - many).abs() < 1e-4 * most, "{few} and {many}");
+            }
+        }
+    }
+}
+
+#[test]
 fn int8_stays_near_f32() {
     for files in [fixtures::tiny("smolvlm"), fixtures::tiny_2b()] {
         let exact = fixtures::load(&files);

@@ -274,7 +274,7 @@ fn quantised_patch_embedding(
 
 /// A layer as bytes.
 fn quantised_layer(weights: &Weights<'_>, name: &str, config: &Config) -> Result<int8::Layer> {
-    use Planes::{One, Two};
+    use Planes::One;
 
     let v = &config.vision;
     let (width, wide) = (v.hidden_size, v.intermediate_size);
@@ -286,21 +286,26 @@ fn quantised_layer(weights: &Weights<'_>, name: &str, config: &Config) -> Result
             eps: v.layer_norm_eps as f32,
         })
     };
-    let affine = |parts: &[&str], outputs: usize, inputs: usize, planes| -> Result<int8::Affine> {
+    let affine = |parts: &[&str], outputs: usize, inputs: usize| -> Result<int8::Affine> {
         let names: Vec<_> = parts.iter().map(|part| format!("{name}.{part}.weight")).collect();
         let tensors: Vec<_> = names.iter().map(|name| (name.as_str(), outputs)).collect();
         let bias =
             parts.iter().map(|part| vector(format!("{name}.{part}.bias"), outputs)).collect::<Result<Vec<_>>>()?;
-        Ok(int8::Affine::new(weights.packed(&tensors, inputs, planes)?, &bias.concat()))
+        Ok(int8::Affine::new(weights.packed(&tensors, inputs, One)?, &bias.concat()))
+    };
+    let mended = |part: &str| -> Result<int8::Mended> {
+        let affine = affine(&[part], width, width)?;
+        let rest = weights.rest(&format!("{name}.{part}.weight"), affine.weights())?;
+        Ok(int8::Mended::new(affine, rest))
     };
     Ok(int8::Layer {
         norm1: norm("layer_norm1")?,
-        queries_keys: affine(&["self_attn.q_proj", "self_attn.k_proj"], width, width, One)?,
-        values: affine(&["self_attn.v_proj"], width, width, Two)?,
-        out: affine(&["self_attn.out_proj"], width, width, Two)?,
+        queries_keys: affine(&["self_attn.q_proj", "self_attn.k_proj"], width, width)?,
+        values: mended("self_attn.v_proj")?,
+        out: mended("self_attn.out_proj")?,
         norm2: norm("layer_norm2")?,
-        fc1: affine(&["mlp.fc1"], wide, width, One)?,
-        fc2: affine(&["mlp.fc2"], width, wide, One)?,
+        fc1: affine(&["mlp.fc1"], wide, width)?,
+        fc2: affine(&["mlp.fc2"], width, wide)?,
         heads: v.num_attention_heads,
     })
 }

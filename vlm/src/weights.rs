@@ -21,7 +21,7 @@ use crate::kernels::int8::{Bytes, Packed, Planes};
 use crate::matrix::Precision;
 
 /// Changes whenever the same checkpoint would make other bytes.
-const MAKE: &str = "2";
+const MAKE: &str = "3";
 const SUFFIX: &str = ".int8.safetensors";
 /// Where the digest of the tensors stands in the file's own description.
 const DIGEST: &str = "xxh3";
@@ -73,6 +73,21 @@ impl<'a> Weights<'a> {
                 Ok(self.checkpoint.tensor(name, &[*outputs, inputs])?.flatten_all()?.to_vec1::<f32>()?)
             };
             tensors.iter().map(wide).collect()
+        })
+    }
+
+    /// What the bytes of a tensor, `packed`, missed of it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn rest(&self, name: &str, packed: &Packed) -> Result<Arc<Packed>> {
+        let shape = (packed.outputs(), packed.inputs());
+        self.packed_from(&format!("{name}.rest"), shape, Planes::One, || {
+            let mut wide = self.checkpoint.tensor(name, &[shape.0, shape.1])?.flatten_all()?.to_vec1::<f32>()?;
+            for (output, row) in wide.chunks_exact_mut(shape.1).enumerate() {
+                row.iter_mut().zip(packed.output(output)).for_each(|(wide, rounded)| *wide -= rounded);
+            }
+            Ok(vec![wide])
         })
     }
 

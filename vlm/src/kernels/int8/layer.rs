@@ -1,20 +1,19 @@
 //! A layer of the vision encoder in bytes: norms, products, attention and GELU of a block of rows while they are in cache.
 //!
 //! Three passes over the picture's rows, each cut into tasks: norm, queries, keys and values; packing keys and values, a
-//! head at a time; and for each block of rows its attention, projection and MLP. `v_proj` and `out_proj` have two planes:
-//! attention averages over tokens, which lessens every error but that of their weights.
+//! head at a time; and for each block of rows its attention, projection and MLP. `v_proj` and `out_proj` are mended:
+//! attention averages over tokens, which lessens every error but what their rounded weights move all tokens by.
 
 #![allow(unsafe_code, reason = "the norm of a row is given pointers")]
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
+use super::affine::{Affine, Means, Mended};
 use super::attention::{Head, Scratch as Attend};
 use super::dot::ROWS;
-use super::packed::{Packed, padded};
 use super::rows::Rows;
 use crate::kernels::activation::gelu;
 use crate::kernels::norm;
@@ -30,38 +29,6 @@ pub(super) fn block(rows: usize) -> usize {
         if (blocks - 1).is_multiple_of(threads) { whole - block + last } else { whole }
     };
     (4..=8).rev().map(|tiles| tiles * ROWS).min_by_key(most).unwrap_or(ROWS)
-}
-
-/// A matrix and a bias for each output.
-pub(crate) struct Affine {
-    weights: Arc<Packed>,
-    bias: Vec<f32>,
-}
-
-impl Affine {
-    /// `bias` has as many values as the matrix has outputs.
-    pub(crate) fn new(weights: Arc<Packed>, bias: &[f32]) -> Self {
-        assert_eq!(weights.outputs(), bias.len());
-        Self { weights, bias: padded(bias) }
-    }
-
-    pub(super) fn outputs(&self) -> usize {
-        self.weights.outputs()
-    }
-
-    /// The products of some rows, with the bias, into `out`; with `add` they are added to what is there.
-    #[inline(always)]
-    pub(super) fn rows<I: Isa>(&self, isa: I, rows: &Rows, add: bool, out: &mut [f32]) {
-        self.weights.rows(
-            isa,
-            rows,
-            Some(&self.bias),
-            add,
-            out,
-            #[inline(always)]
-            |x| x,
-        );
-    }
 }
 
 /// LayerNorm's parameters.
@@ -89,8 +56,8 @@ pub(crate) struct Layer {
     pub(crate) norm1: Norm,
     /// `q_proj` and `k_proj`, one over the other.
     pub(crate) queries_keys: Affine,
-    pub(crate) values: Affine,
-    pub(crate) out: Affine,
+    pub(crate) values: Mended,
+    pub(crate) out: Mended,
     pub(crate) norm2: Norm,
     pub(crate) fc1: Affine,
     pub(crate) fc2: Affine,
@@ -111,6 +78,7 @@ struct Scratch {
     rows: Rows,
     block: Vec<f32>,
     wide: Vec<f32>,
+    means: Means,
     attend: Attend,
 }
 
@@ -162,10 +130,10 @@ impl SimdOp for Project<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let Self { layer, x, queries_keys, values, scratch } = self;
-        let Scratch { rows, block, .. } = scratch;
+        let Scratch { rows, block, means, .. } = scratch;
         normed(isa, &layer.norm1, x, block, rows);
         layer.queries_keys.rows(isa, rows, false, queries_keys);
-        layer.values.rows(isa, rows, false, values);
+        layer.values.rows(isa, block, rows, means, false, values);
     }
 }
 
@@ -205,7 +173,7 @@ impl SimdOp for Attended<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let Self { layer, x, queries, heads, scratch } = self;
-        let Scratch { rows, block, wide, attend } = scratch;
+        let Scratch { rows, block, wide, means, attend } = scratch;
         let width = layer.norm1.weight.len();
         let count = x.len() / width;
         let head_width = width / layer.heads;
@@ -216,14 +184,12 @@ impl SimdOp for Attended<'_> {
             head.attend(isa, (&queries[at..], 2 * width, count), scale, attend, &mut block[at..], width);
         }
         quantised(isa, block, width, rows);
-        layer.out.rows(isa, rows, true, x);
+        layer.out.rows(isa, block, rows, means, true, x);
         normed(isa, &layer.norm2, x, block, rows);
         wide.resize(count * layer.fc1.outputs(), 0.0);
-        layer.fc1.weights.rows(
+        layer.fc1.mapped(
             isa,
             rows,
-            Some(&layer.fc1.bias),
-            false,
             wide,
             #[inline(always)]
             |x| gelu(isa, x),

@@ -4,6 +4,7 @@
 //! bytes with a scale and a zero point for each row as they come ([`rows`]); the sums of their products are exact ([`dot`]), and what
 //! lies between products (norms, softmax, GELU, residuals) stays in f32. Knows nothing of checkpoints.
 
+mod affine;
 mod attention;
 mod decoder;
 mod dot;
@@ -16,8 +17,9 @@ mod rows;
 mod tests;
 mod tokens;
 
+pub(crate) use affine::{Affine, Mended};
 pub(crate) use decoder::{Decoder, FEW_TOKENS, Tokens};
-pub(crate) use layer::{Affine, Buffers, Layer, Norm};
+pub(crate) use layer::{Buffers, Layer, Norm};
 pub(crate) use linear::{linear, multiply_bytes};
 pub(crate) use packed::{Bytes, Packed, Planes};
 pub(crate) use patches::{Tile, embed};

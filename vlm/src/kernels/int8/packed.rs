@@ -217,13 +217,13 @@ impl Packed {
     /// All rows times all panels: `map` is applied to each vector, and `out` gets rows of [`Packed::outputs`] values. With `add` they
     /// are added to what is there.
     ///
-    /// `bias` has a value for every output, and zeros up to whole panels.
+    /// `start` is what products are added to: a value for each output, the same for all rows, or such a row for every [`ROWS`] rows.
     #[inline(always)]
     pub(super) fn rows<I: Isa>(
         &self,
         isa: I,
         a: &Rows,
-        bias: Option<&[f32]>,
+        start: Option<&[f32]>,
         add: bool,
         out: &mut [f32],
         map: impl Fn(I::F32) -> I::F32,
@@ -234,9 +234,12 @@ impl Packed {
         let mut sums = NO_SUMS;
         for number in 0..self.panels() {
             let panel = self.panel(number);
-            let bias = bias.map(|bias| bias[panel.first..][..panel.scale.len()].as_ptr());
             for first in (0..count).step_by(ROWS) {
                 let rows = first..(first + ROWS).min(count);
+                let start = start.map(|start| {
+                    let row = if start.len() == outputs { 0 } else { first / ROWS };
+                    start[row * outputs + panel.first..][..panel.outputs].as_ptr()
+                });
                 panel.multiply(a, rows.clone(), &mut sums);
                 for (row, sums) in rows.zip(&sums) {
                     let to = out[row * outputs + panel.first..][..panel.outputs].as_mut_ptr();
@@ -245,11 +248,13 @@ impl Packed {
                         f.len(),
                         #[inline(always)]
                         |at, n| {
-                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many at `to`; there is a
-                            // bias for each up to the whole panel.
+                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many at `to` and `start`.
                             unsafe {
-                                let bias = bias.map_or(f.zero(), |bias| f.load_ptr(bias.add(at)));
-                                let y = map(panel.value(isa, a, row, sums, at, bias));
+                                let start = match start {
+                                    Some(start) => load(isa, start.add(at), n),
+                                    None => f.zero(),
+                                };
+                                let y = map(panel.value(isa, a, row, sums, at, start));
                                 let to = to.add(at);
                                 store(isa, if add { f.add(y, load(isa, to, n)) } else { y }, to, n);
                             }
@@ -344,11 +349,4 @@ impl Planes {
             Self::Two => PANEL / 2,
         }
     }
-}
-
-/// A bias with zeros up to whole panels of either kind.
-pub(super) fn padded(bias: &[f32]) -> Vec<f32> {
-    let mut bias = bias.to_vec();
-    bias.resize(bias.len().next_multiple_of(PANEL), 0.0);
-    bias
 }

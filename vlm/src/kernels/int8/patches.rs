@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
-use super::layer::{Affine, block};
+use super::affine::Affine;
+use super::layer::block;
 use super::rows::Rows;
 
 /// Bytes of a pixel.

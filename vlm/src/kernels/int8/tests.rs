@@ -5,8 +5,10 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use rten_simd::{Isa, SimdOp};
 
+use super::affine::Means;
 use super::attention::{Head, Scratch};
-use super::{Affine, Buffers, Layer, Norm, Packed, Planes, linear};
+use super::rows::Rows;
+use super::{Affine, Buffers, Layer, Mended, Norm, Packed, Planes, linear};
 use crate::kernels::plain;
 use crate::kernels::testing::{assert_close, double, random, with};
 
@@ -182,6 +184,47 @@ fn attention_to_what_is_no_number_is_none() {
     assert_eq!(nan, [3, 8, 9, 10, 11, 12, 13, 14, 15]);
 }
 
+fn mended(weight: &Tensor, bias: &Tensor) -> Mended {
+    let packed = pack(weight, Planes::One);
+    let rest = pack(&(weight - rounded(&packed)).unwrap(), Planes::One);
+    Mended::new(Affine::new(Arc::new(packed), &numbers(bias)), Arc::new(rest))
+}
+
+/// The products of some rows.
+struct Multiply<'a>(&'a Mended, &'a [f32], &'a Rows, &'a mut [f32]);
+
+impl SimdOp for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        self.0.rows(isa, self.1, self.2, &mut Means::default(), false, self.3);
+    }
+}
+
+#[test]
+fn what_rounded_weights_move_all_rows_by_is_mended() {
+    let (weight, bias) = (random((33, 50), 1), random(33, 2));
+    let mended = mended(&weight, &bias);
+    // Rows of zeros and ones, of which nothing is rounded but weights: six alike, which have one mean, and another.
+    let row = |seed| numbers(&random(50, seed)).iter().map(|x| f32::from(*x > 0.0)).collect::<Vec<_>>();
+    let (alike, other) = (row(3), row(4));
+    let x = Tensor::from_vec([vec![alike; 6], vec![other; 1]].concat().concat(), (7, 50), &Device::Cpu).unwrap();
+    let mut rows = Rows::default();
+    let of = rows.set_twice(&numbers(&x), 50, &[true; 7]);
+    assert_eq!(of.len(), 7);
+    let mut out = vec![0f32; 7 * 33];
+    Multiply(&mended, &numbers(&x), &rows, &mut out).dispatch();
+    let out = Tensor::from_vec(out, (7, 33), &Device::Cpu).unwrap();
+    let off = |weight: &Tensor| {
+        let exact = plain::linear(&double(&x), &double(weight), Some(&double(&bias))).unwrap();
+        distance(&out, &exact)
+    };
+    assert!(off(&weight) < 1e-4, "{}", off(&weight));
+    let rounded = rounded(&pack(&weight, Planes::One));
+    assert!(off(&rounded) > 1e-3, "{}: there was something to mend", off(&rounded));
+}
+
 const WIDTH: usize = 24;
 const WIDE: usize = 40;
 const HEADS: usize = 3;
@@ -214,23 +257,21 @@ fn a_layer_is_near_its_twin() {
     let all = matrices();
     let norms = [random(WIDTH, 30), random(WIDTH, 31), random(WIDTH, 32), random(WIDTH, 33)];
     let norm = |n: usize| Norm { weight: numbers(&norms[n]), bias: numbers(&norms[n + 1]), eps: 1e-6 };
-    let affine = |parts: &[usize], planes| {
+    let affine = |parts: &[usize]| {
         let weights: Vec<_> = parts.iter().map(|n| numbers(&all[*n].0)).collect();
         let bias: Vec<f32> = parts.iter().flat_map(|n| numbers(&all[*n].1)).collect();
         let inputs = all[parts[0]].0.dim(1).unwrap();
-        Affine::new(
-            Arc::new(Packed::quantise(&weights.iter().map(Vec::as_slice).collect::<Vec<_>>(), inputs, planes)),
-            &bias,
-        )
+        let weights = weights.iter().map(Vec::as_slice).collect::<Vec<_>>();
+        Affine::new(Arc::new(Packed::quantise(&weights, inputs, Planes::One)), &bias)
     };
     let layer = Layer {
         norm1: norm(0),
-        queries_keys: affine(&[0, 1], Planes::One),
-        values: affine(&[2], Planes::Two),
-        out: affine(&[3], Planes::Two),
+        queries_keys: affine(&[0, 1]),
+        values: mended(&all[2].0, &all[2].1),
+        out: mended(&all[3].0, &all[3].1),
         norm2: norm(2),
-        fc1: affine(&[4], Planes::One),
-        fc2: affine(&[5], Planes::One),
+        fc1: affine(&[4]),
+        fc2: affine(&[5]),
         heads: HEADS,
     };
     let mut buffers = Buffers::default();
