@@ -7,12 +7,15 @@
 
 #![allow(unsafe_code, reason = "parallel tasks write disjoint outputs through one pointer")]
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::dot::ROWS;
+use super::dot::{ROWS, Sums};
 use super::layer::block;
 use super::packed::{NO_SUMS, Packed};
 use super::rows::Rows;
@@ -21,6 +24,13 @@ use crate::kernels::team;
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
 const SERIAL_BYTES: usize = 64 * 1024;
+/// Tasks for each thread that large matrices are cut into: the longer one reads on, the better.
+const TASKS: usize = 32;
+
+thread_local! {
+    /// Left behind by one task for the next.
+    static SUMS: RefCell<Sums> = const { RefCell::new(NO_SUMS) };
+}
 
 /// `x` (`[t, inputs]`, f32, on the CPU) times the matrix: `[t, outputs]`. Rows that are `once`, by their number, have one byte a value,
 /// and all others two.
@@ -60,11 +70,16 @@ pub(super) fn add_product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &P
 
 fn multiply(rows: &Rows, of: &[usize], weights: &Packed, add: bool, out: Shared) {
     let panels = weights.panels();
-    let work = |first: usize, last: usize| Panels { rows, of, weights, first, last, add, out }.dispatch();
+    let work = |panels: Range<usize>| {
+        SUMS.with_borrow_mut(|sums| Panels { rows, of, weights, numbers: panels, add, out, sums }.dispatch());
+    };
     if weights.bytes() <= SERIAL_BYTES {
-        work(0, panels);
+        work(0..panels);
     } else {
-        team::for_each(panels, |panel| work(panel, panel + 1));
+        let together = (panels / (TASKS * rayon::current_num_threads())).max(1);
+        team::for_each(panels.div_ceil(together), |task| {
+            work(task * together..((task + 1) * together).min(panels));
+        });
     }
 }
 
@@ -100,11 +115,11 @@ struct Panels<'a> {
     /// The row of the product that each belongs to.
     of: &'a [usize],
     weights: &'a Packed,
-    first: usize,
-    last: usize,
+    numbers: Range<usize>,
     /// Whether results are added to what is in `out`.
     add: bool,
     out: Shared,
+    sums: &'a mut Sums,
 }
 
 impl SimdOp for Panels<'_> {
@@ -113,10 +128,10 @@ impl SimdOp for Panels<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let f = isa.f32();
-        let Self { rows, of, weights, add, out, .. } = self;
-        let mut sums = NO_SUMS;
-        for number in self.first..self.last {
+        let Self { rows, of, weights, numbers, add, out, sums } = self;
+        for number in numbers {
             let panel = weights.panel(number);
+            panel.prefetch(isa);
             let mut first = 0;
             while first < of.len() {
                 let mut tile = first..(first + ROWS).min(of.len());
@@ -124,7 +139,7 @@ impl SimdOp for Panels<'_> {
                 if tile.end < of.len() && of[tile.end] == of[tile.end - 1] {
                     tile.end -= 1;
                 }
-                panel.multiply(rows, tile.clone(), &mut sums);
+                panel.multiply(rows, tile.clone(), sums);
                 let mut twins = 0;
                 for row in of[tile.clone()].chunk_by(|a, b| a == b) {
                     let (twin, sums) = (first + twins, &sums[twins..]);

@@ -283,6 +283,16 @@ pub(super) struct Panel<'a> {
 }
 
 impl Panel<'_> {
+    /// Asks memory for what [`Panel::value`] will need, which is read long after weights were asked for.
+    #[inline(always)]
+    pub(super) fn prefetch<I: Isa>(&self, isa: I) {
+        let f = isa.f32();
+        for at in (0..self.scale.len()).step_by(f.len()) {
+            f.prefetch(self.scale[at..].as_ptr());
+            f.prefetch(self.weights[at..].as_ptr());
+        }
+    }
+
     /// The sums of a few rows of `a`, at most [`ROWS`], from which [`Panel::value`] makes values.
     #[inline(always)]
     pub(super) fn multiply(&self, a: &Rows, rows: Range<usize>, sums: &mut Sums) {
