@@ -91,11 +91,6 @@ impl Matrices {
         Ok(Self::F32(float::Packed::new(&tensors)?, outputs))
     }
 
-    /// What these are in bytes, if they are.
-    pub(crate) fn bytewise(&self) -> Option<&Arc<int8::Packed>> {
-        if let Self::Int8(packed, _) = self { Some(packed) } else { None }
-    }
-
     /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
     pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         let ids_of_rows = || ids.iter().map(|id| *id as usize);
@@ -116,16 +111,15 @@ impl Matrices {
         }
     }
 
-    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each. In int8, rows that are `coarse`, by their number, may be rounded to a
-    /// byte a value.
-    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor, coarse: &[bool]) -> candle_core::Result<[Tensor; N]> {
+    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each.
+    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor) -> candle_core::Result<[Tensor; N]> {
         let (product, outputs) = match self {
             Self::Tensors(all) => {
                 let products = all.iter().map(|weight| plain::linear(x, weight, None));
                 return these(products.collect::<candle_core::Result<Vec<_>>>()?);
             }
             Self::F32(packed, outputs) => (packed.multiply(x, None)?, outputs),
-            Self::Int8(packed, outputs) => (int8::linear(x, coarse, packed)?, outputs),
+            Self::Int8(packed, outputs) => (int8::linear(x, &[], packed)?, outputs),
         };
         let mut first = 0;
         let mut part = |outputs: &usize| {
@@ -140,7 +134,7 @@ impl Matrices {
         if let Self::F32(packed, _) = self {
             return packed.multiply(x, Some(bias));
         }
-        let [y] = self.multiply(x, &[])?;
+        let [y] = self.multiply(x)?;
         y.broadcast_add(bias)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Tensor names and order of operations are those of `LlamaModel` in transformers. Knows no pictures, prompts or turns.
 
-use std::sync::Arc;
+mod layer;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -11,17 +13,17 @@ use crate::checkpoint::Rows;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernels::int8::{self, Planes};
-use crate::kernels::{add, attention, rms_norm, rotary, silu_mul};
+use crate::kernels::rms_norm;
 use crate::kv_cache::KvCache;
-use crate::matrix::Matrices;
+use crate::matrix::{Matrices, Precision};
 use crate::weights::Weights;
+
+use layer::{Layer, Pass};
 
 /// The decoder with its embeddings and its head.
 pub(crate) struct Text {
     embed_tokens: Embeddings,
-    layers: Vec<Layer>,
-    /// The same layers in bytes, for few tokens; empty in any other precision.
-    few: Vec<int8::Decoder>,
+    layers: Layers,
     norm: Tensor,
     lm_head: Arc<Matrices>,
     eps: f64,
@@ -30,6 +32,12 @@ pub(crate) struct Text {
     inverse_frequencies: Vec<f32>,
     device: Device,
     dtype: DType,
+}
+
+enum Layers {
+    Wide(Vec<Layer>),
+    /// With what the last pass left behind for the next, whichever cache it is of.
+    Int8(Vec<int8::Decoder>, Mutex<Box<int8::Room>>),
 }
 
 /// A row of numbers for each token.
@@ -46,27 +54,6 @@ struct Shape {
     kv_heads: usize,
     head_dim: usize,
     context: usize,
-}
-
-/// What a layer is told of the rows that it evaluates.
-struct Pass<'a> {
-    /// Those that stand for pictures, by their number.
-    pictures: &'a [bool],
-    /// How many of the last are wanted.
-    rows: usize,
-    cos: &'a Tensor,
-    sin: &'a Tensor,
-}
-
-struct Layer {
-    input_layernorm: Tensor,
-    /// `q_proj`, `k_proj` and `v_proj`.
-    qkv: Matrices,
-    o_proj: Matrices,
-    post_attention_layernorm: Tensor,
-    /// `gate_proj` and `up_proj`.
-    gate_up: Matrices,
-    down_proj: Matrices,
 }
 
 impl Text {
@@ -98,15 +85,15 @@ impl Text {
         };
         let half = shape.head_dim / 2;
         let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
-        let layers = (0..t.num_hidden_layers)
-            .map(|n| Layer::load(weights, &format!("{model}.layers.{n}"), config))
-            .collect::<Result<Vec<_>>>()?;
+        let names = (0..t.num_hidden_layers).map(|n| format!("{model}.layers.{n}"));
+        let layers = if weights.precision == Precision::Int8 {
+            let layers = names.map(|name| layer::in_bytes(weights, &name, config)).collect::<Result<_>>()?;
+            Layers::Int8(layers, Mutex::default())
+        } else {
+            Layers::Wide(names.map(|name| Layer::load(weights, &name, config)).collect::<Result<_>>()?)
+        };
         Ok(Self {
             embed_tokens,
-            few: layers
-                .iter()
-                .map_while(|layer| layer.of_few(shape, t.rms_norm_eps).transpose())
-                .collect::<Result<_>>()?,
             layers,
             norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
             lm_head,
@@ -125,9 +112,11 @@ impl Text {
 
     /// Bytes of the matrices that are read for every pass, the head included.
     pub fn bytes(&self) -> usize {
-        let layer =
-            |l: &Layer| [&l.qkv, &l.o_proj, &l.gate_up, &l.down_proj].map(Matrices::bytes).iter().sum::<usize>();
-        self.layers.iter().map(layer).sum::<usize>() + self.lm_head.bytes()
+        let layers = match &self.layers {
+            Layers::Wide(layers) => layers.iter().map(Layer::bytes).sum::<usize>(),
+            Layers::Int8(layers, _) => layers.iter().map(int8::Decoder::bytes).sum(),
+        };
+        layers + self.lm_head.bytes()
     }
 
     /// An empty cache of this model's shape.
@@ -136,7 +125,11 @@ impl Text {
     /// [`Error::Backend`] when memory runs out.
     pub fn new_cache(&self) -> Result<KvCache> {
         let s = self.shape;
-        KvCache::new(self.layers.len(), s.kv_heads, s.head_dim, s.context, self.dtype, &self.device)
+        let layers = match &self.layers {
+            Layers::Wide(layers) => layers.len(),
+            Layers::Int8(layers, _) => layers.len(),
+        };
+        KvCache::new(layers, s.kv_heads, s.head_dim, s.context, self.dtype, &self.device)
     }
 
     /// The embeddings of `ids`, `[ids, width]`.
@@ -164,52 +157,44 @@ impl Text {
         cache: &mut KvCache,
         cancel: &Cancel,
     ) -> Result<Tensor> {
-        let t = x.dim(0)?;
-        cache.reserve(t)?;
-        if t <= int8::FEW_TOKENS && !self.few.is_empty() {
-            return self.forward_few(x, pictures, rows, cache, cancel);
-        }
-        let table = |values: Vec<f32>| {
-            let shape = (t, self.inverse_frequencies.len());
-            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
-        };
-        let [cos, sin] = self.rotation(cache.len(), t).map(table);
-        let (cos, sin) = (cos?, sin?);
-        let mut x = x.clone();
-        for (number, layer) in self.layers.iter().enumerate() {
-            if cancel.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            // Of the last layer nothing is needed but these rows, and everybody's keys and values.
-            let rows = if number + 1 == self.layers.len() { rows } else { t };
-            let pass = Pass { pictures, rows, cos: &cos, sin: &sin };
-            x = layer.forward(&x, &pass, number, cache, self.shape, self.eps)?;
-        }
-        cache.advance(t);
-        Ok(x)
-    }
-
-    /// The same of few tokens in bytes.
-    fn forward_few(
-        &self,
-        x: &Tensor,
-        pictures: &[bool],
-        rows: usize,
-        cache: &mut KvCache,
-        cancel: &Cancel,
-    ) -> Result<Tensor> {
         let (t, width) = x.dims2()?;
-        let [cos, sin] = self.rotation(cache.len(), t);
-        let mut tokens = int8::Tokens::new(cache.len(), (&cos, &sin), pictures);
-        let mut x = x.flatten_all()?.to_vec1::<f32>()?;
-        for (number, layer) in self.few.iter().enumerate() {
-            if cancel.is_cancelled() {
-                return Err(Error::Cancelled);
+        cache.reserve(t)?;
+        let angles = self.rotation(cache.len(), t);
+        // Of the last layer nothing is needed but these rows, and everybody's keys and values.
+        let wanted = |number: usize, layers: usize| if number + 1 == layers { rows } else { t };
+        let hidden = match &self.layers {
+            Layers::Wide(layers) => {
+                let table = |values: Vec<f32>| {
+                    let shape = (t, self.inverse_frequencies.len());
+                    Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
+                };
+                let [cos, sin] = angles.map(table);
+                let (cos, sin) = (cos?, sin?);
+                let mut x = x.clone();
+                for (number, layer) in layers.iter().enumerate() {
+                    cancel.check()?;
+                    let pass = Pass { rows: wanted(number, layers.len()), number, cos: &cos, sin: &sin };
+                    x = layer.forward(&x, &pass, cache, self.shape, self.eps)?;
+                }
+                x
             }
-            cache.with_rows(number, |keys, values| layer.forward(&mut x, &mut tokens, keys, values))?;
-        }
+            Layers::Int8(layers, room) => {
+                // Taken, not held: a thread that waits for another's part of a layer may begin a pass of another session.
+                let mut own = std::mem::take(&mut *room.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut x = x.flatten_all()?.to_vec1::<f32>()?;
+                let [cos, sin] = &angles;
+                let mut tokens = int8::Tokens { past: cache.len(), angles: (cos, sin), once: pictures, wanted: t };
+                for (number, layer) in layers.iter().enumerate() {
+                    cancel.check()?;
+                    tokens.wanted = wanted(number, layers.len());
+                    cache.with_rows(number, |keys, values| layer.forward(&mut x, tokens, keys, values, &mut own))?;
+                }
+                *room.lock().unwrap_or_else(PoisonError::into_inner) = own;
+                Tensor::from_vec(x, (rows, width), &self.device)?
+            }
+        };
         cache.advance(t);
-        Ok(Tensor::from_vec(x.split_off((t - rows) * width), (rows, width), &self.device)?)
+        Ok(hidden)
     }
 
     /// The logits of each row of `hidden`, `[rows, vocabulary]`, in f32.
@@ -217,7 +202,7 @@ impl Text {
     /// # Errors
     /// [`Error::Backend`].
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let [logits] = self.lm_head.multiply(&rms_norm(hidden, &self.norm, self.eps)?, &[])?;
+        let [logits] = self.lm_head.multiply(&rms_norm(hidden, &self.norm, self.eps)?)?;
         Ok(logits.to_dtype(DType::F32)?)
     }
 
@@ -225,78 +210,5 @@ impl Text {
     fn rotation(&self, first: usize, t: usize) -> [Vec<f32>; 2] {
         let angles = || (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
         [angles().map(f32::cos).collect(), angles().map(f32::sin).collect()]
-    }
-}
-
-impl Layer {
-    fn load(weights: &Weights<'_>, name: &str, config: &Config) -> Result<Self> {
-        let t = &config.text;
-        let width = t.hidden_size;
-        let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
-        let matrices = |parts: &[(&str, usize)], inputs, planes| {
-            let names: Vec<_> = parts.iter().map(|(part, n)| (format!("{name}.{part}.weight"), *n)).collect();
-            let names: Vec<_> = names.iter().map(|(name, n)| (name.as_str(), *n)).collect();
-            Matrices::load(weights, &names, inputs, planes)
-        };
-        let norm = |part: &str| weights.checkpoint.tensor(&format!("{name}.{part}.weight"), &[width]);
-        let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", keys), ("self_attn.v_proj", keys)];
-        Ok(Self {
-            input_layernorm: norm("input_layernorm")?,
-            // Finer than the rest, and small.
-            qkv: matrices(&qkv, width, Planes::Two)?,
-            o_proj: matrices(&[("self_attn.o_proj", width)], queries, Planes::One)?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_up: matrices(
-                &[("mlp.gate_proj", t.intermediate_size), ("mlp.up_proj", t.intermediate_size)],
-                width,
-                Planes::One,
-            )?,
-            down_proj: matrices(&[("mlp.down_proj", width)], t.intermediate_size, Planes::One)?,
-        })
-    }
-
-    /// The layer for few tokens, if its weights are bytes.
-    fn of_few(&self, shape: Shape, eps: f64) -> Result<Option<int8::Decoder>> {
-        let matrices = [&self.qkv, &self.o_proj, &self.gate_up, &self.down_proj];
-        let [Some(qkv), Some(out), Some(gate_up), Some(down)] = matrices.map(Matrices::bytewise) else {
-            return Ok(None);
-        };
-        Ok(Some(int8::Decoder {
-            norm1: self.input_layernorm.to_vec1()?,
-            qkv: Arc::clone(qkv),
-            out: Arc::clone(out),
-            norm2: self.post_attention_layernorm.to_vec1()?,
-            gate_up: Arc::clone(gate_up),
-            down: Arc::clone(down),
-            heads: (shape.heads, shape.kv_heads),
-            eps: eps as f32,
-        }))
-    }
-
-    fn forward(
-        &self,
-        x: &Tensor,
-        pass: &Pass<'_>,
-        number: usize,
-        cache: &mut KvCache,
-        shape: Shape,
-        eps: f64,
-    ) -> Result<Tensor> {
-        let Shape { heads, kv_heads, head_dim, .. } = shape;
-        let Pass { pictures, rows, cos, sin } = *pass;
-        let t = x.dim(0)?;
-        // Of these, nothing is rounded further: scores decide what is read at all.
-        let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?, &[])?;
-        let turned = |x: &Tensor, heads: usize| rotary(&x.reshape((t, heads, head_dim))?, cos, sin);
-        let q = turned(&q, heads)?.transpose(0, 1)?;
-        let k = turned(&k, kv_heads)?.reshape((t, kv_heads * head_dim))?;
-        let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
-        let (x, q, pictures) = (x.narrow(0, t - rows, rows)?, q.narrow(1, t - rows, rows)?, &pictures[t - rows..]);
-        let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
-        let [y] = self.o_proj.multiply(&y, pictures)?;
-        let x = add(&x, &y)?;
-        let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?, pictures)?;
-        let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?, pictures)?;
-        Ok(add(&x, &y)?)
     }
 }

@@ -181,7 +181,7 @@ impl Vision {
             }
         };
         let x = self.post_layernorm.forward(&x)?;
-        let [x] = self.projection.multiply(&self.pixel_shuffle(&x)?, &[])?;
+        let [x] = self.projection.multiply(&self.pixel_shuffle(&x)?)?;
         Ok(x)
     }
 

@@ -14,7 +14,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use super::attention_few::{FEW_ROWS, Few};
-use super::simd::{Shared, exp, lanes, written};
+use super::simd::{Shared, exp, lanes, rewritten};
 use super::team;
 use super::tile::{Singles, rows};
 
@@ -47,18 +47,27 @@ impl CustomOp3 for Attention {
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (Heads::new(q, l1)?, Heads::new(k, l2)?, Heads::new(v, l3)?);
         let shape = Shape::from((q.rows, q.count * q.d));
+        let mut out = Vec::new();
+        self.attend(q, k, v, &mut out);
+        Ok((CpuStorage::F32(out), shape))
+    }
+}
+
+impl Attention {
+    /// Attends into `out`, rows of all heads side by side, in the place of what it holds. Keys and values have equal shapes, and their
+    /// heads divide the queries'.
+    pub(super) fn attend(&self, q: Heads<'_>, k: Heads<'_>, v: Heads<'_>, out: &mut Vec<f32>) {
         // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
-        let out = unsafe {
-            written(shape.elem_count(), |out| {
+        unsafe {
+            rewritten(out, q.rows * q.count * q.d, |out| {
                 let out = Shared(out.as_mut_ptr().cast());
                 if q.rows <= FEW_ROWS {
                     Few::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
                 } else {
                     Job::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
                 }
-            })
-        };
-        Ok((CpuStorage::F32(out), shape))
+            });
+        }
     }
 }
 

@@ -30,22 +30,30 @@ impl CustomOp3 for Rotary {
         let (x, cos, sin) = (values(x, layout)?, values(cos, l2)?, values(sin, l3)?);
         let (_, heads, d) = layout.shape().dims3()?;
         let mut out = Vec::new();
-        turn(x, (cos, sin), heads, d / 2, &mut out);
+        turn((x, heads * d), (cos, sin), heads, d / 2, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
 
-/// Turns rows of `heads` heads of `2 * half` values each, into `out` in the place of what it holds.
-pub(super) fn turn(x: &[f32], (cos, sin): (&[f32], &[f32]), heads: usize, half: usize, out: &mut Vec<f32>) {
+/// Turns rows of `heads` heads of `2 * half` values each, `stride` from one to the next, into `out` in the place of what it
+/// holds. There are as many rows as angles.
+pub(super) fn turn(
+    (x, stride): (&[f32], usize),
+    (cos, sin): (&[f32], &[f32]),
+    heads: usize,
+    half: usize,
+    out: &mut Vec<f32>,
+) {
     let width = heads * 2 * half;
+    let positions = cos.len() / half;
     // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
     unsafe {
-        rewritten(out, x.len(), |out| {
+        rewritten(out, positions * width, |out| {
             for_rows(out, width, |row, out| {
                 let rows = row..row + out.len() / width;
-                let x = &x[rows.start * width..rows.end * width];
+                let x = &x[rows.start * stride..(rows.end - 1) * stride + width];
                 let angles = rows.start * half..rows.end * half;
-                Positions { x, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch();
+                Positions { x, stride, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch();
             });
         });
     }
@@ -54,6 +62,8 @@ pub(super) fn turn(x: &[f32], (cos, sin): (&[f32], &[f32]), heads: usize, half: 
 /// All heads of some positions.
 struct Positions<'a> {
     x: &'a [f32],
+    /// Values from one position to the next.
+    stride: usize,
     cos: &'a [f32],
     sin: &'a [f32],
     heads: usize,
@@ -69,7 +79,7 @@ impl SimdOp for Positions<'_> {
         let f = isa.f32();
         let (half, width) = (self.half, self.heads * self.half * 2);
         let positions = self.out.len() / width;
-        assert!(self.x.len() == positions * width && self.out.len() == positions * width);
+        assert!(self.out.len() == positions * width && self.x.len() >= (positions - 1) * self.stride + width);
         assert!(self.cos.len() == positions * half && self.sin.len() == positions * half);
         let (x, cos, sin) = (self.x.as_ptr(), self.cos.as_ptr(), self.sin.as_ptr());
         let out = self.out.as_mut_ptr().cast::<f32>();
@@ -84,10 +94,12 @@ impl SimdOp for Positions<'_> {
                         let cos = load(isa, cos.add(position * half + at), n);
                         let sin = load(isa, sin.add(position * half + at), n);
                         for head in 0..self.heads {
-                            let first = position * width + head * 2 * half + at;
-                            let (x1, x2) = (load(isa, x.add(first), n), load(isa, x.add(first + half), n));
-                            store(isa, f.mul_sub_from(x2, sin, f.mul(x1, cos)), out.add(first), n);
-                            store(isa, f.mul_add(x1, sin, f.mul(x2, cos)), out.add(first + half), n);
+                            let first = head * 2 * half + at;
+                            let x = x.add(position * self.stride + first);
+                            let (x1, x2) = (load(isa, x, n), load(isa, x.add(half), n));
+                            let out = out.add(position * width + first);
+                            store(isa, f.mul_sub_from(x2, sin, f.mul(x1, cos)), out, n);
+                            store(isa, f.mul_add(x1, sin, f.mul(x2, cos)), out.add(half), n);
                         }
                     }
                 },

@@ -18,7 +18,7 @@ mod tests;
 mod tokens;
 
 pub(crate) use affine::{Affine, Mended};
-pub(crate) use decoder::{Decoder, FEW_TOKENS, Tokens};
+pub(crate) use decoder::{Decoder, Room, Tokens};
 pub(crate) use layer::{Buffers, Layer, Norm};
 pub(crate) use linear::{linear, multiply_bytes};
 pub(crate) use packed::{Bytes, Packed, Planes};
