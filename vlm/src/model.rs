@@ -65,14 +65,18 @@ impl Model {
         let preprocessor =
             PreprocessorConfig::parse(&files.read(preprocessor)?, &files.path(preprocessor), &config.vision)?;
         let (image_id, vocabulary) = (config.image_token_id, config.text.vocab_size);
-        let prompter = Prompter::load(files, image_id, vocabulary, config.tokens_per_tile())?;
         let checkpoint = Checkpoint::open(files, dtype, &device)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.map_or(0, NonZeroUsize::get))
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        let weights = pool.install(|| Weights::new(&checkpoint, files, precision, keep_in.as_deref()));
+        // The tokenizer is read by one thread, and takes as long as weights that are kept in bytes.
+        let (prompter, weights) = pool.join(
+            || Prompter::load(files, image_id, vocabulary, config.tokens_per_tile()),
+            || Weights::new(&checkpoint, files, precision, keep_in.as_deref()),
+        );
+        let prompter = prompter?;
         // On the pool, because weights that become bytes do so on all of its threads.
         let (vision, text) = place.compute(&pool, || {
             let vision = Vision::load(&weights, &config, &preprocessor, dtype, &device)?;
