@@ -1,13 +1,13 @@
 //! Picture files to upright RGB pixels, whatever their size, depth or transparency claims. Knows no source.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Seek};
 use std::path::{Path, PathBuf};
 
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 /// The largest picture that is read, in pixels: more than any camera's, and few enough to decode in a second or two.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -62,12 +62,41 @@ impl fmt::Display for PictureError {
 impl std::error::Error for PictureError {}
 
 /// Reads a picture file: upright by its EXIF orientation, transparency over white, 16 bits and grey brought to RGB of 8
-/// bits. Of an animation, the first picture.
+/// bits. Of an animation, the first picture. Of a JPEG that was cut short, as far as it goes, as viewers show it, with a warning.
 ///
 /// # Errors
 /// When it is missing, unreadable, no picture, larger than [`MAX_PIXELS`], or damaged.
 pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
-    decode(path, open(path)?)
+    let reader = open(path)?;
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+    let picture = decode(path, reader)?;
+    if is_jpeg && fs::read(path).is_ok_and(|content| !is_whole_jpeg(&content)) {
+        tracing::warn!(
+            "{} ends too early, so a part of the picture is missing. Use another copy if it matters.",
+            path.display()
+        );
+    }
+    Ok(picture)
+}
+
+/// Whether a JPEG's picture has its end: a walk along its markers (ITU T.81, B.1.1), past what segments hold, such as a small
+/// picture with an end of its own.
+fn is_whole_jpeg(content: &[u8]) -> bool {
+    let mut rest = content.get(2..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [0xff, 0xd9, ..] => return true,
+            // A byte of the picture's waves, a marker without a segment, and what fills space before a marker.
+            [0xff, 0x00 | 0x01 | 0xd0..=0xd7, rest @ ..] => rest,
+            [0xff, 0xff, ..] => &rest[1..],
+            [0xff, _, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                rest.get(2 + length..).unwrap_or_default()
+            }
+            [0xff, ..] | [] => return false,
+            waves => &waves[waves.iter().position(|byte| *byte == 0xff).unwrap_or(waves.len())..],
+        }
+    }
 }
 
 /// Reads a picture that is in memory, as [`read_picture`] reads a file. `name` is what messages call it.
@@ -144,8 +173,6 @@ fn over_white(image: &DynamicImage) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use image::codecs::jpeg::JpegEncoder;
     use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Rgb, Rgba};
     use tempfile::TempDir;
@@ -269,6 +296,25 @@ mod tests {
             assert!(matches!(error, PictureError::Broken(..)), "{name}: {error:?}");
             assert!(error.to_string().contains("damaged"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_jpeg_is_whole_only_with_its_own_end() {
+        let dir = folder();
+        let path = dir.path().join("a.jpg");
+        RgbImage::from_fn(200, 100, |x, y| Rgb([x as u8, y as u8, (x * y) as u8])).save(&path).expect("written");
+        let whole = fs::read(&path).expect("read");
+        assert!(is_whole_jpeg(&whole));
+        assert!(is_whole_jpeg(&[&whole[..], b"what cameras append"].concat()));
+        // A small picture, with its end, in a segment of the large one, which is cut.
+        let small = [&whole[..2], &[0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9], &whole[2..]].concat();
+        assert!(is_whole_jpeg(&small));
+        for length in 0..whole.len() - 1 {
+            assert!(!is_whole_jpeg(&whole[..length]), "{length} of {} bytes", whole.len());
+        }
+        assert!(!is_whole_jpeg(&small[..small.len() - 2]));
+        fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+        assert_eq!(read_picture(&path).expect("as far as it goes").dimensions(), (200, 100));
     }
 
     /// How far a decoded value may be off Pillow's: both round what a JPEG's waves come to.
