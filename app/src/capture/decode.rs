@@ -19,6 +19,9 @@ const MAX_SIDE: u32 = 65_535;
 /// something to work with.
 const MAX_BYTES: u64 = MAX_PIXELS * 8 + (64 << 20);
 
+/// What is wrong with a file that was cut.
+const TOO_SHORT: &str = "it ends too early";
+
 /// Why a picture can't be read. Displays as a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PictureError {
@@ -62,7 +65,7 @@ impl fmt::Display for PictureError {
 impl std::error::Error for PictureError {}
 
 /// Reads a picture file: upright by its EXIF orientation, transparency over white, 16 bits and grey brought to RGB of 8
-/// bits. Of an animation, the first picture. Of a JPEG that was cut short, as far as it goes, as viewers show it, with a warning.
+/// bits. Of an animation, the first picture.
 ///
 /// # Errors
 /// When it is missing, unreadable, no picture, larger than [`MAX_PIXELS`], or damaged.
@@ -71,10 +74,8 @@ pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
     let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     let picture = decode(path, reader)?;
     if is_jpeg && fs::read(path).is_ok_and(|content| !is_whole_jpeg(&content)) {
-        tracing::warn!(
-            "{} ends too early, so a part of the picture is missing. Use another copy if it matters.",
-            path.display()
-        );
+        // Decoders make grey of what is missing.
+        return Err(PictureError::Broken(path.to_owned(), TOO_SHORT.to_owned()));
     }
     Ok(picture)
 }
@@ -154,7 +155,7 @@ fn of_decoder(path: &Path, error: ImageError) -> PictureError {
             _ => PictureError::Broken(path, error.to_string()),
         },
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            PictureError::Broken(path, "it ends too early".to_owned())
+            PictureError::Broken(path, TOO_SHORT.to_owned())
         }
         error => PictureError::Broken(path, error.to_string()),
     }
@@ -314,7 +315,7 @@ mod tests {
         }
         assert!(!is_whole_jpeg(&small[..small.len() - 2]));
         fs::write(&path, &whole[..whole.len() / 2]).expect("written");
-        assert_eq!(read_picture(&path).expect("as far as it goes").dimensions(), (200, 100));
+        assert_eq!(read_picture(&path), Err(PictureError::Broken(path.clone(), TOO_SHORT.to_owned())));
     }
 
     /// How far a decoded value may be off Pillow's: both round what a JPEG's waves come to.
