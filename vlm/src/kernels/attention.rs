@@ -54,9 +54,10 @@ impl CustomOp3 for Attention {
 }
 
 impl Attention {
-    /// Attends into `out`, rows of all heads side by side, in the place of what it holds. Keys and values have equal shapes, and their
-    /// heads divide the queries'.
+    /// Attends into `out`, rows of all heads side by side, in the place of what it holds.
     pub(super) fn attend(&self, q: Heads<'_>, k: Heads<'_>, v: Heads<'_>, out: &mut Vec<f32>) {
+        assert!((k.count, k.rows, k.d) == (v.count, v.rows, v.d) && q.d == k.d && q.count.is_multiple_of(k.count));
+        assert!(!self.causal || q.rows <= k.rows);
         // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
         unsafe {
             rewritten(out, q.rows * q.count * q.d, |out| {

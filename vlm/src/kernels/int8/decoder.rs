@@ -83,6 +83,8 @@ impl Decoder {
         let count = x.len() / width;
         let half = angles.0.len() / count;
         let (query, key) = (heads * 2 * half, kv_heads * 2 * half);
+        let wide = self.down.inputs();
+        assert!(wanted <= count && self.qkv.outputs() == query + 2 * key && self.gate_up.outputs() == 2 * wide);
 
         normalise(x, &self.norm1, None, self.eps, normed);
         // Of these, nothing is rounded further: scores decide what is read at all.
@@ -106,8 +108,7 @@ impl Decoder {
 
         normalise(x, &self.norm2, None, self.eps, normed);
         product(rows, normed, once, &self.gate_up, gate_up);
-        let wide = self.down.inputs();
-        // SAFETY: `for_rows` covers the output, and the kernel writes all of each row.
+        // SAFETY: `gate_up` has a row for each that is wanted, `for_rows` covers the output, and the kernel writes all of each row.
         unsafe {
             rewritten(gated, wanted * wide, |out| {
                 for_rows(out, wide, |first, out| {
