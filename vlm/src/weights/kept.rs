@@ -1,8 +1,8 @@
 //! The file that weights in bytes are kept in: a safetensors file that holds the digest of its own content.
 //!
 //! Every token reads all of the text's weights, which goes faster from memory of large pages than from a file that is mapped, whose
-//! pages are small. So as much of the file is copied as can be in a tenth of a second: memory that the system has at hand takes
-//! less, but a machine that must find it first, as many a virtual one, can take a second. The rest is mapped.
+//! pages are small. So the file is copied as long as that is quick: memory that the system has at hand is, but a machine that must
+//! find it first, as many a virtual one, would keep a user waiting. The rest is mapped.
 
 #![allow(unsafe_code, reason = "mapping a file is unsafe by nature; the argument stands at the call")]
 
@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
@@ -26,8 +27,9 @@ use crate::kernels::int8::{Bytes, Packed, Planes};
 const DIGEST: &str = "xxh3-pieces";
 /// Bytes that are copied, and have a digest, together.
 const PIECE: usize = 4 << 20;
-/// When no further piece is copied.
-const COPYING: Duration = Duration::from_millis(100);
+/// No further piece is copied when it has taken this long, and the time that what was copied takes at this speed.
+const GRACE: Duration = Duration::from_millis(60);
+const BYTES_A_SECOND: f64 = 2.5e9;
 
 /// A file of matrices, in memory.
 pub(super) struct Kept {
@@ -47,7 +49,7 @@ impl Kept {
     /// # Errors
     /// Why it can't be used.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, String> {
-        let until = Instant::now() + COPYING;
+        let began = Instant::now();
         let file = match File::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -63,8 +65,13 @@ impl Kept {
         let mut copy = large_pages(mapped.len()).map_err(|e| e.to_string())?;
 
         let pieces = mapped[start..].par_chunks(PIECE).zip(copy[start..].par_chunks_mut(PIECE));
+        let done = AtomicUsize::new(0);
         let taken = pieces.enumerate().map(|(number, (mapped, copy))| {
-            let copied = Instant::now() < until && read(&file, copy, start + number * PIECE);
+            let allowed = GRACE.as_secs_f64() + done.load(Ordering::Relaxed) as f64 / BYTES_A_SECOND;
+            let copied = began.elapsed().as_secs_f64() < allowed && read(&file, copy, start + number * PIECE);
+            if copied {
+                done.fetch_add(copy.len(), Ordering::Relaxed);
+            }
             (copied, xxh3_128(if copied { copy } else { mapped }))
         });
         let (copied, digests): (Vec<bool>, Vec<u128>) = taken.unzip();
