@@ -27,8 +27,9 @@ use crate::kernels::int8::{Bytes, Packed, Planes};
 const DIGEST: &str = "xxh3-pieces";
 /// Bytes that are copied, and have a digest, together.
 const PIECE: usize = 4 << 20;
-/// No further piece is copied when it has taken this long, and the time that what was copied takes at this speed.
-const GRACE: Duration = Duration::from_millis(60);
+/// No further piece is copied when it has taken this long, in which the tokenizer is still being read, and the time that what was
+/// copied takes at this speed.
+const GRACE: Duration = Duration::from_millis(95);
 const BYTES_A_SECOND: f64 = 2.5e9;
 
 /// A file of matrices, in memory.
