@@ -71,13 +71,11 @@ impl std::error::Error for PictureError {}
 /// When it is missing, unreadable, no picture, larger than [`MAX_PIXELS`], or damaged.
 pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
     let reader = open(path)?;
-    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
-    let picture = decode(path, reader)?;
-    if is_jpeg && fs::read(path).is_ok_and(|content| !is_whole_jpeg(&content)) {
-        // Decoders make grey of what is missing.
-        return Err(PictureError::Broken(path.to_owned(), TOO_SHORT.to_owned()));
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        let content = fs::read(path).map_err(|error| PictureError::Unreadable(path.to_owned(), error.to_string()))?;
+        return picture_in_memory(path, &content);
     }
-    Ok(picture)
+    decode(path, reader)
 }
 
 /// Whether a JPEG's picture has its end: a walk along its markers (ITU T.81, B.1.1), past what segments hold, such as a small
@@ -104,11 +102,17 @@ fn is_whole_jpeg(content: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it is no picture, larger than [`MAX_PIXELS`], or damaged.
-pub fn picture_in_memory(name: &Path, content: Vec<u8>) -> Result<RgbImage, PictureError> {
+pub fn picture_in_memory(name: &Path, content: &[u8]) -> Result<RgbImage, PictureError> {
     let reader = limited(ImageReader::new(Cursor::new(content)))
         .with_guessed_format()
         .map_err(|error| PictureError::Unreadable(name.to_owned(), error.to_string()))?;
-    decode(name, reader)
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+    let picture = decode(name, reader)?;
+    if is_jpeg && !is_whole_jpeg(content) {
+        // Decoders make grey of what is missing.
+        return Err(PictureError::Broken(name.to_owned(), TOO_SHORT.to_owned()));
+    }
+    Ok(picture)
 }
 
 fn decode<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<RgbImage, PictureError> {

@@ -20,7 +20,7 @@ fn picture_from(fetcher: Fetcher, name: &Path, cancel: &Cancel) -> Result<RgbIma
     match name.to_str().filter(|text| web::is_address(text)) {
         Some(address) => {
             let content = fetcher.fetch(address, cancel).map_err(|error| error.to_string())?;
-            picture_in_memory(name, content).map_err(|error| error.to_string())
+            picture_in_memory(name, &content).map_err(|error| error.to_string())
         }
         None => read_picture(name).map_err(|error| error.to_string()),
     }
