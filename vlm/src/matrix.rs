@@ -77,6 +77,14 @@ impl Matrices {
             let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
             return Ok(Self::Int8(weights.packed(tensors, inputs, planes)?, outputs));
         }
+        Self::wide(weights, tensors, inputs)
+    }
+
+    /// The same in any other precision.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`](crate::checkpoint::Checkpoint::tensor).
+    pub(crate) fn wide(weights: &Weights<'_>, tensors: &[(&str, usize)], inputs: usize) -> Result<Self> {
         let tensor = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
         let tensors = tensors.iter().map(tensor).collect::<Result<Vec<_>>>()?;
         Ok(Self::new(tensors)?)

@@ -99,7 +99,7 @@ impl Layer {
     pub(super) fn load(weights: &Weights<'_>, name: &str, config: &Config) -> Result<Self> {
         let parts = Parts::new(name, &config.text);
         let norm = |part: &str| norm(weights, name, part, parts.width);
-        let matrices = |names, inputs| Matrices::load(weights, &named(names), inputs, Planes::One);
+        let matrices = |names, inputs| Matrices::wide(weights, &named(names), inputs);
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
             qkv: matrices(&parts.qkv, parts.width)?,

@@ -13,7 +13,7 @@ use super::dot::ROWS;
 use super::packed::{NO_SUMS, Packed, Planes};
 use super::rows::{MOST, Rows, store_low_bytes};
 use super::tokens::{set_columns, set_key};
-use crate::kernels::simd::{fold, larger, load, store, vectors};
+use crate::kernels::simd::{fold, larger, load, vectors};
 
 /// Keys and values of one head.
 pub(super) struct Head {
@@ -80,20 +80,23 @@ impl Head {
                 panel.multiply(queries, first..first + rows, &mut sums);
                 for (row, (sums, most)) in sums.iter().zip(&mut most).enumerate().take(rows) {
                     let to = scores[row * keys + panel.first..][..panel.outputs].as_mut_ptr();
-                    vectors(
-                        panel.outputs,
-                        f.len(),
-                        #[inline(always)]
-                        |at, n| {
-                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many scores at `to`.
-                            unsafe {
-                                let y = panel.value(isa, queries, first + row, sums, at, f.zero());
-                                store(isa, y, to.add(at), n);
-                                let y = if n == f.len() { y } else { f.select(y, least, f.first_n_mask(n)) };
-                                *most = f.max(*most, y);
-                            }
-                        },
-                    );
+                    let row = first + row;
+                    // SAFETY: as many scores as the panel has outputs.
+                    unsafe {
+                        panel.put(
+                            isa,
+                            (queries, row..row + 1),
+                            std::slice::from_ref(sums),
+                            None,
+                            to,
+                            #[inline(always)]
+                            |_, n, y| {
+                                let seen = if n == f.len() { y } else { f.select(y, least, f.first_n_mask(n)) };
+                                *most = f.max(*most, seen);
+                                y
+                            },
+                        );
+                    }
                 }
             }
             for ((row, scores), most) in scores.chunks_exact(keys).enumerate().zip(most).take(rows) {
@@ -105,18 +108,18 @@ impl Head {
                 panel.multiply(shares, 0..rows, &mut sums);
                 for (row, sums) in sums.iter().enumerate().take(rows) {
                     let to = out[(first + row) * out_stride + panel.first..][..panel.outputs].as_mut_ptr();
-                    vectors(
-                        panel.outputs,
-                        f.len(),
-                        #[inline(always)]
-                        |at, n| {
-                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many values at `to`.
-                            unsafe {
-                                let y = panel.value(isa, shares, row, sums, at, f.zero());
-                                store(isa, y, to.add(at), n);
-                            }
-                        },
-                    );
+                    // SAFETY: as many values as the panel has outputs.
+                    unsafe {
+                        panel.put(
+                            isa,
+                            (shares, row..row + 1),
+                            std::slice::from_ref(sums),
+                            None,
+                            to,
+                            #[inline(always)]
+                            |_, _, y| y,
+                        );
+                    }
                 }
             }
         }

@@ -12,14 +12,14 @@ use std::ops::Range;
 
 use candle_core::{Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::NumOps;
 use rten_simd::{Isa, SimdOp};
 
 use super::dot::{ROWS, Sums};
 use super::layer::block;
 use super::packed::{NO_SUMS, Packed};
 use super::rows::Rows;
-use crate::kernels::simd::{Shared, load, rewritten, store, values, vectors};
+use crate::kernels::simd::{Shared, load, rewritten, values};
 use crate::kernels::team;
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
@@ -142,26 +142,21 @@ impl SimdOp for Panels<'_> {
                 panel.multiply(rows, tile.clone(), sums);
                 let mut twins = 0;
                 for row in of[tile.clone()].chunk_by(|a, b| a == b) {
-                    let (twin, sums) = (first + twins, &sums[twins..]);
+                    let (twin, sums) = (first + twins, &sums[twins..][..row.len()]);
                     twins += row.len();
                     // SAFETY: the row is one of `t`, and these outputs are this task's.
-                    let to = unsafe { out.at(row[0] * weights.outputs() + panel.first) };
-                    vectors(
-                        panel.outputs,
-                        f.len(),
-                        #[inline(always)]
-                        |at, n| {
-                            // SAFETY: `vectors` stays within the panel's outputs.
-                            unsafe {
-                                let mut y = panel.value(isa, rows, twin, &sums[0], at, f.zero());
-                                if row.len() == 2 {
-                                    y = panel.value(isa, rows, twin + 1, &sums[1], at, y);
-                                }
-                                let to = to.add(at);
-                                store(isa, if add { f.add(load(isa, to, n), y) } else { y }, to, n);
-                            }
-                        },
-                    );
+                    unsafe {
+                        let to = out.at(row[0] * weights.outputs() + panel.first);
+                        panel.put(
+                            isa,
+                            (rows, twin..twin + row.len()),
+                            sums,
+                            None,
+                            to,
+                            #[inline(always)]
+                            |at, n, y| if add { f.add(load(isa, to.add(at), n), y) } else { y },
+                        );
+                    }
                 }
                 first = tile.end;
             }

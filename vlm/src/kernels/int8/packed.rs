@@ -238,28 +238,26 @@ impl Packed {
                 let rows = first..(first + ROWS).min(count);
                 let start = start.map(|start| {
                     let row = if start.len() == outputs { 0 } else { first / ROWS };
-                    start[row * outputs + panel.first..][..panel.outputs].as_ptr()
+                    &start[row * outputs + panel.first..][..panel.outputs]
                 });
                 panel.multiply(a, rows.clone(), &mut sums);
                 for (row, sums) in rows.zip(&sums) {
                     let to = out[row * outputs + panel.first..][..panel.outputs].as_mut_ptr();
-                    vectors(
-                        panel.outputs,
-                        f.len(),
-                        #[inline(always)]
-                        |at, n| {
-                            // SAFETY: `vectors` stays within the panel's outputs, of which there are as many at `to` and `start`.
-                            unsafe {
-                                let start = match start {
-                                    Some(start) => load(isa, start.add(at), n),
-                                    None => f.zero(),
-                                };
-                                let y = map(panel.value(isa, a, row, sums, at, start));
-                                let to = to.add(at);
-                                store(isa, if add { f.add(y, load(isa, to, n)) } else { y }, to, n);
-                            }
-                        },
-                    );
+                    // SAFETY: as many values as the panel has outputs.
+                    unsafe {
+                        panel.put(
+                            isa,
+                            (a, row..row + 1),
+                            std::slice::from_ref(sums),
+                            start,
+                            to,
+                            #[inline(always)]
+                            |at, n, y| {
+                                let y = map(y);
+                                if add { f.add(y, load(isa, to.add(at), n)) } else { y }
+                            },
+                        );
+                    }
                 }
             }
         }
@@ -299,20 +297,50 @@ impl Panel<'_> {
         Dot::best().tile(rows.len(), &a.bytes[rows.start * a.stride..], a.stride, self.bytes, sums);
     }
 
+    /// Writes the panel's outputs to `to`: those of some rows of `a`, whose sums these are, together, and of `start`, a value for each
+    /// output. `map` makes what is written of a vector's place, how many of its lanes count, and its values.
+    ///
+    /// # Safety
+    /// `to` has room for the panel's outputs.
+    #[inline(always)]
+    pub(super) unsafe fn put<I: Isa>(
+        &self,
+        isa: I,
+        (a, rows): (&Rows, Range<usize>),
+        sums: &[[i32; PANEL]],
+        start: Option<&[f32]>,
+        to: *mut f32,
+        mut map: impl FnMut(usize, usize, I::F32) -> I::F32,
+    ) {
+        let f = isa.f32();
+        assert!(start.is_none_or(|start| start.len() == self.outputs));
+        let start = start.map(<[f32]>::as_ptr);
+        vectors(
+            self.outputs,
+            f.len(),
+            #[inline(always)]
+            |at, n| {
+                // SAFETY: `vectors` stays within the panel's outputs, of which there are as many at `to` and `start`.
+                unsafe {
+                    let mut y = match start {
+                        Some(start) => load(isa, start.add(at), n),
+                        None => f.zero(),
+                    };
+                    for (row, sums) in rows.clone().zip(sums) {
+                        y = self.value(isa, a, row, sums, at, y);
+                    }
+                    store(isa, map(at, n, y), to.add(at), n);
+                }
+            },
+        );
+    }
+
     /// The vector of outputs from the panel's `at` on for a row of `a`, whose sums these are, added to `to`.
     ///
     /// # Safety
     /// `at` is less than the panel's outputs, and a multiple of the lanes.
     #[inline(always)]
-    pub(super) unsafe fn value<I: Isa>(
-        &self,
-        isa: I,
-        a: &Rows,
-        row: usize,
-        sums: &[i32; PANEL],
-        at: usize,
-        to: I::F32,
-    ) -> I::F32 {
+    unsafe fn value<I: Isa>(&self, isa: I, a: &Rows, row: usize, sums: &[i32; PANEL], at: usize, to: I::F32) -> I::F32 {
         let (f, int) = (isa.f32(), isa.i32());
         // SAFETY: panels are whole, and lanes divide their outputs.
         unsafe {
