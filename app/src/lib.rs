@@ -1,16 +1,16 @@
 //! Sightline: live captions of what a camera sees.
 //!
-//! `capture` fills a slot with frames, `pipeline` captions the newest of them through an `engine`, and `ui` or `cli` shows
+//! `capture` fills a slot with frames, `live` captions the newest of them through an `engine`, and `ui` or `cli` shows
 //! what comes out. See docs/architecture.md for a frame's journey.
 
+mod base;
 pub mod capture;
 pub mod cli;
+pub mod demo;
 pub mod engine;
-pub mod frame;
+pub mod live;
 pub mod log;
 pub mod models;
-pub mod pipeline;
-mod plain;
-pub mod preferences;
+#[cfg(test)]
+mod testing;
 pub mod ui;
-mod waiter;

@@ -4,7 +4,7 @@
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use vlm::bench_support::{Float, Int8, fused, log_sum_exp, plain, plain_linear};
+use vlm::measure::bench::{Float, Int8, fused, log_sum_exp, plain, plain_linear};
 
 fn random(shape: impl Into<Shape>) -> Tensor {
     Tensor::randn(0f32, 1f32, shape, &Device::Cpu).expect("random numbers on the CPU")

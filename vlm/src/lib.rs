@@ -14,7 +14,7 @@
 //! let mut session = Session::new(Arc::new(Model::load(&files, LoadOptions::default())?))?;
 //! let cancel = Cancel::default();
 //!
-//! session.look(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, Same::Exactly, &cancel)?;
+//! session.look(&[&crate::input::image::open("cat.jpg")?.to_rgb8()], Tiling::One, Same::Exactly, &cancel)?;
 //! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false };
 //! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
 //! let question = Ask { prompt: "Is the cat asleep?", ..describe };
@@ -24,61 +24,29 @@
 //! # }
 //! ```
 
-#[doc(hidden)]
-pub mod bench_support;
 mod cancel;
 mod checkpoint;
-mod config;
-mod conversation;
-mod decode;
-mod device;
 mod error;
-mod files;
-mod image;
+mod input;
 mod kernels;
-mod kv_cache;
-mod matrix;
-mod model;
-mod prompt;
-pub mod quality;
-mod reply;
-mod resample;
-mod roofline;
-mod same;
-mod sampling;
+#[doc(hidden)]
+pub mod measure;
+mod network;
 mod session;
-mod text;
-mod video;
-mod vision;
-mod weights;
-mod writer;
-
 #[cfg(test)]
-mod broken_tests;
-#[cfg(test)]
-mod fixtures;
-#[cfg(test)]
-mod golden;
-#[cfg(test)]
-mod golden_bf16;
-#[cfg(test)]
-mod gpu_tests;
-#[cfg(test)]
-mod int8_tests;
-#[cfg(test)]
-mod session_tests;
+mod tests;
 
 pub use cancel::Cancel;
-pub use conversation::{Conversation, Say};
-pub use device::{Device, Place};
+pub use checkpoint::files::{BuiltIn, ModelFiles, hub_cache};
 pub use error::{Error, Result};
-pub use files::{BuiltIn, ModelFiles, hub_cache};
-pub use image::Tiling;
-pub use matrix::Precision;
-pub use model::{LoadOptions, Model};
-pub use prompt::{Part, Role, Turn};
-pub use reply::{Draft, Reply, Stop, Timings};
-pub use roofline::{Peaks, Work};
-pub use same::Same;
+pub use input::image::Tiling;
+pub use input::prompt::{Part, Role, Turn};
+pub use input::video::{Footage, VideoSampling, video_turn};
+pub use measure::roofline::{Peaks, Work};
+pub use network::device::{Device, Place};
+pub use network::linear::Precision;
+pub use network::{LoadOptions, Model};
+pub use session::conversation::{Conversation, Say};
+pub use session::reply::{Draft, Reply, Stop, Timings};
+pub use session::reuse::Same;
 pub use session::{Ask, Session};
-pub use video::{Footage, VideoSampling, video_turn};

@@ -1,26 +1,23 @@
 //! Where pictures come from: cameras, pictures, folders and videos behind one trait.
 //!
 //! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
-//! (`pipeline::capture`) numbers what it gives, and opens it again when it fails.
+//! (`live::capture`) numbers what it gives, and opens it again when it fails.
 
 pub mod camera;
-pub mod decode;
-mod footage;
+pub mod ffmpeg;
 mod latest;
-mod named;
 mod open;
-mod pictures;
+pub mod picture;
 pub mod scene;
 mod spec;
-mod video;
 pub mod web;
 
 use image::RgbImage;
 
-pub use footage::{Frames, read_footage};
-pub use named::picture_named;
-pub use open::{SourceOptions, is_video, open};
-pub use spec::{CameraChoice, SourceSpec, SpecError};
+pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
+pub use crate::capture::open::{SourceOptions, is_video, open};
+pub use crate::capture::picture::load::picture_named;
+pub use crate::capture::spec::{CameraChoice, SourceSpec, SpecError};
 
 /// A stream of pictures.
 pub trait Source: Send {
@@ -33,7 +30,7 @@ pub trait Source: Send {
 
     /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms without one, so that the
     /// caller can look at its stop flag; never blocks for longer, whatever the device does. (A picture file takes as long
-    /// as its decoding, which [`decode`] bounds.)
+    /// as its decoding, which [`picture::decode`] bounds.)
     ///
     /// # Errors
     /// What went wrong, as a sentence for people, and whether opening the source again may help.

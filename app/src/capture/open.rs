@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::pictures::{Pictures, is_picture_name};
-use super::scene::SceneSource;
-use super::video::Video;
-use super::{Source, SourceError, SourceSpec, camera};
+use crate::capture::ffmpeg::play::Video;
+use crate::capture::picture::files::{Pictures, is_picture_name};
+use crate::capture::scene::SceneSource;
+use crate::capture::{Source, SourceError, SourceSpec, camera};
 
 /// Which scene the demo shows: the same one every time, so that what people report can be seen again.
 const DEMO_SEED: u64 = 1;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::capture::{self, SourceOptions, SourceSpec};
-use crate::engine::spec::{DeviceChoice, EngineOptions, ModelSpec, Precision};
+use crate::capture;
+use crate::capture::{SourceOptions, SourceSpec};
+use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::{Engine, Request, local};
-use crate::pipeline::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
+use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
+use crate::models::spec::ModelSpec;
 
 /// Which model, and what it is asked.
 #[derive(Args, Clone, Debug)]

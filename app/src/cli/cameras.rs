@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::capture::camera::{self, Camera, Format, NO_CAMERA};
+use crate::capture::camera;
+use crate::capture::camera::{Camera, Format, NO_CAMERA};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug, Default)]

@@ -11,13 +11,15 @@ use clap::Args;
 use image::RgbImage;
 use vlm::{Cancel, Footage, Reply, Stop, VideoSampling};
 
-use super::args::ModelArgs;
-use super::json::Description;
-use super::{download, interrupt};
-use crate::capture::{self, Frames, picture_named};
-use crate::engine::local::{self, LocalEngine};
+use crate::base::text::lines;
+use crate::capture;
+use crate::capture::{Frames, picture_named};
+use crate::cli::args::ModelArgs;
+use crate::cli::json::Description;
+use crate::cli::{download, interrupt};
+use crate::engine::local;
+use crate::engine::local::LocalEngine;
 use crate::engine::{Engine, EngineCard, EngineError, Request};
-use crate::plain::lines;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vlm::Cancel;
 
-use crate::engine::spec::ModelSpec;
-use crate::models::{self, Fault, Pace, Progress};
+use crate::models;
+use crate::models::spec::ModelSpec;
+use crate::models::{Fault, Pace, Progress};
 
 /// How often the bar is drawn, per second.
 const DRAWN: u8 = 10;

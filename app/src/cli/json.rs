@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use vlm::{Draft, Reply, Stop, Timings};
 
 use crate::engine::EngineCard;
-use crate::pipeline::Caption;
+use crate::live::Caption;
 
 /// A turn of `describe --json`.
 #[derive(Serialize)]
@@ -134,7 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::frame::Frame;
+    use crate::live::frame::Frame;
 
     fn reply() -> Reply {
         Reply {

@@ -9,15 +9,18 @@ use clap::Args;
 use jiff::ZonedDateTime;
 use vlm::Cancel;
 
-use super::args::{ModelArgs, PaceArgs, open_source};
-use super::recording::RecordArgs;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
-use crate::engine::demo;
-use crate::engine::spec::ModelSpec;
-use crate::models::{self, Facts, Fault, Progress, bytes};
-use crate::pipeline::{OpenEngine, OpenSource, Settings};
-use crate::preferences::{self, Preferences};
-use crate::ui::{self, Choice, Doors, Wanted};
+use crate::cli::args::{ModelArgs, PaceArgs, open_source};
+use crate::cli::recording::RecordArgs;
+use crate::demo::model;
+use crate::live::{OpenEngine, OpenSource, Settings};
+use crate::models;
+use crate::models::spec::ModelSpec;
+use crate::models::{Facts, Fault, Progress, bytes};
+use crate::ui;
+use crate::ui::preferences;
+use crate::ui::preferences::Preferences;
+use crate::ui::{Choice, Doors, Wanted};
 
 /// Endings of the files that the dialog offers first; it shows others as well when told to.
 const PICTURES_AND_VIDEOS: [&str; 17] = [
@@ -111,7 +114,7 @@ impl Doors for Desktop {
 
     fn models(&self) -> Vec<Choice> {
         let demo = Choice {
-            value: demo::NAME.to_owned(),
+            value: model::NAME.to_owned(),
             label: "Demo model".to_owned(),
             detail: "coloured shapes".to_owned(),
         };

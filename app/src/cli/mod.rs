@@ -123,7 +123,7 @@ fn start_log() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::spec::{DeviceChoice, Precision};
+    use crate::engine::options::{DeviceChoice, Precision};
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
         Arguments::try_parse_from(line.split_whitespace()).and_then(checked)

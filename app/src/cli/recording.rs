@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 use jiff::ZonedDateTime;
 
-use super::log::{log_path, size};
+use crate::base::text;
+use crate::cli::log::{log_path, size};
 use crate::engine::EngineCard;
-use crate::log::{self, Keep, LogError, Recorder, Scribe, Status, Store};
-use crate::pipeline::Event;
-use crate::plain;
+use crate::live::Event;
+use crate::log;
+use crate::log::{Keep, LogError, Recorder, Scribe, Status, Store};
 use crate::ui::LogOptions;
 
 /// Whether and where captions are recorded.
@@ -88,14 +89,14 @@ impl Recording {
         self.trouble.clone_from(&trouble);
         Some(match trouble {
             Some(sentence) => format!("{sentence} Captioning goes on without recording."),
-            None => format!("Recording goes on; {} lost.", plain::entries(lost)),
+            None => format!("Recording goes on; {} lost.", text::entries(lost)),
         })
     }
 
     /// Writes what is queued and says what became of it.
     pub fn finish(self) -> String {
         let Status { recorded, lost, trouble } = self.recorder.finish();
-        let captions = plain::count(recorded, "caption", "captions");
+        let captions = text::count(recorded, "caption", "captions");
         let mut sentence = format!("Recorded {captions} in {}.", self.path.display());
         if lost > 0 {
             // Writing to a text does not fail.
@@ -112,9 +113,9 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::{Pipeline, Settings};
     use crate::log::Filter;
-    use crate::pipeline::fake::{EngineScript, SourceScript, Step, caption_of};
-    use crate::pipeline::{Pipeline, Settings};
+    use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
     #[test]
     fn a_watched_pipeline_is_recorded() {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::capture::scene::{Object, Question, Random, World, caption, paint, questions};
+use crate::demo::{Object, Question, Random, World, caption, paint, questions};
 
 /// Write stills of the demo scene and what is true of them.
 #[derive(Args, Clone, Debug)]

@@ -14,14 +14,15 @@ use anyhow::Context as _;
 use clap::Args;
 use vlm::{Cancel, Stop};
 
-use super::args::{ModelArgs, PaceArgs, open_source, seconds};
-use super::json::CaptionLine;
-use super::recording::{RecordArgs, Recording};
-use super::{download, interrupt};
+use crate::base::text::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
-use crate::engine::{EngineCard, demo};
-use crate::pipeline::{Caption, Event, GateSettings, Pipeline, Settings, Told};
-use crate::plain::one_line;
+use crate::cli::args::{ModelArgs, PaceArgs, open_source, seconds};
+use crate::cli::json::CaptionLine;
+use crate::cli::recording::{RecordArgs, Recording};
+use crate::cli::{download, interrupt};
+use crate::demo::model;
+use crate::engine::EngineCard;
+use crate::live::{Caption, Event, GateSettings, Pipeline, Settings, Told};
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -191,8 +192,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
                 let EngineCard { model, device, precision, why } = &card;
                 let ready = format!("The model {model} is ready ({device}, {precision}). {why}");
                 self.say(ready.trim_end())?;
-                if model == demo::NAME {
-                    self.say(&format!("{}.", demo::NOTE))?;
+                if model == model::NAME {
+                    self.say(&format!("{}.", model::NOTE))?;
                 }
                 self.card = card;
             }
@@ -292,7 +293,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::fake::{EngineScript, Fault, SourceScript, Step, caption_of};
+    use crate::testing::pipeline::{EngineScript, Fault, SourceScript, Step, caption_of};
 
     /// What was written to both streams, and the exit code.
     struct Watched {

@@ -1,10 +1,8 @@
 //! Who turns pictures into words. The pipeline asks an [`Engine`] and knows no model; an engine knows no thread.
 
-pub mod conversation;
-pub mod demo;
 pub mod local;
+pub mod options;
 pub mod place;
-pub mod spec;
 
 use std::fmt;
 

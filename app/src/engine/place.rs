@@ -2,9 +2,9 @@
 
 use vlm::{Device, Place};
 
-use super::EngineError;
-use super::local::refused;
-use super::spec::{DeviceChoice, EngineOptions, Precision};
+use crate::engine::EngineError;
+use crate::engine::local::refused;
+use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::models::Memory;
 
 /// What was decided.

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::record::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
 use crate::engine::EngineCard;
+use crate::log::data::entry::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
 
 /// A line of an export.
 #[derive(Debug, Deserialize, Serialize)]

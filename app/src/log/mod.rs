@@ -4,47 +4,31 @@
 //! file, [`Reader`] reads it for a window on another thread. What is in it is found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
 //! pipeline only its events.
 
-mod day;
+pub(crate) mod data;
 mod error;
 pub mod export;
-mod filter;
-#[cfg(test)]
-mod fixture;
-mod import;
-mod json;
-mod keep;
-mod outline;
-mod reader;
-mod record;
-mod recorder;
-mod rows;
-mod schema;
-mod scribe;
-mod search;
-mod stats;
-mod store;
-#[cfg(test)]
-mod survival_tests;
+pub(crate) mod json;
+pub(crate) mod store;
+pub(crate) mod threads;
 mod thumbnail;
-mod when;
 
 use std::path::PathBuf;
 
-pub use day::Mark;
-pub use error::LogError;
-pub use filter::{Filter, Sort};
-pub use import::Imported;
-pub use json::{EntryLine, SessionLine};
-pub use keep::{Keep, Removed};
-pub use outline::Outline;
-pub use reader::{News, Order, PAGE, Reader};
-pub use record::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
-pub use recorder::{Extension, Log, OpenLog, Recorder, Status};
-pub use scribe::{Record, Scribe, Telling, What};
-pub use search::Place;
-pub use stats::Stats;
-pub use store::{Interrupter, Store, Taken};
-pub use when::{age, day, moment};
+pub use crate::log::data::entry::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
+pub use crate::log::data::filter::{Filter, Sort};
+pub use crate::log::data::when::{age, day, moment};
+pub use crate::log::error::LogError;
+pub use crate::log::json::{EntryLine, SessionLine};
+pub use crate::log::store::day::Mark;
+pub use crate::log::store::import::Imported;
+pub use crate::log::store::retention::{Keep, Removed};
+pub use crate::log::store::row_index::Outline;
+pub use crate::log::store::search::Place;
+pub use crate::log::store::stats::Stats;
+pub use crate::log::store::{Interrupter, Store, Taken};
+pub use crate::log::threads::events::{Record, Scribe, Telling, What};
+pub use crate::log::threads::reader::{News, Order, PAGE, Reader};
+pub use crate::log::threads::recorder::{Extension, Log, OpenLog, Recorder, Status};
 
 /// The log of those who name none: in the platform's folder for data. None where the system knows no home.
 #[must_use]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use vlm::ModelFiles;
 
-use super::hub::Fault;
+use crate::models::hub::Fault;
 
 /// A folder of the cache that holds one model.
 #[derive(Clone, Debug)]

@@ -16,8 +16,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, LOCATION, 
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
 
-use super::hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
-use crate::waiter::{USER_AGENT, Waiter, cause};
+use crate::base::http::{USER_AGENT, Waiter, cause};
+use crate::models::hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
 
 const PUBLIC: &str = "https://huggingface.co";
 /// The file that stands for all of them while they are not listed yet.

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use vlm::{Cancel, ModelFiles};
 
-use super::cache::Repository;
-use super::hub::{Fault, Hub, Piece, RemoteFile};
-use super::progress::{Doing, Progress};
+use crate::models::cache::Repository;
+use crate::models::hub::{Fault, Hub, Piece, RemoteFile};
+use crate::models::progress::{Doing, Progress};
 
 /// What every checkpoint consists of besides the weights, as far as it has them: what `vlm` reads, and what Python's
 /// processor wants in order to use the same copy.
@@ -292,7 +292,7 @@ impl Run<'_> {
 }
 
 /// As hashes are written.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text does not fail.
         let _ = write!(text, "{byte:02x}");
@@ -317,5 +317,4 @@ fn is_shard(name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "download_tests.rs"]
 mod tests;

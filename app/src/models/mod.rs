@@ -5,22 +5,21 @@
 
 mod cache;
 mod client;
-mod download;
-mod facts;
-#[cfg(test)]
-mod fake;
-mod hub;
+pub(crate) mod download;
+pub(crate) mod hub;
 mod progress;
+mod size;
+pub mod spec;
 
 use vlm::{Cancel, ModelFiles};
 
-pub use cache::{Cached, cached, of_model, remove};
-pub use download::Downloader;
-pub use facts::{Facts, Memory};
-pub use hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
-pub use progress::{Doing, Pace, Progress, bytes};
+pub use crate::models::cache::{Cached, cached, of_model, remove};
+pub use crate::models::download::Downloader;
+pub use crate::models::hub::{Fault, Hub, Listing, Piece, RemoteFile, Sink};
+pub use crate::models::progress::{Doing, Pace, Progress, bytes};
+pub use crate::models::size::{Facts, Memory};
 
-use crate::engine::spec::ModelSpec;
+use crate::models::spec::ModelSpec;
 
 /// Whether all of a model is on this machine. Asks nobody else. A folder counts, whatever is in it: opening it will tell.
 #[must_use]

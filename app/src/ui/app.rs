@@ -12,22 +12,25 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::doors::{Choice, Doors, Wanted};
-use super::download::Download;
-use super::errands::{Errands, Outcome};
-use super::frame_times::FrameTimes;
-use super::icon::{self, Icon, Look};
-use super::log::{LogAction, LogPanel};
-use super::notice::{self, NoticeAction};
-use super::pickers::{self, Cameras, PickAction};
-use super::question::{QuestionAction, Questions};
-use super::recording::{Recording, RecordingNews};
-use super::state::{ModelPhase, SourcePhase, State, Topic};
-use super::video::Video;
-use super::{Options, UiError, status, subtitle, theme};
+use crate::live::{Pipeline, Waker};
 use crate::models::Fault;
-use crate::pipeline::{Pipeline, Waker};
-use crate::preferences::Preferences;
+use crate::ui::download::Download;
+use crate::ui::frame_times::FrameTimes;
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::jobs::{Errands, Outcome};
+use crate::ui::log::{LogAction, LogPanel};
+use crate::ui::notice;
+use crate::ui::notice::NoticeAction;
+use crate::ui::pickers;
+use crate::ui::pickers::{Cameras, PickAction};
+use crate::ui::platform::{Choice, Doors, Wanted};
+use crate::ui::preferences::Preferences;
+use crate::ui::question::{QuestionAction, Questions};
+use crate::ui::recording::{Recording, RecordingNews};
+use crate::ui::state::{ModelPhase, SourcePhase, State, Topic};
+use crate::ui::video::Video;
+use crate::ui::{Options, UiError, status, subtitle, theme};
 
 /// The height of the bar at the top, in points.
 const BAR: f32 = 13.0 * theme::GRID;

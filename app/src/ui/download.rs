@@ -6,8 +6,8 @@ use std::time::Instant;
 use egui::{Align, Frame, Label, Layout, Margin, Panel, ProgressBar, Ui, Vec2, vec2};
 use vlm::Cancel;
 
-use super::{theme, wording};
 use crate::models::{Pace, Progress};
+use crate::ui::{theme, wording};
 
 /// The size of the bar, in points.
 const BAR: Vec2 = vec2(160.0, 6.0);

@@ -3,7 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Color32, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 
-use super::theme;
+use crate::ui::theme;
 
 /// What a sign says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

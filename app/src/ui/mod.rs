@@ -5,15 +5,16 @@
 //! names of the command line, through [`Doors`].
 
 mod app;
-mod doors;
 mod download;
-mod errands;
 mod frame_times;
 mod icon;
+mod jobs;
 mod log;
 mod notice;
 mod pickers;
 mod pixels;
+mod platform;
+pub mod preferences;
 mod question;
 mod recording;
 mod state;
@@ -32,11 +33,11 @@ use std::sync::Arc;
 use egui::{IconData, ViewportBuilder};
 use jiff::ZonedDateTime;
 
-pub use app::App;
-pub use doors::{Choice, Doors, Wanted};
-pub use recording::LogOptions;
+pub use crate::ui::app::App;
+pub use crate::ui::platform::{Choice, Doors, Wanted};
+pub use crate::ui::recording::LogOptions;
 
-use crate::pipeline::Settings;
+use crate::live::Settings;
 
 const ICON: &[u8] = include_bytes!("../../../ui-assets/sightline.png");
 /// The name of the desktop entry, by which the desktop finds the window's icon.

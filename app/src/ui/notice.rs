@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use egui::{Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
-use super::icon::{self, Icon, Look};
-use super::state::{Notices, Topic};
-use super::{theme, wording};
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::state::{Notices, Topic};
+use crate::ui::{theme, wording};
 
 /// What the user did with a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,11 @@ use egui::accesskit::Role;
 use egui::containers::menu::MenuButton;
 use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo};
 
-use super::doors::{Choice, Wanted};
-use super::icon::{self, Icon};
-use super::state::{ModelPhase, ModelView, SourcePhase, SourceView};
-use super::{theme, wording};
+use crate::ui::icon;
+use crate::ui::icon::Icon;
+use crate::ui::platform::{Choice, Wanted};
+use crate::ui::state::{ModelPhase, ModelView, SourcePhase, SourceView};
+use crate::ui::{theme, wording};
 
 /// The width of a menu, in points.
 const MENU_WIDTH: f32 = 280.0;

@@ -8,10 +8,11 @@ use egui::{
     TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
 };
 
-use super::icon::{self, Icon, Look};
-use super::state::{Exchange, Exchanges, Phase};
-use super::{theme, wording};
-use crate::pipeline::Asked;
+use crate::live::Asked;
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::state::{Exchange, Exchanges, Phase};
+use crate::ui::{theme, wording};
 
 /// The most characters of a question: far more than anyone types, far less than the shortest context takes.
 const LONGEST_QUESTION: usize = 1000;

@@ -6,10 +6,10 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::base::text;
 use crate::engine::EngineCard;
+use crate::live::{Asked, Caption, Event, Waker};
 use crate::log::{Keep, LogError, Recorder, Scribe, Status, Store};
-use crate::pipeline::{Asked, Caption, Event, Waker};
-use crate::plain;
 
 /// Ends of recordings that wait for the window.
 const ENDED: usize = 4;
@@ -138,7 +138,7 @@ impl Recording {
     /// What changed since it was asked for last.
     pub fn news(&mut self) -> Option<RecordingNews> {
         if let Ok(Status { trouble: Some(trouble), lost, .. }) = self.ended.1.try_recv() {
-            let lost = plain::entries(lost);
+            let lost = text::entries(lost);
             return Some(RecordingNews::Trouble(format!("{trouble} The recording has ended; {lost} lost.")));
         }
         let trouble = self.status()?.trouble;

@@ -6,6 +6,8 @@ mod caption;
 mod exchange;
 mod notices;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,15 +16,15 @@ use std::time::{Duration, Instant};
 use vlm::{Stop, Timings};
 
 use crate::engine::EngineCard;
-use crate::frame::Frame;
-use crate::pipeline::{Asked, Event, Told, Worker};
+use crate::live::frame::Frame;
+use crate::live::{Asked, Event, Told, Worker};
 
-pub use caption::{CaptionView, Words};
-pub use exchange::{Exchange, Exchanges, Phase};
-pub use notices::{Notices, Topic};
-pub use tally::Tally;
+pub use crate::ui::state::caption::{CaptionView, Words};
+pub use crate::ui::state::exchange::{Exchange, Exchanges, Phase};
+pub use crate::ui::state::notices::{Notices, Topic};
+pub use crate::ui::state::tally::Tally;
 
-use super::wording;
+use crate::ui::wording;
 
 /// Frames whose capture instants are remembered, so that the age of a caption is known from its first word on: two
 /// seconds of a fast camera, longer than a caption waits for its first word.
@@ -216,6 +218,3 @@ impl State {
         self.recent.iter().rev().find(|(id, _)| *id <= frame).map(|(_, at)| *at)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,13 +5,13 @@ use std::time::Instant;
 use egui::{Align, Grid, Layout, RichText, Sense, Ui};
 use vlm::Timings;
 
-use super::frame_times::Summary;
-use super::state::{ModelPhase, SourcePhase, State};
-use super::{theme, wording};
-use crate::engine::demo;
+use crate::base::text;
+use crate::demo::model;
+use crate::live::Statistics;
 use crate::log::Status;
-use crate::pipeline::Statistics;
-use crate::plain;
+use crate::ui::frame_times::Summary;
+use crate::ui::state::{ModelPhase, SourcePhase, State};
+use crate::ui::{theme, wording};
 
 /// Draws the line.
 pub fn show(
@@ -55,11 +55,11 @@ fn recording(ui: &mut Ui, status: &Status) {
     let colours = theme::palette(ui.visuals());
     let (text, colour) = match status {
         Status { trouble: Some(_), lost, .. } => {
-            (format!("● Not recording · {} lost", plain::number(*lost)), colours.warning)
+            (format!("● Not recording · {} lost", text::number(*lost)), colours.warning)
         }
-        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", plain::number(*recorded)), colours.recording),
+        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", text::number(*recorded)), colours.recording),
         Status { lost, recorded, .. } => {
-            (format!("● Recording · {} · {} lost", plain::number(*recorded), plain::number(*lost)), colours.recording)
+            (format!("● Recording · {} · {} lost", text::number(*recorded), text::number(*lost)), colours.recording)
         }
     };
     let label = egui::Label::new(RichText::new(text).small().color(colour)).selectable(false).sense(Sense::hover());
@@ -113,7 +113,7 @@ fn model(state: &State, now: Instant) -> String {
             )
         }
         ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name)),
-        ModelPhase::Ready(card) if card.model == demo::NAME => demo::NOTE.to_owned(),
+        ModelPhase::Ready(card) if card.model == model::NAME => model::NOTE.to_owned(),
         ModelPhase::Ready(card) => {
             format!("{} · {} · {}", wording::last_part(&card.model), card.device, card.precision)
         }

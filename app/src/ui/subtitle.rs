@@ -6,8 +6,8 @@ use egui::accesskit::{Live, Role};
 use egui::text::LayoutJob;
 use egui::{Align, Align2, Color32, FontId, Pos2, Rect, Sense, TextFormat, Ui, Vec2, WidgetInfo, pos2, vec2};
 
-use super::state::{CaptionView, Words};
-use super::{theme, wording};
+use crate::ui::state::{CaptionView, Words};
+use crate::ui::{theme, wording};
 
 /// The widest a subtitle gets, in points: longer lines are hard to follow.
 const WIDEST: f32 = 860.0;

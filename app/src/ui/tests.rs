@@ -16,11 +16,11 @@ use egui::{Key, ViewportId};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 
-use super::*;
+use crate::live::{OpenEngine, OpenSource};
 use crate::log::Keep;
-use crate::pipeline::fake::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of};
-use crate::pipeline::{OpenEngine, OpenSource};
-use crate::preferences::Preferences;
+use crate::testing::pipeline::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of};
+use crate::ui::preferences::Preferences;
+use crate::ui::*;
 
 /// How long a condition may take on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use egui::accesskit::Role;
 use egui::{ColorImage, ImageData, Rect, Sense, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2};
 
-use super::{pixels, theme};
-use crate::frame::Frame;
+use crate::live::frame::Frame;
+use crate::ui::{pixels, theme};
 
 /// The picture on screen.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{exp, for_rows, load, pairwise, store, values, vectors, written};
+use crate::kernels::simd::{exp, for_rows, load, pairwise, store, values, vectors, written};
 
 /// `2 sqrt(2 / pi)`.
 const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
@@ -16,10 +16,10 @@ const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
 /// GELU in its tanh form.
-pub(super) struct GeluTanh;
+pub(crate) struct GeluTanh;
 
 /// `silu(gate) * up`.
-pub(super) struct SiluMul;
+pub(crate) struct SiluMul;
 
 impl CustomOp1 for GeluTanh {
     fn name(&self) -> &'static str {
@@ -79,7 +79,7 @@ impl SimdOp for Gelu<'_> {
 
 /// GELU of a vector.
 #[inline(always)]
-pub(super) fn gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
+pub(crate) fn gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let f = isa.f32();
     let (linear, cubic) = (f.splat(-TWICE_SQRT_2_OVER_PI), f.splat(-TWICE_SQRT_2_OVER_PI * CUBIC));
     // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): nothing cancels where u is very negative.
@@ -88,10 +88,10 @@ pub(super) fn gelu<I: Isa>(isa: I, x: I::F32) -> I::F32 {
 }
 
 /// One piece of [`SiluMul`].
-pub(super) struct Silu<'a> {
-    pub(super) gate: &'a [f32],
-    pub(super) up: &'a [f32],
-    pub(super) out: &'a mut [MaybeUninit<f32>],
+pub(crate) struct Silu<'a> {
+    pub(crate) gate: &'a [f32],
+    pub(crate) up: &'a [f32],
+    pub(crate) out: &'a mut [MaybeUninit<f32>],
 }
 
 impl SimdOp for Silu<'_> {
@@ -123,7 +123,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use crate::kernels::testing::{assert_close, double, random, same_special};
-    use crate::kernels::{gelu_tanh, plain, silu_mul};
+    use crate::kernels::{gelu_tanh, reference, silu_mul};
 
     /// All magnitudes of both signs, and what is not a number.
     fn extremes() -> Tensor {
@@ -136,13 +136,13 @@ mod tests {
     fn activations_equal_their_twins() {
         for len in [1, 3, 7, 17, 65, 1024, 100_000] {
             let (x, up) = ((random(len, 1) * 4.0).unwrap(), random(len, 2));
-            assert_close(&gelu_tanh(&x).unwrap(), &plain::gelu_tanh(&double(&x)).unwrap(), 1e-6);
-            let twin = plain::silu_mul(&double(&x), &double(&up)).unwrap();
+            assert_close(&gelu_tanh(&x).unwrap(), &reference::gelu_tanh(&double(&x)).unwrap(), 1e-6);
+            let twin = reference::silu_mul(&double(&x), &double(&up)).unwrap();
             assert_close(&silu_mul(&x, &up).unwrap(), &twin, 1e-6);
         }
         let both = random((5, 34), 3);
         let (gate, up) = (both.narrow(1, 0, 17).unwrap(), both.narrow(1, 17, 17).unwrap());
-        assert_close(&silu_mul(&gate, &up).unwrap(), &plain::silu_mul(&double(&gate), &double(&up)).unwrap(), 1e-6);
+        assert_close(&silu_mul(&gate, &up).unwrap(), &reference::silu_mul(&double(&gate), &double(&up)).unwrap(), 1e-6);
     }
 
     #[test]
@@ -150,8 +150,8 @@ mod tests {
         let x = extremes();
         let one = x.ones_like().unwrap();
         for (fused, twin) in [
-            (gelu_tanh(&x).unwrap(), plain::gelu_tanh(&x).unwrap()),
-            (silu_mul(&x, &one).unwrap(), plain::silu_mul(&x, &one).unwrap()),
+            (gelu_tanh(&x).unwrap(), reference::gelu_tanh(&x).unwrap()),
+            (silu_mul(&x, &one).unwrap(), reference::silu_mul(&x, &one).unwrap()),
         ] {
             let (fused, twin) = (fused.to_vec1::<f32>().unwrap(), twin.to_vec1::<f32>().unwrap());
             for (a, b) in fused.into_iter().zip(twin) {

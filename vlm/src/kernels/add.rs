@@ -7,10 +7,10 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::pairwise;
+use crate::kernels::simd::pairwise;
 
 /// `x + y`, elementwise.
-pub(super) struct Add;
+pub(crate) struct Add;
 
 impl CustomOp2 for Add {
     fn name(&self) -> &'static str {

@@ -5,10 +5,10 @@
 use rten_simd::ops::{BitOps as _, NumOps as _};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{exp, load};
+use crate::kernels::simd::{exp, load};
 
 /// `sum of e^(x - max)`; no `x` is over `max`, so that nothing overflows.
-pub(super) struct ExpSum<'a> {
+pub(crate) struct ExpSum<'a> {
     pub x: &'a [f32],
     pub max: f32,
 }

@@ -2,30 +2,26 @@
 //!
 //! Every function takes and returns candle tensors and knows nothing of layers, checkpoints or caches. For f32 on the CPU
 //! each is a fused kernel on the current rayon pool; elsewhere, and as the definition that tests compare with, the same
-//! in candle's own operations ([`plain`]).
+//! in candle's own operations ([`mod@reference`]).
 
 #![allow(
     clippy::inline_always,
     reason = "an instruction set reaches only what is inlined into the function that enables it"
 )]
 
-mod activation;
+pub(crate) mod activation;
 mod add;
-mod attention;
-mod attention_few;
-#[cfg(test)]
-mod attention_tests;
-pub(crate) mod float;
+pub(crate) mod attention;
+pub(crate) mod fp32;
 pub(crate) mod int8;
 mod log_sum;
-mod norm;
-pub(crate) mod plain;
-mod rotary;
-mod simd;
-pub(crate) mod team;
+pub(crate) mod norm;
+pub(crate) mod parallel;
+pub(crate) mod reference;
+pub(crate) mod rope;
+pub(crate) mod simd;
 #[cfg(test)]
-mod testing;
-mod tile;
+pub(crate) mod testing;
 
 use candle_core::{D, DType, Device, Result, Storage, Tensor, bail};
 use rten_simd::SimdOp as _;
@@ -48,9 +44,9 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
         bail!("attention: {tq} queries over {tk} keys leave a query with nothing to see");
     }
     if !fused(&[q, k, v]) {
-        return plain::attention(q, k, v, scale, causal);
+        return reference::attention(q, k, v, scale, causal);
     }
-    let op = attention::Attention { scale, causal };
+    let op = attention::full::Attention { scale, causal };
     whole_rows(q)?.apply_op3_no_bwd(&whole_rows(k)?, &whole_rows(v)?, &op)
 }
 
@@ -60,7 +56,7 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
 /// When candle fails.
 pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     if !fused(&[x]) {
-        return plain::gelu_tanh(x);
+        return reference::gelu_tanh(x);
     }
     x.contiguous()?.apply_op1_no_bwd(&activation::GeluTanh)
 }
@@ -71,7 +67,7 @@ pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
 /// When the shapes differ, or candle fails.
 pub(crate) fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     if !fused(&[gate, up]) || gate.dims() != up.dims() {
-        return plain::silu_mul(gate, up);
+        return reference::silu_mul(gate, up);
     }
     gate.contiguous()?.apply_op2_no_bwd(&up.contiguous()?, &activation::SiluMul)
 }
@@ -94,7 +90,7 @@ pub(crate) fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let width = [x.dim(D::Minus1)?];
     if !fused(&[x, weight, bias]) || weight.dims() != width || bias.dims() != width {
-        return plain::layer_norm(x, weight, bias, eps);
+        return reference::layer_norm(x, weight, bias, eps);
     }
     let op = norm::LayerNorm { eps: eps as f32 };
     x.contiguous()?.apply_op3_no_bwd(&weight.contiguous()?, &bias.contiguous()?, &op)
@@ -106,7 +102,7 @@ pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -
 /// When the shapes do not fit, or candle fails.
 pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     if !fused(&[x, weight]) || weight.dims() != [x.dim(D::Minus1)?] {
-        return plain::rms_norm(x, weight, eps);
+        return reference::rms_norm(x, weight, eps);
     }
     x.contiguous()?.apply_op2_no_bwd(&weight.contiguous()?, &norm::RmsNorm { eps: eps as f32 })
 }
@@ -123,9 +119,9 @@ pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
         bail!("rotary: x {:?}, cos {:?} and sin {:?} do not fit", x.shape(), cos.shape(), sin.shape());
     }
     if !fused(&[x, cos, sin]) {
-        return plain::rotary(x, cos, sin);
+        return reference::rotary(x, cos, sin);
     }
-    x.contiguous()?.apply_op3_no_bwd(&cos.contiguous()?, &sin.contiguous()?, &rotary::Rotary)
+    x.contiguous()?.apply_op3_no_bwd(&cos.contiguous()?, &sin.contiguous()?, &rope::Rotary)
 }
 
 /// The vectors that f32 is computed in on this processor, in words.
@@ -144,7 +140,7 @@ pub(crate) fn vectors() -> &'static str {
 /// When candle fails.
 pub(crate) fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
     if !fused(&[row]) {
-        return plain::log_sum_exp(row);
+        return reference::log_sum_exp(row);
     }
     let row = row.contiguous()?;
     let (storage, layout) = row.storage_and_layout();
@@ -181,6 +177,8 @@ fn whole_rows(x: &Tensor) -> Result<Tensor> {
 mod tests {
     use candle_core::{Device, Tensor};
 
+    use crate::kernels::attention;
+
     #[test]
     fn a_causal_query_sees_only_earlier_keys() {
         // One head of width 1, all scores equal: each query averages the values it sees.
@@ -188,8 +186,8 @@ mod tests {
         let q = Tensor::zeros((1, 2, 1), candle_core::DType::F32, &device).unwrap();
         let k = Tensor::zeros((1, 3, 1), candle_core::DType::F32, &device).unwrap();
         let v = Tensor::new(&[[[1f32], [2.0], [6.0]]], &device).unwrap();
-        let out = super::attention(&q, &k, &v, 1.0, true).unwrap();
+        let out = attention(&q, &k, &v, 1.0, true).unwrap();
         assert_eq!(out.to_vec2::<f32>().unwrap(), [[1.5], [3.0]]);
-        assert!(super::attention(&q, &k.narrow(1, 0, 1).unwrap(), &v.narrow(1, 0, 1).unwrap(), 1.0, true).is_err());
+        assert!(attention(&q, &k.narrow(1, 0, 1).unwrap(), &v.narrow(1, 0, 1).unwrap(), 1.0, true).is_err());
     }
 }

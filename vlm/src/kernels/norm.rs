@@ -8,16 +8,16 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::simd::{for_rows, load, rewritten, store, values, vectors};
+use crate::kernels::simd::{for_rows, load, rewritten, store, values, vectors};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`.
-pub(super) struct LayerNorm {
-    pub(super) eps: f32,
+pub(crate) struct LayerNorm {
+    pub(crate) eps: f32,
 }
 
 /// `x / sqrt(mean of squares + eps) * weight`.
-pub(super) struct RmsNorm {
-    pub(super) eps: f32,
+pub(crate) struct RmsNorm {
+    pub(crate) eps: f32,
 }
 
 impl CustomOp3 for LayerNorm {
@@ -61,7 +61,7 @@ impl CustomOp2 for RmsNorm {
 }
 
 /// Whole rows as wide as the weight, into `out` in the place of what it holds: LayerNorm when there is a bias, else RMSNorm.
-pub(super) fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut Vec<f32>) {
+pub(crate) fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut Vec<f32>) {
     let width = weight.len();
     // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
     unsafe {
@@ -104,7 +104,7 @@ impl SimdOp for Rows<'_> {
 /// # Safety
 /// `x`, `weight` and `bias` have `width` readable values, `out` as many writable ones.
 #[inline(always)]
-pub(super) unsafe fn row<I: Isa>(
+pub(crate) unsafe fn row<I: Isa>(
     isa: I,
     x: *const f32,
     weight: *const f32,
@@ -178,7 +178,7 @@ fn sum_of_squares<I: Isa>(isa: I, x: *const f32, width: usize, mean: f32) -> f32
 #[cfg(test)]
 mod tests {
     use crate::kernels::testing::{assert_close, double, random, with};
-    use crate::kernels::{layer_norm, plain, rms_norm};
+    use crate::kernels::{layer_norm, reference, rms_norm};
 
     const EPS: f64 = 1e-5;
 
@@ -188,23 +188,27 @@ mod tests {
             let (w, b) = (random(width, 2), random(width, 3));
             // Off centre, so that the mean matters.
             let x = (random((rows, width), 1) + 10.0).unwrap();
-            let twin = plain::layer_norm(&double(&x), &double(&w), &double(&b), EPS).unwrap();
+            let twin = reference::layer_norm(&double(&x), &double(&w), &double(&b), EPS).unwrap();
             let tolerance = if width == 1 { 1e-3 } else { 1e-5 };
             assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &twin, tolerance);
-            let twin = plain::rms_norm(&double(&x), &double(&w), EPS).unwrap();
+            let twin = reference::rms_norm(&double(&x), &double(&w), EPS).unwrap();
             assert_close(&rms_norm(&x, &w, EPS).unwrap(), &twin, 1e-6);
         }
         let x = random((9, 5), 4).t().unwrap();
         let w = random(9, 5);
-        assert_close(&rms_norm(&x, &w, EPS).unwrap(), &plain::rms_norm(&double(&x), &double(&w), EPS).unwrap(), 1e-6);
+        assert_close(
+            &rms_norm(&x, &w, EPS).unwrap(),
+            &reference::rms_norm(&double(&x), &double(&w), EPS).unwrap(),
+            1e-6,
+        );
     }
 
     #[test]
     fn a_row_with_nan_or_infinity_spoils_itself_alone() {
         let (w, b) = (random(17, 2), random(17, 3));
         let x = with(&random((4, 17), 1), &[(20, f32::NAN), (40, f32::INFINITY), (52, 1e-42)]);
-        assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &plain::layer_norm(&x, &w, &b, EPS).unwrap(), 1e-5);
-        assert_close(&rms_norm(&x, &w, EPS).unwrap(), &plain::rms_norm(&x, &w, EPS).unwrap(), 1e-5);
+        assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &reference::layer_norm(&x, &w, &b, EPS).unwrap(), 1e-5);
+        assert_close(&rms_norm(&x, &w, EPS).unwrap(), &reference::rms_norm(&x, &w, EPS).unwrap(), 1e-5);
     }
 
     #[test]

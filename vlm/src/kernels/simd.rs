@@ -11,13 +11,13 @@ use candle_core::{CpuStorage, Layout, Result, Shape, bail};
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::team;
+use crate::kernels::parallel;
 
 /// Elementwise work below this many values costs less than waking other threads.
-pub(super) const SERIAL_VALUES: usize = 64 * 1024;
+pub(crate) const SERIAL_VALUES: usize = 64 * 1024;
 
 /// f32 lanes of the vectors that kernels are dispatched to on this processor.
-pub(super) fn lanes() -> usize {
+pub(crate) fn lanes() -> usize {
     struct Lanes;
     impl SimdOp for Lanes {
         type Output = usize;
@@ -30,7 +30,7 @@ pub(super) fn lanes() -> usize {
 }
 
 /// The values of a contiguous f32 tensor on the CPU.
-pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => bail!("a fused kernel was given a strided tensor of shape {:?}", layout.shape()),
@@ -41,7 +41,7 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
 ///
 /// # Safety
 /// `fill` must write every element.
-pub(super) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut out = Vec::new();
     // SAFETY: the caller's.
     unsafe { rewritten(&mut out, len, fill) };
@@ -52,7 +52,7 @@ pub(super) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32
 ///
 /// # Safety
 /// `fill` must write every element.
-pub(super) unsafe fn rewritten(out: &mut Vec<f32>, len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) {
+pub(crate) unsafe fn rewritten(out: &mut Vec<f32>, len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) {
     out.clear();
     out.reserve_exact(len);
     fill(&mut out.spare_capacity_mut()[..len]);
@@ -61,7 +61,7 @@ pub(super) unsafe fn rewritten(out: &mut Vec<f32>, len: usize, fill: impl FnOnce
 }
 
 /// Calls `work` on pieces of `out` of whole rows, with the index of the piece's first row; on the current pool when it pays.
-pub(super) fn for_rows(
+pub(crate) fn for_rows(
     out: &mut [MaybeUninit<f32>],
     width: usize,
     work: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync + Send,
@@ -71,7 +71,7 @@ pub(super) fn for_rows(
     }
     let rows = (SERIAL_VALUES / 4).div_ceil(width);
     let mut pieces: Vec<_> = out.chunks_mut(rows * width).collect();
-    team::for_each_mut(&mut pieces, |i, piece| work(i * rows, piece));
+    parallel::for_each_mut(&mut pieces, |i, piece| work(i * rows, piece));
 }
 
 /// What an operation of two contiguous tensors of one shape makes of each pair of values: `piece` gets as many of either and as
@@ -79,7 +79,7 @@ pub(super) fn for_rows(
 ///
 /// # Safety
 /// `piece` must write every element of its room.
-pub(super) unsafe fn pairwise(
+pub(crate) unsafe fn pairwise(
     (x, l1): (&CpuStorage, &Layout),
     (y, l2): (&CpuStorage, &Layout),
     piece: impl Fn(&[f32], &[f32], &mut [MaybeUninit<f32>]) + Sync + Send,
@@ -99,7 +99,7 @@ pub(super) unsafe fn pairwise(
 
 /// A pointer to results of which every task writes its own part.
 #[derive(Clone, Copy)]
-pub(super) struct Shared(pub(super) *mut f32);
+pub(crate) struct Shared(pub(crate) *mut f32);
 // SAFETY: whoever shares it makes the parts disjoint and joins the tasks before reading.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -110,7 +110,7 @@ impl Shared {
     ///
     /// # Safety
     /// `offset` must lie within the allocation.
-    pub(super) unsafe fn at(self, offset: usize) -> *mut f32 {
+    pub(crate) unsafe fn at(self, offset: usize) -> *mut f32 {
         // SAFETY: the caller's.
         unsafe { self.0.add(offset) }
     }
@@ -118,7 +118,7 @@ impl Shared {
 
 /// Calls `body(vector, mask)` for every vector of `0..len`: its offset, and how many lanes count.
 #[inline(always)]
-pub(super) fn vectors(len: usize, lanes: usize, mut body: impl FnMut(usize, usize)) {
+pub(crate) fn vectors(len: usize, lanes: usize, mut body: impl FnMut(usize, usize)) {
     let mut at = 0;
     while at + lanes <= len {
         body(at, lanes);
@@ -134,7 +134,7 @@ pub(super) fn vectors(len: usize, lanes: usize, mut body: impl FnMut(usize, usiz
 /// # Safety
 /// `n` is at most the number of lanes, and `at..at + n` is readable.
 #[inline(always)]
-pub(super) unsafe fn load<I: Isa>(isa: I, at: *const f32, n: usize) -> I::F32 {
+pub(crate) unsafe fn load<I: Isa>(isa: I, at: *const f32, n: usize) -> I::F32 {
     let f = isa.f32();
     // SAFETY: the caller's.
     unsafe { if n == f.len() { f.load_ptr(at) } else { f.load_ptr_mask(at, f.first_n_mask(n)) } }
@@ -145,7 +145,7 @@ pub(super) unsafe fn load<I: Isa>(isa: I, at: *const f32, n: usize) -> I::F32 {
 /// # Safety
 /// `n` is at most the number of lanes, and `at..at + n` is writable.
 #[inline(always)]
-pub(super) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
+pub(crate) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
     let f = isa.f32();
     // SAFETY: the caller's.
     unsafe { if n == f.len() { f.store_ptr(x, at) } else { f.store_ptr_mask(x, at, f.first_n_mask(n)) } }
@@ -153,7 +153,7 @@ pub(super) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
 
 /// Folds the lanes of a vector, halves first: as few steps as there are, which is what a row of few vectors mostly costs.
 #[inline(always)]
-pub(super) fn fold<I: Isa>(isa: I, x: I::F32, fold: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn fold<I: Isa>(isa: I, x: I::F32, fold: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = x.to_array();
     let mut n = isa.f32().len();
     while n > 1 {
@@ -167,13 +167,13 @@ pub(super) fn fold<I: Isa>(isa: I, x: I::F32, fold: impl Fn(f32, f32) -> f32) ->
 
 /// The larger one; of NaN and a number, the second.
 #[inline(always)]
-pub(super) fn larger(a: f32, b: f32) -> f32 {
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
 /// The smaller one; of NaN and a number, the second.
 #[inline(always)]
-pub(super) fn smaller(a: f32, b: f32) -> f32 {
+pub(crate) fn smaller(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
@@ -191,7 +191,7 @@ const EXP_MAX: f32 = 88.8;
 
 /// `e^x`, within 3e-7 relative; results under 1.2e-38 are zero and over 2.4e38 infinite, NaN stays NaN.
 #[inline(always)]
-pub(super) fn exp<I: Isa>(isa: I, x: I::F32) -> I::F32 {
+pub(crate) fn exp<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let (f, int) = (isa.f32(), isa.i32());
     // Comparisons with NaN are false, so it passes; what min and max make of it differs between processors.
     let x = f.select(f.splat(EXP_MIN), x, f.lt(x, f.splat(EXP_MIN)));

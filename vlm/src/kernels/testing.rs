@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Shape, Tensor};
 
 /// Values between -2 and 2 that `seed` decides.
-pub(super) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
+pub(crate) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let values: Vec<f32> = (0..shape.elem_count())
@@ -16,13 +16,13 @@ pub(super) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
 }
 
 /// The tensor in double precision, in which the twins give the exact answer.
-pub(super) fn double(x: &Tensor) -> Tensor {
+pub(crate) fn double(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).unwrap()
 }
 
 /// Asserts equal shapes and values that differ by at most `tolerance` times the value and the mean value; infinities must
 /// be equal and NaN be NaN.
-pub(super) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
+pub(crate) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
     assert_eq!(fused.dims(), exact.dims());
     assert!(fused.is_contiguous());
     let fused = double(fused).flatten_all().unwrap().to_vec1::<f64>().unwrap();
@@ -36,12 +36,12 @@ pub(super) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
 }
 
 /// Whether both are NaN, or the same infinity.
-pub(super) fn same_special(a: f64, b: f64) -> bool {
+pub(crate) fn same_special(a: f64, b: f64) -> bool {
     (a.is_nan() && b.is_nan()) || (a.is_infinite() && a.total_cmp(&b).is_eq())
 }
 
 /// `x` with some of its values replaced.
-pub(super) fn with(x: &Tensor, replaced: &[(usize, f32)]) -> Tensor {
+pub(crate) fn with(x: &Tensor, replaced: &[(usize, f32)]) -> Tensor {
     let mut values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for &(at, value) in replaced {
         values[at] = value;

@@ -1,6 +1,6 @@
 //! What the capture code asks of a camera library, and nothing else of it: tests put a fake one in its place.
 
-use super::fault::Fault;
+use crate::capture::camera::fault::Fault;
 
 /// How pixels lie in a camera's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What can be wrong with a camera, in people's words.
 
-use super::super::SourceError;
+use crate::capture::SourceError;
 
 /// What is wrong with a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which of a camera's formats to ask for. Pure.
 
-use super::device::{Format, Pixels};
+use crate::capture::camera::device::{Format, Pixels};
 
 /// The size to be near to, in pixels: larger than any model looks at, small enough to decode in milliseconds.
 const WANTED_PIXELS: f64 = 1280.0 * 720.0;

@@ -7,7 +7,7 @@ use nokhwa::FormatDecoder;
 use nokhwa::pixel_format::RgbFormat;
 use nokhwa::utils::{FrameFormat, Resolution};
 
-use super::device::{Format, Pixels, RawFrame};
+use crate::capture::camera::device::{Format, Pixels, RawFrame};
 
 /// Decodes a frame. The error says what is broken, for the log.
 pub(super) fn decode(frame: &RawFrame) -> Result<RgbImage, String> {

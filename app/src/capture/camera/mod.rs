@@ -7,13 +7,13 @@ mod frame;
 mod native;
 mod reader;
 
-pub use device::{Format, Pixels};
-pub(crate) use fault::NO_CAMERA;
+pub use crate::capture::camera::device::{Format, Pixels};
+pub(crate) use crate::capture::camera::fault::NO_CAMERA;
 
-use fault::Fault;
-use reader::{CameraSource, Patience, called};
+use crate::capture::camera::fault::Fault;
+use crate::capture::camera::reader::{CameraSource, Patience, called};
 
-use super::{CameraChoice, Source, SourceError};
+use crate::capture::{CameraChoice, Source, SourceError};
 
 /// A camera and what it offers.
 #[derive(Clone, Debug, PartialEq, Eq)]

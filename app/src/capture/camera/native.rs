@@ -5,9 +5,9 @@ use std::panic::catch_unwind;
 use nokhwa::utils::{ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
 use nokhwa::{Camera, NokhwaError};
 
-use super::device::{Device, Format, Opener, RawFrame};
-use super::fault::Fault;
-use super::format::best_first;
+use crate::capture::camera::device::{Device, Format, Opener, RawFrame};
+use crate::capture::camera::fault::Fault;
+use crate::capture::camera::format::best_first;
 
 /// All that the library can decode.
 const DECODABLE: [FrameFormat; 6] = [

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
-use super::super::latest::{Latest, Taken, Taker, latest};
-use super::super::{Next, Source, SourceError};
-use super::device::{Opener, RawFrame};
-use super::fault::Fault;
-use super::frame::decode;
+use crate::capture::camera::device::{Opener, RawFrame};
+use crate::capture::camera::fault::Fault;
+use crate::capture::camera::frame::decode;
+use crate::capture::latest::{Latest, Taken, Taker, latest};
+use crate::capture::{Next, Source, SourceError};
 
 /// As long as [`Source::next`] may wait.
 const WAIT: Duration = Duration::from_millis(100);
@@ -190,8 +190,8 @@ impl Source for CameraSource {
 mod tests {
     use crossbeam_channel::Receiver;
 
-    use super::super::device::{Device, Format, Pixels};
     use super::*;
+    use crate::capture::camera::device::{Device, Format, Pixels};
 
     /// Long enough for a loaded machine: tests wait for something to happen, and fail after this.
     const LONG: Duration = Duration::from_mins(1);

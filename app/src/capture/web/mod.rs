@@ -15,8 +15,8 @@ use reqwest::header::LOCATION;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
 
-pub use self::public::is_public;
-use crate::waiter::{USER_AGENT, Waiter, cause};
+use crate::base::http::{USER_AGENT, Waiter, cause};
+pub use crate::capture::web::public::is_public;
 
 /// The most that a picture may have, in bytes: a photograph of 100 megapixels has about as many.
 pub const MOST_BYTES: u64 = 32 << 20;

@@ -11,15 +11,15 @@ use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
 use vlm::Cancel;
-use vlm::quality::{Comparison, Difference};
+use vlm::measure::quality::{Comparison, Difference};
 
-use crate::capture::decode::read_picture;
-use crate::capture::scene::paint;
+use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
 use crate::cli::scene::still;
+use crate::demo::paint;
 use crate::engine::local;
-use crate::engine::spec::{EngineOptions, Precision};
+use crate::engine::options::{EngineOptions, Precision};
 
 /// What is asked, of each of [`THINGS`].
 const FORMS: [&str; 10] = [

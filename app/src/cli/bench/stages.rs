@@ -16,15 +16,18 @@ use image::RgbImage;
 use serde::Serialize;
 use vlm::{Cancel, Part, Peaks, Reply, Role, Same, Turn};
 
-use super::roofline::{self, Roofline};
-use super::{Spread, ms};
-use crate::capture::decode::read_picture;
-use crate::capture::scene::Random;
+use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
+use crate::cli::bench::roofline;
+use crate::cli::bench::roofline::Roofline;
+use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
-use crate::engine::local::{self, LocalEngine};
-use crate::engine::spec::{EngineOptions, ModelSpec, Precision};
+use crate::demo::Random;
+use crate::engine::local;
+use crate::engine::local::LocalEngine;
+use crate::engine::options::{EngineOptions, Precision};
 use crate::engine::{Engine, Request};
+use crate::models::spec::ModelSpec;
 
 /// The question that a caption is compared with.
 const QUESTION: &str = "Is there an animal in this image?";
@@ -297,7 +300,7 @@ fn peak_memory_mib() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::spec::DeviceChoice;
+    use crate::engine::options::DeviceChoice;
 
     #[test]
     #[ignore = "needs a CUDA card"]

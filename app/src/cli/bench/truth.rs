@@ -13,11 +13,11 @@ use clap::Args;
 use serde::Serialize;
 use vlm::{Cancel, Same};
 
-use super::{Spread, ms};
-use crate::capture::scene::{caption, paint, questions};
 use crate::cli::args::ModelArgs;
+use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
 use crate::cli::scene::still;
+use crate::demo::{caption, paint, questions};
 use crate::engine::{Engine, EngineError, Request, local};
 
 /// Scenes unless told otherwise. One share of 97 % then has a standard error of 0.5 % for captions and for each kind of
@@ -175,8 +175,9 @@ mod tests {
 
     use super::*;
     use crate::engine::EngineCard;
-    use crate::engine::spec::{EngineOptions, ModelSpec};
-    use crate::pipeline::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS};
+    use crate::engine::options::EngineOptions;
+    use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS};
+    use crate::models::spec::ModelSpec;
 
     /// The scenes of the floor.
     const FLOOR_SEED: u64 = 1;

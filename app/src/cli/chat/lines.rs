@@ -10,7 +10,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
-use super::entry::COMMANDS;
+use crate::cli::chat::entry::COMMANDS;
 
 /// The longest line that is read from a pipe, in bytes: more than any model's context.
 const LONGEST: u64 = 1 << 20;

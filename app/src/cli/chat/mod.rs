@@ -5,6 +5,8 @@
 
 mod entry;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -14,16 +16,17 @@ use std::process::ExitCode;
 use clap::Args;
 use vlm::{Cancel, Part, Reply, Say, Stop};
 
-use self::entry::{COMMANDS, Command, Piece};
-use self::lines::{Line, Lines, Plain, Terminal};
-use self::transcript::{Exchange, Said, Transcript};
-use super::args::ModelArgs;
-use super::download;
-use super::interrupt::{KILLED, Tasks};
+use crate::base::text::lines as plain_lines;
 use crate::capture::{picture_named, web};
-use crate::engine::conversation::{self, LocalConversation};
+use crate::cli::args::ModelArgs;
+use crate::cli::chat::entry::{COMMANDS, Command, Piece};
+use crate::cli::chat::lines::{Line, Lines, Plain, Terminal};
+use crate::cli::chat::transcript::{Exchange, Said, Transcript};
+use crate::cli::download;
+use crate::cli::interrupt::{KILLED, Tasks};
+use crate::engine::local::conversation;
+use crate::engine::local::conversation::LocalConversation;
 use crate::engine::{EngineCard, EngineError};
-use crate::plain::lines as plain_lines;
 
 /// The command's arguments. An answer may be longer than a caption, and what is asked is typed.
 #[derive(Args, Clone, Debug)]
@@ -396,6 +399,3 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         writeln!(self.err, "{sentence}")
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,7 @@ use std::fs;
 use image::{Rgb, RgbImage};
 use vlm::{Draft, Timings};
 
-use super::*;
+use crate::cli::chat::*;
 
 /// Answers with the turns it remembers and the present one, pictures as their red.
 #[derive(Default)]

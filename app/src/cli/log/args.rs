@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::ZonedDateTime;
 
-use crate::log::{self, Filter, LogError, Sort};
+use crate::log;
+use crate::log::{Filter, LogError, Sort};
 
 /// Which entries.
 #[derive(Args, Clone, Debug, Default)]

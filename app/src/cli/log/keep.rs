@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::size;
-use super::show::no_entry;
+use crate::base::text;
+use crate::cli::log::args::size;
+use crate::cli::log::show::no_entry;
 use crate::cli::recording::age;
 use crate::log::{Keep, LogError, Removed, Store};
-use crate::plain;
 
 /// The arguments of `mark`.
 #[derive(Args, Clone, Debug)]
@@ -77,7 +77,7 @@ pub fn prune(store: &mut Store, args: &PruneArgs, err: &mut impl Write) -> anyho
     let keep = Keep { at_most_old: args.older_than, at_most_bytes: args.max_size, bookmarked: args.keep_bookmarked };
     let Removed { entries, thumbnails } = store.keep_to(&keep)?;
     let megabytes = store.bytes_in_use()? as f64 / 1e6;
-    let (entries, thumbnails) = (plain::entries(entries), plain::count(thumbnails, "thumbnail", "thumbnails"));
+    let (entries, thumbnails) = (text::entries(entries), text::count(thumbnails, "thumbnail", "thumbnails"));
     writeln!(err, "Removed {entries} and {thumbnails} of others. The log has {megabytes:.1} MB.")?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub use args::{log_path, size};
+pub use crate::cli::log::args::{log_path, size};
 
 use crate::log::Store;
 

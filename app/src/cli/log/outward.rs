@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::args::FilterArgs;
+use crate::base::text;
+use crate::cli::log::args::FilterArgs;
 use crate::log::export::{Export, ExportError, Format};
 use crate::log::{Imported, Store};
-use crate::plain;
 
 /// The arguments of `export`.
 #[derive(Args, Clone, Debug)]
@@ -61,7 +61,7 @@ pub fn export(store: &Store, args: &ExportArgs, out: &mut impl Write, err: &mut 
     };
     let written = export.write_file(store, path, &mut |_| ControlFlow::Continue(()));
     let count = written.with_context(|| format!("{} was not written", path.display()))?;
-    writeln!(err, "Wrote {} to {}.", plain::entries(count), path.display())?;
+    writeln!(err, "Wrote {} to {}.", text::entries(count), path.display())?;
     Ok(())
 }
 
@@ -77,8 +77,8 @@ pub fn import(store: &mut Store, args: &ImportArgs, err: &mut impl Write) -> any
             File::open(&args.file).with_context(|| format!("{} can't be read. Check the path", args.file.display()))?;
         store.import(BufReader::new(file))?
     };
-    let in_sessions = |count| plain::count(count, "session", "sessions");
-    write!(err, "Imported {} in {}.", plain::entries(entries), in_sessions(sessions))?;
+    let in_sessions = |count| text::count(count, "session", "sessions");
+    write!(err, "Imported {} in {}.", text::entries(entries), in_sessions(sessions))?;
     if known > 0 {
         write!(err, " Left out {} that the log has already.", in_sessions(known))?;
     }

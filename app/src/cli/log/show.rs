@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::args::FilterArgs;
+use crate::base::text::{count, entries, length, lines, number, one_line};
+use crate::cli::log::args::FilterArgs;
 use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
-use crate::plain::{count, entries, length, lines, number, one_line};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;

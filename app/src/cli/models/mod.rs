@@ -9,11 +9,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use self::show::{Here, Shown};
-use super::{download, interrupt};
-use crate::engine::spec::ModelSpec;
-use crate::engine::{demo, place};
-use crate::models::{self, Cached, Memory, bytes};
+use crate::cli::models::show::{Here, Shown};
+use crate::cli::{download, interrupt};
+use crate::demo::model;
+use crate::engine::place;
+use crate::models;
+use crate::models::spec::ModelSpec;
+use crate::models::{Cached, Memory, bytes};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -122,7 +124,7 @@ fn fetch(model: &ModelSpec) -> anyhow::Result<ExitCode> {
 
 fn folder(model: &ModelSpec) -> anyhow::Result<PathBuf> {
     match model {
-        ModelSpec::Demo => bail!("The model {} is part of the program and has no folder.", demo::NAME),
+        ModelSpec::Demo => bail!("The model {} is part of the program and has no folder.", model::NAME),
         ModelSpec::Folder(folder) => Ok(folder.clone()),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             of_cache(model).and_then(|cached| cached.folder).with_context(|| {

@@ -9,7 +9,7 @@ use vlm::Precision;
 
 use crate::engine::local;
 use crate::engine::place::Auto;
-use crate::engine::spec::ModelSpec;
+use crate::models::spec::ModelSpec;
 use crate::models::{Cached, Facts, Memory, bytes};
 
 /// What this machine has for models.

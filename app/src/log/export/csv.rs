@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::Writer;
-use crate::log::record::Found;
+use crate::log::data::entry::Found;
+use crate::log::export::Writer;
 
 const HEAD: &str = "id,session,kind,time,duration_ms,text,question,note,bookmarked,repeats,source,model,frame,since_ms,age_ms,\
     preprocess_ms,vision_ms,prefill_ms,decode_ms,prompt_tokens,tokens,stop,draft_offered,draft_accepted,dropped,skipped,\

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
-use super::{Export, ExportError};
+use crate::base::thread::Thread;
+use crate::live::Waker;
 use crate::log::error::LogError;
+use crate::log::export::{Export, ExportError};
 use crate::log::store::Store;
-use crate::pipeline::Waker;
-use crate::pipeline::thread::Thread;
 
 /// How often whoever watches is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -165,10 +165,10 @@ fn run(log: &Path, export: &Export, to: &Path, shared: &Shared, wake: &Waker) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
     use super::*;
     use crate::log::Filter;
-    use crate::log::fixture::filled;
+    use crate::log::export::Format;
+    use crate::testing::log::filled;
 
     const LONG: Duration = Duration::from_secs(30);
 

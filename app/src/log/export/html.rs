@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::Writer;
-use crate::log::record::{Found, Session};
+use crate::log::data::entry::{Found, Session};
+use crate::log::export::Writer;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">

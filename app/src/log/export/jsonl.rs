@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::Writer;
+use crate::log::data::entry::{Found, Session};
+use crate::log::export::Writer;
 use crate::log::json::{EntryLine, Line, SessionLine};
-use crate::log::record::{Found, Session};
 
 /// Writes JSONL.
 pub struct Jsonl<'a, W> {

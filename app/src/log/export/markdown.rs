@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::Writer;
-use crate::log::record::{Found, Session};
-use crate::plain;
+use crate::base::text;
+use crate::log::data::entry::{Found, Session};
+use crate::log::export::Writer;
 
 /// What Markdown gives a meaning to, here or at the beginning of a line.
 const MARKUP: &str = "\\`*_{}[]<>()#+-.!|~&";
@@ -30,7 +30,7 @@ impl<W: Write> Writer for Markdown<'_, W> {
         let (source, model) = (escaped(&session.start.source), escaped(&session.start.card.model));
         write!(self.out, "\n## {began}, {source}\n\nSession {}, captioned by {model}.", session.id)?;
         if session.lost > 0 {
-            write!(self.out, " {} lost while recording.", plain::entries(session.lost.unsigned_abs()))?;
+            write!(self.out, " {} lost while recording.", text::entries(session.lost.unsigned_abs()))?;
         }
         self.out.write_all(b"\n\n")
     }

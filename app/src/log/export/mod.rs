@@ -15,12 +15,12 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
-pub use file::Job;
+pub use crate::log::export::file::Job;
 
-use super::error::LogError;
-use super::filter::{Filter, Sort};
-use super::record::{Found, Kind, Session};
-use super::store::Store;
+use crate::log::data::entry::{Found, Kind, Session};
+use crate::log::data::filter::{Filter, Sort};
+use crate::log::error::LogError;
+use crate::log::store::Store;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

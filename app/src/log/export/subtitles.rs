@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::Writer;
-use crate::log::record::Found;
+use crate::log::data::entry::Found;
+use crate::log::export::Writer;
 
 /// How long a caption is shown of which it is not known how long it held: one that was cut off by a kill.
 const AT_LEAST_MS: i64 = 1000;

@@ -1,7 +1,7 @@
 //! Tests of whole exports. What others' parsers make of them is tested in `tests/log_exports.rs`.
 
-use super::*;
-use crate::log::fixture::{Scratch, filled};
+use crate::log::export::*;
+use crate::testing::log::{Scratch, filled};
 
 fn export(log: &Scratch, format: Format, filter: Filter) -> Result<String, ExportError> {
     let mut out = Vec::new();

@@ -2,10 +2,11 @@
 
 use egui::{Grid, Image, Label, Layout, RichText, ScrollArea, TextEdit, TextureHandle, Ui, vec2};
 
-use super::super::icon::{self, Icon, Look};
-use super::super::{theme, wording};
+use crate::base::text;
 use crate::log::{Found, Kind, Session};
-use crate::plain;
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::{theme, wording};
 
 /// The widest that the words get, in points.
 const WIDEST: f32 = 720.0;
@@ -150,7 +151,7 @@ fn facts(ui: &mut Ui, found: &Found, session: &Session) {
     rows.push(("Captured", format!("{}, frame {}", wording::moment(entry.at), entry.frame)));
     if entry.kind == Kind::Caption {
         let said = if entry.repeats > 0 { format!(", said {} times", entry.repeats + 1) } else { String::new() };
-        rows.push(("On screen", format!("{}{said}", plain::length(entry.duration_ms))));
+        rows.push(("On screen", format!("{}{said}", text::length(entry.duration_ms))));
     }
     let card = &session.start.card;
     rows.push(("Source", found.source.clone()));

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use egui::accesskit::Role;
 use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInfo};
 
-use super::super::theme;
+use crate::base::text;
+use crate::live::Waker;
 use crate::log::export::{Export, ExportError, Format, Job};
 use crate::log::{Filter, LogError};
-use crate::pipeline::Waker;
-use crate::plain;
+use crate::ui::theme;
 
 /// The dialog's width, in points.
 const WIDTH: f32 = 400.0;
@@ -105,7 +105,7 @@ impl ExportDialog {
         let Phase::Writing(job) = &self.phase else { return };
         let Some(done) = job.outcome() else { return };
         let over = match done {
-            Ok(entries) => format!("Wrote {} to {}.", plain::entries(entries), job.to().display()),
+            Ok(entries) => format!("Wrote {} to {}.", text::entries(entries), job.to().display()),
             Err(ExportError::Stopped) => ExportError::Stopped.to_string(),
             Err(error) => format!("{} was not written. {error}", job.to().display()),
         };
@@ -235,7 +235,7 @@ fn writing(ui: &mut Ui, job: &Job) {
     let text = if total == 0 {
         "Counting…".to_owned()
     } else {
-        format!("{} of {}", plain::number(written), plain::entries(total))
+        format!("{} of {}", text::number(written), text::entries(total))
     };
     ui.add(ProgressBar::new(written as f32 / total.max(1) as f32).text(text).desired_width(WIDTH));
     ui.add_space(2.0 * theme::GRID);

@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Frame, Id, Key, Margin, Panel, Ui};
 
-use super::recording::no_folder;
-use super::{Clock, theme};
+use crate::live::Waker;
 use crate::log::export::Format;
 use crate::log::{Filter, Kind, LogError, News, Order, Reader, Sort};
-use crate::pipeline::Waker;
-use cache::Cache;
-use entry::{Detail, EntryAction};
-use export::ExportDialog;
-use rows::Scroll;
-use timeline::{PARTS, Timeline, TimelineAction};
+use crate::ui::log::cache::Cache;
+use crate::ui::log::entry::{Detail, EntryAction};
+use crate::ui::log::export::ExportDialog;
+use crate::ui::log::rows::Scroll;
+use crate::ui::log::timeline::{PARTS, Timeline, TimelineAction};
+use crate::ui::recording::no_folder;
+use crate::ui::{Clock, theme};
 
 /// How often the timeline is read again while the log grows.
 const MARKS_EVERY: Duration = Duration::from_secs(3);

@@ -6,13 +6,14 @@ use egui::{
     WidgetInfo,
 };
 
-use super::super::icon::{self, Icon, Look};
-use super::super::theme;
-use super::entry::Detail;
-use super::export::Parts;
-use super::{LogAction, LogPanel, Shown, list_id, row, rows};
+use crate::base::text;
 use crate::log::{Filter, LogError, Order};
-use crate::plain;
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::log::entry::Detail;
+use crate::ui::log::export::Parts;
+use crate::ui::log::{LogAction, LogPanel, Shown, list_id, row, rows};
+use crate::ui::theme;
 
 /// The width of the panel, in points.
 const WIDTH: f32 = 400.0;
@@ -51,7 +52,7 @@ impl LogPanel {
                 ui.label(RichText::new("Searching…").small().weak());
             } else if let Some(rows) = self.rows {
                 let what = if self.filter() == Filter::default() { "" } else { " found" };
-                ui.label(RichText::new(format!("{}{what}", plain::entries(rows))).small().weak());
+                ui.label(RichText::new(format!("{}{what}", text::entries(rows))).small().weak());
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if icon::button(ui, Icon::Close, Look::Quiet, true, "Close log", "Close the log (L)").clicked() {

@@ -5,10 +5,11 @@ use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Rect, Response, TextFormat, TextureHandle, Ui, WidgetInfo, pos2, vec2};
 use jiff::civil::Date;
 
-use super::super::icon::{self, Icon};
-use super::super::theme;
+use crate::base::text;
 use crate::log::{Entry, Found, Kind};
-use crate::plain;
+use crate::ui::icon;
+use crate::ui::icon::Icon;
+use crate::ui::theme;
 
 /// The height of the small picture, in points. It is 16:9, as most cameras are.
 const PICTURE: f32 = 15.0 * theme::GRID;
@@ -78,10 +79,10 @@ fn words(entry: &Entry, width: f32, colour: Color32, weak: Color32) -> LayoutJob
     let wrap = TextWrapping { max_width: width, max_rows: 2, ..TextWrapping::default() };
     let mut job = LayoutJob { wrap, ..LayoutJob::default() };
     if let Some(question) = &entry.question {
-        job.append(&plain::one_line(question), 0.0, format(weak));
+        job.append(&text::one_line(question), 0.0, format(weak));
         job.append(" ", 0.0, format(weak));
     }
-    job.append(&plain::one_line(&entry.text), 0.0, format(colour));
+    job.append(&text::one_line(&entry.text), 0.0, format(colour));
     job
 }
 
@@ -98,7 +99,7 @@ fn when(entry: &Entry, today: Date) -> String {
     match entry.kind {
         Kind::Caption => {
             when.push_str(" · ");
-            when.push_str(&plain::length(entry.duration_ms));
+            when.push_str(&text::length(entry.duration_ms));
         }
         Kind::Answer => when.push_str(" · answer"),
     }

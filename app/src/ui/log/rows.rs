@@ -4,7 +4,7 @@
 use egui::accesskit::Role;
 use egui::{Event, EventFilter, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::super::theme;
+use crate::ui::theme;
 
 /// The height of a row, in points.
 pub const ROW: f32 = 19.0 * theme::GRID;

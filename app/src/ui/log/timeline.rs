@@ -8,10 +8,11 @@ use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-use super::super::icon::{self, Icon, Look};
-use super::super::{Clock, theme, wording};
+use crate::base::text;
 use crate::log::Mark;
-use crate::plain;
+use crate::ui::icon;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::{Clock, theme, wording};
 
 /// Parts of a day: five minutes each.
 pub const PARTS: usize = 288;
@@ -157,7 +158,7 @@ impl Timeline {
             painter.rect_stroke(place, 4.0, Stroke::new(1.5, colours.accent), egui::StrokeKind::Inside);
         }
         let entries: u64 = self.marks.iter().map(|mark| mark.entries).sum();
-        let label = format!("Timeline of the day, {}", plain::entries(entries));
+        let label = format!("Timeline of the day, {}", text::entries(entries));
         response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, label.clone()));
 
         let length = (to - from) / PARTS as i64;
@@ -166,7 +167,7 @@ impl Timeline {
             let part = part_at(pointer.x).min(PARTS - 1);
             let entries = self.marks.iter().find(|mark| mark.part == part).map_or(0, |mark| mark.entries);
             let time = self.time_of(from + part as i64 * length);
-            response.clone().on_hover_text_at_pointer(format!("{time}: {}", plain::entries(entries)));
+            response.clone().on_hover_text_at_pointer(format!("{time}: {}", text::entries(entries)));
         }
         if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.clicked()) {
             let part = part_at(pointer.x).min(PARTS - 1);

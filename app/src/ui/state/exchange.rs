@@ -7,8 +7,8 @@ use std::time::Duration;
 use egui::ColorImage;
 use vlm::{Reply, Stop};
 
-use crate::frame::Frame;
-use crate::pipeline::Asked;
+use crate::live::Asked;
+use crate::live::frame::Frame;
 use crate::ui::pixels;
 
 /// Questions kept in the window. Each holds a thumbnail and two texts, not its frame.

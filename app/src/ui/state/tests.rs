@@ -3,8 +3,8 @@
 use image::RgbImage;
 use vlm::{Draft, Reply};
 
-use super::*;
-use crate::pipeline::Caption;
+use crate::live::Caption;
+use crate::ui::state::*;
 
 fn reply(text: &str, stop: Stop) -> Reply {
     Reply {

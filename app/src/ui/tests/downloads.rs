@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use vlm::Cancel;
 
-use super::*;
 use crate::models::{Doing, Fault, Progress};
+use crate::ui::tests::*;
 
 /// A fake camera and engine, and a model that has to be fetched first.
 struct Far {

@@ -3,10 +3,13 @@
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
-use super::*;
-use crate::capture::{self, SourceOptions, SourceSpec};
-use crate::engine::spec::{EngineOptions, ModelSpec};
-use crate::engine::{Engine, demo, local};
+use crate::capture;
+use crate::capture::{SourceOptions, SourceSpec};
+use crate::demo::model;
+use crate::engine::options::EngineOptions;
+use crate::engine::{Engine, local};
+use crate::models::spec::ModelSpec;
+use crate::ui::tests::*;
 
 /// Doors to what is built in, and to nothing else.
 struct BuiltIn;
@@ -41,7 +44,7 @@ impl Doors for BuiltIn {
 fn the_demo_captions_itself_and_says_what_it_is() {
     let options = Options {
         source: Some("demo".to_owned()),
-        model: Some(demo::NAME.to_owned()),
+        model: Some(model::NAME.to_owned()),
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
         clock: ZonedDateTime::now,
@@ -50,7 +53,7 @@ fn the_demo_captions_itself_and_says_what_it_is() {
     let mut window = Harness::builder()
         .with_size([1180.0, 780.0])
         .build_eframe(|creation| App::new(&creation.egui_ctx, options).expect("threads"));
-    wait(&mut window, demo::NOTE, |window| window.query_by_label(demo::NOTE).is_some());
+    wait(&mut window, model::NOTE, |window| window.query_by_label(model::NOTE).is_some());
     wait(&mut window, "a caption", |window| {
         ["An empty scene.", "A small ", "A large ", "From left to right: "]
             .iter()

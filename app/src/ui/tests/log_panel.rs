@@ -4,8 +4,8 @@ use egui::Modifiers;
 use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 
-use super::*;
 use crate::log::{Entry, Filter, Found, Kind, Log as _, Moment, SessionStart, Store};
+use crate::ui::tests::*;
 
 const SEARCH: &str = "Search the log";
 

@@ -8,10 +8,10 @@ use egui_kittest::{SnapshotOptions, SnapshotResults};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
-use super::raster::Raster;
-use super::*;
 use crate::engine::EngineCard;
 use crate::log::{Entry, Figures, Kind, Log as _, Moment, SessionStart, Store};
+use crate::ui::tests::raster::Raster;
+use crate::ui::tests::*;
 
 const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui/tests/snapshots");
 /// A small window, in points, in which picture, panel and strip have room.

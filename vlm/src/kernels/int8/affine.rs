@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rten_simd::Isa;
 
-use super::dot::ROWS;
-use super::packed::Packed;
-use super::rows::Rows;
+use crate::kernels::int8::dot::ROWS;
+use crate::kernels::int8::packed::Packed;
+use crate::kernels::int8::rows::Rows;
 
 /// A matrix and a bias for each output.
 pub(crate) struct Affine {
@@ -21,7 +21,7 @@ impl Affine {
         Self { weights, bias: bias.to_vec() }
     }
 
-    pub(super) fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.weights.outputs()
     }
 
@@ -32,13 +32,13 @@ impl Affine {
 
     /// The products of some rows, with the bias, each vector through `map`.
     #[inline(always)]
-    pub(super) fn mapped<I: Isa>(&self, isa: I, rows: &Rows, out: &mut [f32], map: impl Fn(I::F32) -> I::F32) {
+    pub(crate) fn mapped<I: Isa>(&self, isa: I, rows: &Rows, out: &mut [f32], map: impl Fn(I::F32) -> I::F32) {
         self.weights.rows(isa, rows, Some(&self.bias), false, out, map);
     }
 
     /// The products of some rows, with the bias, into `out`; with `add` they are added to what is there.
     #[inline(always)]
-    pub(super) fn rows<I: Isa>(&self, isa: I, rows: &Rows, add: bool, out: &mut [f32]) {
+    pub(crate) fn rows<I: Isa>(&self, isa: I, rows: &Rows, add: bool, out: &mut [f32]) {
         self.weights.rows(
             isa,
             rows,
@@ -60,7 +60,7 @@ pub(crate) struct Mended {
 
 /// Room for the means of rows, and what they come to.
 #[derive(Default)]
-pub(super) struct Means {
+pub(crate) struct Means {
     mean: Vec<f32>,
     rows: Rows,
     products: Vec<f32>,
@@ -75,7 +75,7 @@ impl Mended {
 
     /// As [`Affine::rows`]; `x` is what `rows` was made of.
     #[inline(always)]
-    pub(super) fn rows<I: Isa>(&self, isa: I, x: &[f32], rows: &Rows, means: &mut Means, add: bool, out: &mut [f32]) {
+    pub(crate) fn rows<I: Isa>(&self, isa: I, x: &[f32], rows: &Rows, means: &mut Means, add: bool, out: &mut [f32]) {
         let Means { mean, rows: of_means, products } = means;
         let width = self.rest.inputs();
         of_means.reset(rows.count().div_ceil(ROWS), width);

@@ -9,14 +9,14 @@
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
-use super::dot::ROWS;
-use super::packed::{NO_SUMS, Packed, Planes};
-use super::rows::{MOST, Rows, store_low_bytes};
-use super::tokens::{set_columns, set_key};
+use crate::kernels::int8::dot::ROWS;
+use crate::kernels::int8::kv::{set_columns, set_key};
+use crate::kernels::int8::packed::{NO_SUMS, Packed, Planes};
+use crate::kernels::int8::rows::{MOST, Rows, store_low_bytes};
 use crate::kernels::simd::{fold, larger, load, vectors};
 
 /// Keys and values of one head.
-pub(super) struct Head {
+pub(crate) struct Head {
     keys: Packed,
     values: Packed,
     /// A key's bytes before they are packed.
@@ -25,20 +25,20 @@ pub(super) struct Head {
 
 /// What a thread needs to attend.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     queries: Rows,
     shares: Rows,
     scores: Vec<f32>,
 }
 
 impl Head {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { keys: Packed::zeros(0, 0, Planes::One), values: Packed::zeros(0, 0, Planes::One), bytes: Vec::new() }
     }
 
     /// Takes the keys and values of `count` tokens: rows of `width` values, each with the distance from one to the next.
     #[inline(always)]
-    pub(super) fn set<I: Isa>(&mut self, isa: I, k: (&[f32], usize), v: (&[f32], usize), count: usize, width: usize) {
+    pub(crate) fn set<I: Isa>(&mut self, isa: I, k: (&[f32], usize), v: (&[f32], usize), count: usize, width: usize) {
         self.keys.reset(count, width);
         for (token, k) in k.0.chunks(k.1).take(count).enumerate() {
             set_key(isa, &mut self.keys, token, &k[..width], &mut self.bytes);
@@ -49,7 +49,7 @@ impl Head {
 
     /// Attends with `count` queries, rows of the head's width `stride` apart, and writes as many rows to `out`, `out_stride` apart.
     #[inline(always)]
-    pub(super) fn attend<I: Isa>(
+    pub(crate) fn attend<I: Isa>(
         &self,
         isa: I,
         (q, stride, count): (&[f32], usize, usize),

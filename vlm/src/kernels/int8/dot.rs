@@ -10,14 +10,14 @@
 use std::sync::OnceLock;
 
 /// Outputs of a panel.
-pub(super) const PANEL: usize = 64;
+pub(crate) const PANEL: usize = 64;
 /// Inputs that are multiplied at once.
-pub(super) const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 /// Most rows of a tile.
-pub(super) const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 
 /// The sums of a tile: a row of [`PANEL`] for each row of input.
-pub(super) type Sums = [[i32; PANEL]; ROWS];
+pub(crate) type Sums = [[i32; PANEL]; ROWS];
 
 /// Computes a tile: `out[r][n]` is the sum over `i` of `a[r * stride + i]` times input `i`'s weight of output `n`.
 ///
@@ -28,7 +28,7 @@ type Tile = unsafe fn(rows: usize, a: *const u8, stride: usize, panel: *const i8
 
 /// The tile for this processor.
 #[derive(Clone, Copy)]
-pub(super) struct Dot {
+pub(crate) struct Dot {
     tile: Tile,
     name: &'static str,
     /// Whether it is made for this: products and sums of bytes in one instruction.
@@ -37,13 +37,13 @@ pub(super) struct Dot {
 
 impl Dot {
     /// The fastest that this processor runs.
-    pub(super) fn best() -> Self {
+    pub(crate) fn best() -> Self {
         static BEST: OnceLock<Dot> = OnceLock::new();
         *BEST.get_or_init(|| Self::all().swap_remove(0))
     }
 
     /// All that this processor runs, the fastest first and the plain one last.
-    pub(super) fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
@@ -63,18 +63,18 @@ impl Dot {
     }
 
     /// Whether it is faster than products in f32.
-    pub(super) fn is_fast(self) -> bool {
+    pub(crate) fn is_fast(self) -> bool {
         self.fast
     }
 
     /// The instructions, in words.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.name
     }
 
     /// `rows` rows of `a`, `stride` apart, times a panel, whose bytes are signed numbers; the sums of other rows are left as they were.
     #[inline(always)]
-    pub(super) fn tile(self, rows: usize, a: &[u8], stride: usize, panel: &[u8], out: &mut Sums) {
+    pub(crate) fn tile(self, rows: usize, a: &[u8], stride: usize, panel: &[u8], out: &mut Sums) {
         let inputs = panel.len() / PANEL;
         assert!((1..=ROWS).contains(&rows) && inputs.is_multiple_of(GROUP) && a.len() >= (rows - 1) * stride + inputs);
         // SAFETY: as asserted; the instruction set was detected when the tile was chosen.
@@ -104,7 +104,7 @@ unsafe fn plain(rows: usize, a: *const u8, stride: usize, panel: *const i8, grou
 /// A tile that calls the one of exactly `rows` rows, so that its sums stay in registers.
 macro_rules! tile {
     ($name:ident, $rows:ident) => {
-        pub(super) unsafe fn $name(
+        pub(crate) unsafe fn $name(
             rows: usize,
             a: *const u8,
             stride: usize,

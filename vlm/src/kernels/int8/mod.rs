@@ -4,25 +4,21 @@
 //! bytes with a scale and a zero point for each row as they come ([`rows`]); the sums of their products are exact ([`dot`]), and what
 //! lies between products (norms, softmax, GELU, residuals) stays in f32. Knows nothing of checkpoints.
 
-mod affine;
-mod attention;
-mod decoder;
-mod dot;
-mod layer;
-mod linear;
-mod packed;
+pub(crate) mod affine;
+pub(crate) mod attention;
+pub(crate) mod dot;
+pub(crate) mod gemm;
+mod kv;
+pub(crate) mod packed;
 mod patches;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
-mod tests;
-mod tokens;
+pub(crate) mod tests;
 
-pub(crate) use affine::{Affine, Mended};
-pub(crate) use decoder::{Decoder, Room, Tokens};
-pub(crate) use layer::{Buffers, Layer, Norm};
-pub(crate) use linear::{linear, multiply_bytes};
-pub(crate) use packed::{Bytes, Packed, Planes};
-pub(crate) use patches::{Tile, embed};
+pub(crate) use crate::kernels::int8::affine::{Affine, Mended};
+pub(crate) use crate::kernels::int8::gemm::{linear, multiply_bytes};
+pub(crate) use crate::kernels::int8::packed::{Bytes, Packed, Planes};
+pub(crate) use crate::kernels::int8::patches::{Tile, embed};
 
 /// The instructions that the products run on, in words.
 pub(crate) fn instructions() -> &'static str {

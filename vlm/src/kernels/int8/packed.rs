@@ -14,12 +14,12 @@ use rayon::prelude::*;
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, FloatOps, NumOps, ToFloat};
 
-use super::dot::{Dot, GROUP, PANEL, ROWS, Sums};
-use super::rows::Rows;
+use crate::kernels::int8::dot::{Dot, GROUP, PANEL, ROWS, Sums};
+use crate::kernels::int8::rows::Rows;
 use crate::kernels::simd::{load, store, vectors};
 
 /// The largest magnitude of a weight's byte.
-pub(super) const MOST: f32 = 127.0;
+pub(crate) const MOST: f32 = 127.0;
 /// Steps of the second plane in one of the first: its bytes reach half a step.
 const FINE: f32 = 254.0;
 
@@ -62,7 +62,7 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// A matrix of zeros, to be filled through [`Packed::parts`].
-    pub(super) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
+    pub(crate) fn zeros(outputs: usize, inputs: usize, planes: Planes) -> Self {
         let mut packed = Self {
             outputs: 0,
             inputs: 0,
@@ -76,7 +76,7 @@ impl Packed {
     }
 
     /// Makes room for a matrix of another size, all zeros.
-    pub(super) fn reset(&mut self, outputs: usize, inputs: usize) {
+    pub(crate) fn reset(&mut self, outputs: usize, inputs: usize) {
         (self.outputs, self.inputs) = (outputs, inputs);
         let panels = outputs.div_ceil(self.width());
         let len = panels * self.panel_len();
@@ -169,7 +169,7 @@ impl Packed {
     }
 
     /// How many panels there are.
-    pub(super) fn panels(&self) -> usize {
+    pub(crate) fn panels(&self) -> usize {
         self.scale.len() / self.width()
     }
 
@@ -191,7 +191,7 @@ impl Packed {
     }
 
     /// Panels, scales and sums, to be written. A mapped matrix is never written to, and gives no panels.
-    pub(super) fn parts(&mut self) -> (&mut [u8], &mut [f32], &mut [f32]) {
+    pub(crate) fn parts(&mut self) -> (&mut [u8], &mut [f32], &mut [f32]) {
         let panels = match &mut self.panels {
             Bytes::Made(bytes) => &mut bytes[..],
             Bytes::Mapped(..) => &mut [],
@@ -201,7 +201,7 @@ impl Packed {
 
     /// One of the panels.
     #[inline(always)]
-    pub(super) fn panel(&self, number: usize) -> Panel<'_> {
+    pub(crate) fn panel(&self, number: usize) -> Panel<'_> {
         let (width, len) = (self.width(), self.panel_len());
         let columns = number * width..(number + 1) * width;
         Panel {
@@ -219,7 +219,7 @@ impl Packed {
     ///
     /// `start` is what products are added to: a value for each output, the same for all rows, or such a row for every [`ROWS`] rows.
     #[inline(always)]
-    pub(super) fn rows<I: Isa>(
+    pub(crate) fn rows<I: Isa>(
         &self,
         isa: I,
         a: &Rows,
@@ -265,25 +265,25 @@ impl Packed {
 }
 
 /// Room for the sums of a tile.
-pub(super) const NO_SUMS: Sums = [[0; PANEL]; ROWS];
+pub(crate) const NO_SUMS: Sums = [[0; PANEL]; ROWS];
 
 /// The weights of some neighbouring outputs.
 #[derive(Clone, Copy)]
-pub(super) struct Panel<'a> {
+pub(crate) struct Panel<'a> {
     bytes: &'a [u8],
     scale: &'a [f32],
     /// Sums of weights, in steps.
     weights: &'a [f32],
     planes: Planes,
     /// The first of its outputs, and how many of them are the matrix's.
-    pub(super) first: usize,
-    pub(super) outputs: usize,
+    pub(crate) first: usize,
+    pub(crate) outputs: usize,
 }
 
 impl Panel<'_> {
     /// Asks memory for what [`Panel::value`] will need, which is read long after weights were asked for.
     #[inline(always)]
-    pub(super) fn prefetch<I: Isa>(&self, isa: I) {
+    pub(crate) fn prefetch<I: Isa>(&self, isa: I) {
         let f = isa.f32();
         for at in (0..self.scale.len()).step_by(f.len()) {
             f.prefetch(self.scale[at..].as_ptr());
@@ -293,7 +293,7 @@ impl Panel<'_> {
 
     /// The sums of a few rows of `a`, at most [`ROWS`], from which [`Panel::value`] makes values.
     #[inline(always)]
-    pub(super) fn multiply(&self, a: &Rows, rows: Range<usize>, sums: &mut Sums) {
+    pub(crate) fn multiply(&self, a: &Rows, rows: Range<usize>, sums: &mut Sums) {
         Dot::best().tile(rows.len(), &a.bytes[rows.start * a.stride..], a.stride, self.bytes, sums);
     }
 
@@ -303,7 +303,7 @@ impl Panel<'_> {
     /// # Safety
     /// `to` has room for the panel's outputs.
     #[inline(always)]
-    pub(super) unsafe fn put<I: Isa>(
+    pub(crate) unsafe fn put<I: Isa>(
         &self,
         isa: I,
         (a, rows): (&Rows, Range<usize>),

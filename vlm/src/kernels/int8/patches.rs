@@ -3,9 +3,8 @@
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
-use super::affine::Affine;
-use super::layer::block;
-use super::rows::Rows;
+use crate::kernels::int8::affine::Affine;
+use crate::kernels::int8::rows::{Rows, block};
 
 /// Bytes of a pixel.
 const CHANNELS: usize = 3;

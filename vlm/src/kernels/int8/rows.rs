@@ -11,28 +11,28 @@ use std::iter::repeat_n;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::dot::GROUP;
+use crate::kernels::int8::dot::{GROUP, ROWS};
+use crate::kernels::parallel;
 use crate::kernels::simd::{SERIAL_VALUES, fold, larger, load, smaller, vectors};
-use crate::kernels::team;
 
 /// The largest byte.
-pub(super) const MOST: f32 = 255.0;
+pub(crate) const MOST: f32 = 255.0;
 /// Lanes of the widest vectors.
 const LANES: usize = 16;
 
 /// Some rows. Used again for the next ones: [`Rows::reset`] only grows it.
 #[derive(Default)]
-pub(super) struct Rows {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Rows {
+    pub(crate) bytes: Vec<u8>,
     /// Bytes from one row to the next: the width in whole groups.
-    pub(super) stride: usize,
-    pub(super) scale: Vec<f32>,
-    pub(super) zero: Vec<f32>,
+    pub(crate) stride: usize,
+    pub(crate) scale: Vec<f32>,
+    pub(crate) zero: Vec<f32>,
 }
 
 impl Rows {
     /// Makes room for `count` rows of `width` values. What the rows hold until they are set is undefined.
-    pub(super) fn reset(&mut self, count: usize, width: usize) {
+    pub(crate) fn reset(&mut self, count: usize, width: usize) {
         self.stride = width.next_multiple_of(GROUP);
         self.bytes.resize(count * self.stride, 0);
         self.scale.resize(count, 0.0);
@@ -40,20 +40,20 @@ impl Rows {
     }
 
     /// How many rows there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.scale.len()
     }
 
     /// Sets a row.
     #[inline(always)]
-    pub(super) fn set<I: Isa>(&mut self, isa: I, row: usize, x: &[f32]) {
+    pub(crate) fn set<I: Isa>(&mut self, isa: I, row: usize, x: &[f32]) {
         let bytes = &mut self.bytes[row * self.stride..][..self.stride];
         (self.scale[row], self.zero[row]) = fill(isa, bytes, x);
     }
 
     /// Sets a row to numbers that are bytes already.
     #[inline(always)]
-    pub(super) fn set_bytes(&mut self, row: usize, x: impl Iterator<Item = u8>) {
+    pub(crate) fn set_bytes(&mut self, row: usize, x: impl Iterator<Item = u8>) {
         let bytes = &mut self.bytes[row * self.stride..][..self.stride];
         // What is left over of a whole group is zero in the weights.
         bytes.iter_mut().zip(x).for_each(|(byte, x)| *byte = x);
@@ -62,7 +62,7 @@ impl Rows {
 
     /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
     /// Of those that are `once`, by their number, there are only the bytes. Returns of which row each of these rows is.
-    pub(super) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) -> Vec<usize> {
+    pub(crate) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) -> Vec<usize> {
         let twins = |row: usize| if once.get(row) == Some(&true) { 1 } else { 2 };
         let of: Vec<usize> = (0..x.len() / width).flat_map(|row| repeat_n(row, twins(row))).collect();
         self.reset(of.len(), width);
@@ -78,7 +78,7 @@ impl Rows {
             rows.for_each(|mut row| (&mut row).dispatch());
         } else {
             let mut rows: Vec<_> = rows.collect();
-            team::for_each_mut(&mut rows, |_, row| row.dispatch());
+            parallel::for_each_mut(&mut rows, |_, row| row.dispatch());
         }
         of
     }
@@ -167,7 +167,7 @@ fn range<I: Isa>(isa: I, x: &[f32]) -> (f32, f32) {
 /// # Safety
 /// `n` is at most the number of lanes, and `at..at + n` is writable.
 #[inline(always)]
-pub(super) unsafe fn store_bytes<I: Isa>(isa: I, x: I::F32, at: *mut u8, n: usize) {
+pub(crate) unsafe fn store_bytes<I: Isa>(isa: I, x: I::F32, at: *mut u8, n: usize) {
     let f = isa.f32();
     // SAFETY: the caller's.
     unsafe { store_low_bytes(isa, f.to_int_round(f.min(f.max(x, f.zero()), f.splat(MOST))), at, n) };
@@ -178,7 +178,7 @@ pub(super) unsafe fn store_bytes<I: Isa>(isa: I, x: I::F32, at: *mut u8, n: usiz
 /// # Safety
 /// `n` is at most the number of lanes, and `at..at + n` is writable.
 #[inline(always)]
-pub(super) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: usize) {
+pub(crate) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: usize) {
     let mut lanes = [0i32; LANES];
     // SAFETY: no vector has more than 16 lanes; the caller says where to write.
     unsafe {
@@ -191,4 +191,16 @@ pub(super) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: 
             at.copy_from_nonoverlapping(bytes.as_ptr(), n);
         }
     }
+}
+/// Rows of a task: several tiles, few enough that what is made of them stays in the second cache. Of those sizes the one with
+/// which the thread that gets most of `rows` gets fewest.
+pub(crate) fn block(rows: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let most = |block: &usize| {
+        let (blocks, last) = (rows.div_ceil(*block), rows - (rows.div_ceil(*block) - 1) * block);
+        // The last block may be short: where only one thread has a block more than others, that is the one.
+        let whole = blocks.div_ceil(threads) * block;
+        if (blocks - 1).is_multiple_of(threads) { whole - block + last } else { whole }
+    };
+    (4..=8).rev().map(|tiles| tiles * ROWS).min_by_key(most).unwrap_or(ROWS)
 }

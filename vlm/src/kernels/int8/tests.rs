@@ -5,14 +5,14 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use rten_simd::{Isa, SimdOp};
 
-use super::affine::Means;
-use super::attention::{Head, Scratch};
-use super::rows::Rows;
-use super::{Affine, Buffers, Layer, Mended, Norm, Packed, Planes, linear};
-use crate::kernels::plain;
+use crate::kernels::int8::affine::Means;
+use crate::kernels::int8::attention::{Head, Scratch};
+use crate::kernels::int8::rows::Rows;
+use crate::kernels::int8::{Affine, Mended, Packed, Planes, linear};
+use crate::kernels::reference;
 use crate::kernels::testing::{assert_close, double, random, with};
 
-fn numbers(x: &Tensor) -> Vec<f32> {
+pub(crate) fn numbers(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -27,7 +27,7 @@ fn rounded(packed: &Packed) -> Tensor {
 }
 
 /// `|b - a| / |b|`, all values together.
-fn distance(a: &Tensor, b: &Tensor) -> f64 {
+pub(crate) fn distance(a: &Tensor, b: &Tensor) -> f64 {
     let length = |x: Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
     let (a, b) = (double(a), double(b));
     length((&a - &b).unwrap()) / length(b)
@@ -56,7 +56,7 @@ fn products_equal_their_twins_on_odd_sizes() {
         let (x, weight) = (random((t, inputs), 2), random((outputs, inputs), 3));
         for planes in [Planes::One, Planes::Two] {
             let packed = pack(&weight, planes);
-            let twin = plain::linear(&double(&x), &double(&rounded(&packed)), None).unwrap();
+            let twin = reference::linear(&double(&x), &double(&rounded(&packed)), None).unwrap();
             assert_close(&linear(&x, &[], &packed).unwrap(), &twin, 2e-3);
             assert!(distance(&linear(&x, &[], &packed).unwrap(), &twin) < 1e-4);
         }
@@ -159,7 +159,7 @@ fn attention_is_near_its_twin_on_every_instruction_set() {
         let (q, k, v) = (random((queries, width), 1), random((keys, width), 2), random((keys, width), 3));
         let scale = 1.0 / (width as f32).sqrt();
         let head = |x: &Tensor| double(x).unsqueeze(0).unwrap();
-        let twin = plain::attention(&head(&q), &head(&k), &head(&v), scale, false).unwrap();
+        let twin = reference::attention(&head(&q), &head(&k), &head(&v), scale, false).unwrap();
         let (q, k, v) = (numbers(&q), numbers(&k), numbers(&v));
         let op = || Attend { q: &q, k: &k, v: &v, width, scale };
         let mut all = vec![op().dispatch(), op().eval(rten_simd::isa::GenericIsa::new())];
@@ -184,7 +184,7 @@ fn attention_to_what_is_no_number_is_none() {
     assert_eq!(nan, [3, 8, 9, 10, 11, 12, 13, 14, 15]);
 }
 
-fn mended(weight: &Tensor, bias: &Tensor) -> Mended {
+pub(crate) fn mended(weight: &Tensor, bias: &Tensor) -> Mended {
     let packed = pack(weight, Planes::One);
     let rest = pack(&(weight - rounded(&packed)).unwrap(), Planes::One);
     Mended::new(Affine::new(Arc::new(packed), &numbers(bias)), Arc::new(rest))
@@ -217,72 +217,10 @@ fn what_rounded_weights_move_all_rows_by_is_mended() {
     Multiply(&mended, &numbers(&x), &rows, &mut out).dispatch();
     let out = Tensor::from_vec(out, (7, 33), &Device::Cpu).unwrap();
     let off = |weight: &Tensor| {
-        let exact = plain::linear(&double(&x), &double(weight), Some(&double(&bias))).unwrap();
+        let exact = reference::linear(&double(&x), &double(weight), Some(&double(&bias))).unwrap();
         distance(&out, &exact)
     };
     assert!(off(&weight) < 1e-4, "{}", off(&weight));
     let rounded = rounded(&pack(&weight, Planes::One));
     assert!(off(&rounded) > 1e-3, "{}: there was something to mend", off(&rounded));
-}
-
-const WIDTH: usize = 24;
-const WIDE: usize = 40;
-const HEADS: usize = 3;
-
-/// Weights of a layer, `[outputs, inputs]` and a bias each: q, k, v, out, fc1, fc2.
-fn matrices() -> Vec<(Tensor, Tensor)> {
-    let shapes = [(WIDTH, WIDTH), (WIDTH, WIDTH), (WIDTH, WIDTH), (WIDTH, WIDTH), (WIDE, WIDTH), (WIDTH, WIDE)];
-    let small = |shape: (usize, usize), seed| (random(shape, seed) * 0.3).unwrap();
-    shapes.iter().zip(10..).map(|(&shape, seed)| (small(shape, seed), random(shape.0, seed + 100))).collect()
-}
-
-/// The layer in plain candle.
-fn twin(x: &Tensor, all: &[(Tensor, Tensor)], norms: [(&Tensor, &Tensor); 2]) -> Tensor {
-    let by = |x: &Tensor, n: usize| plain::linear(x, &double(&all[n].0), Some(&double(&all[n].1))).unwrap();
-    let norm = |x: &Tensor, n: usize| plain::layer_norm(x, &double(norms[n].0), &double(norms[n].1), 1e-6).unwrap();
-    let heads = |x: Tensor| x.reshape((x.dim(0).unwrap(), HEADS, WIDTH / HEADS)).unwrap().transpose(0, 1).unwrap();
-    let x = double(x);
-    let y = norm(&x, 0);
-    let (q, k, v) = (heads(by(&y, 0)), heads(by(&y, 1)), heads(by(&y, 2)));
-    let scale = 1.0 / ((WIDTH / HEADS) as f32).sqrt();
-    let y =
-        plain::attention(&q.contiguous().unwrap(), &k.contiguous().unwrap(), &v.contiguous().unwrap(), scale, false);
-    let x = (&x + by(&y.unwrap(), 3)).unwrap();
-    let y = plain::gelu_tanh(&by(&norm(&x, 1), 4)).unwrap();
-    (&x + by(&y, 5)).unwrap()
-}
-
-#[test]
-fn a_layer_is_near_its_twin() {
-    let all = matrices();
-    let norms = [random(WIDTH, 30), random(WIDTH, 31), random(WIDTH, 32), random(WIDTH, 33)];
-    let norm = |n: usize| Norm { weight: numbers(&norms[n]), bias: numbers(&norms[n + 1]), eps: 1e-6 };
-    let affine = |parts: &[usize]| {
-        let weights: Vec<_> = parts.iter().map(|n| numbers(&all[*n].0)).collect();
-        let bias: Vec<f32> = parts.iter().flat_map(|n| numbers(&all[*n].1)).collect();
-        let inputs = all[parts[0]].0.dim(1).unwrap();
-        let weights = weights.iter().map(Vec::as_slice).collect::<Vec<_>>();
-        Affine::new(Arc::new(Packed::quantise(&weights, inputs, Planes::One)), &bias)
-    };
-    let layer = Layer {
-        norm1: norm(0),
-        queries_keys: affine(&[0, 1]),
-        values: mended(&all[2].0, &all[2].1),
-        out: mended(&all[3].0, &all[3].1),
-        norm2: norm(2),
-        fc1: affine(&[4]),
-        fc2: affine(&[5]),
-        heads: HEADS,
-    };
-    let mut buffers = Buffers::default();
-    // More than a block of rows, then fewer: the buffers are used again.
-    for rows in [101, 7, 48] {
-        let x = random((rows, WIDTH), rows as u64);
-        let mut got = numbers(&x);
-        layer.forward(&mut got, &mut buffers);
-        let got = Tensor::from_vec(got, (rows, WIDTH), &Device::Cpu).unwrap();
-        let want = twin(&x, &all, [(&norms[0], &norms[1]), (&norms[2], &norms[3])]);
-        let far = distance(&got, &want);
-        assert!(far < 0.02, "{rows} rows: {far}");
-    }
 }

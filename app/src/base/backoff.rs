@@ -1,0 +1,42 @@
+//! How long to wait before something that failed is tried again.
+
+use std::time::Duration;
+
+/// The first wait before a failed attempt is repeated; it doubles with every failure in a row.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest such wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long to wait before the next try: doubles from half a second to five.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// The wait after one more failure.
+    pub fn next(&mut self) -> Duration {
+        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST_WAIT);
+        self.failures = self.failures.saturating_add(1);
+        wait
+    }
+
+    /// It works again.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_five_seconds_and_start_again() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..6).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(waits, [500, 1000, 2000, 4000, 5000, 5000]);
+        backoff.reset();
+        assert_eq!(backoff.next(), FIRST_WAIT);
+    }
+}

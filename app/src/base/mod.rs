@@ -1,0 +1,9 @@
+//! What any part of the program may use: channels, threads, waiting, text and the network. No domain word lives here, and
+//! nothing here imports from another part.
+
+pub(crate) mod backoff;
+pub(crate) mod http;
+pub(crate) mod panic;
+pub(crate) mod slot;
+pub(crate) mod text;
+pub(crate) mod thread;

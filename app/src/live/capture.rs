@@ -1,0 +1,258 @@
+//! The capture thread: reads the source, numbers its pictures, and opens it again when it fails. Knows no model.
+//!
+//! Frames of a live source go into the slot as they come, each replacing one that nobody took. A patient source is
+//! asked for its next picture when the inference thread has finished with the last one, so that the picture on show is
+//! always the one being told about.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Select, Sender};
+use image::RgbImage;
+
+use crate::base::backoff::Backoff;
+use crate::base::panic::panic_message;
+use crate::base::slot::Slot;
+use crate::capture::{Next, Source, SourceError};
+use crate::live::frame::Frame;
+use crate::live::outbox::Outbox;
+use crate::live::shared::{Shared, lock};
+use crate::live::{Event, OpenSource, Worker};
+
+/// Everything that the capture thread shares with the others.
+pub struct Links {
+    pub shared: Arc<Shared>,
+    pub frames: Slot<Arc<Frame>>,
+    pub sources: Slot<OpenSource>,
+    /// Rings on the inference thread.
+    pub bell: Sender<()>,
+    /// Rung by the inference thread when it has finished with a frame.
+    pub dealt_with: Receiver<()>,
+    /// Disconnected when the pipeline stops.
+    pub stop: Receiver<Infallible>,
+}
+
+/// The state of the capture thread.
+pub struct Capture {
+    links: Links,
+    outbox: Outbox,
+    open: Option<OpenSource>,
+    state: State,
+    backoff: Backoff,
+    last_id: u64,
+    rate: FrameRate,
+}
+
+enum State {
+    /// No source, or one that ended or failed for good: waiting for another one.
+    Idle,
+    /// Opening the source at this instant.
+    Due(Instant),
+    Running(Box<dyn Source>),
+}
+
+impl Capture {
+    pub fn new(links: Links, outbox: Outbox) -> Self {
+        let (backoff, rate) = (Backoff::default(), FrameRate::default());
+        Self { links, outbox, open: None, state: State::Idle, backoff, last_id: 0, rate }
+    }
+
+    /// Works until the pipeline stops.
+    pub fn run(mut self) {
+        while !self.links.shared.is_stopped() {
+            if let Some(open) = self.links.sources.take() {
+                self.replace(open);
+            }
+            // Before the number below is read: a bell that rings later ends the wait.
+            while self.links.dealt_with.try_recv().is_ok() {}
+            match &mut self.state {
+                State::Idle => self.wait(None),
+                State::Due(at) if *at > Instant::now() => {
+                    let at = *at;
+                    self.wait(Some(at));
+                }
+                State::Due(_) => self.open(),
+                State::Running(source) => {
+                    let dealt_with = self.links.shared.dealt_with.load(Ordering::Acquire);
+                    if source.is_live() || dealt_with >= self.last_id {
+                        self.read();
+                    } else {
+                        self.wait(None);
+                    }
+                }
+            }
+        }
+        self.close();
+    }
+
+    /// Waits for another source, a frame that is finished with, the end of the pipeline, or `until`.
+    fn wait(&self, until: Option<Instant>) {
+        let mut select = Select::new();
+        select.recv(self.links.sources.receiver());
+        select.recv(&self.links.dealt_with);
+        select.recv(&self.links.stop);
+        match until {
+            // A time-out is one of the things waited for.
+            Some(until) => drop(select.ready_deadline(until)),
+            None => drop(select.ready()),
+        }
+    }
+
+    /// Takes leave of the source in hand and of its frames.
+    fn replace(&mut self, open: OpenSource) {
+        self.close();
+        let shared = &self.links.shared;
+        shared.first_of_source.store(self.last_id + 1, Ordering::Release);
+        shared.dealt_with.store(self.last_id, Ordering::Release);
+        shared.ended.store(false, Ordering::Release);
+        if self.links.frames.take().is_some() {
+            shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.interrupt_caption();
+        *lock(&shared.latest) = None;
+        self.open = Some(open);
+        self.backoff.reset();
+        self.state = State::Due(Instant::now());
+        self.outbox.wake();
+    }
+
+    fn open(&mut self) {
+        let Some(open) = &mut self.open else { return self.state = State::Idle };
+        let opened = catch_unwind(AssertUnwindSafe(|| open().map(|source| (source.name(), source))));
+        match opened {
+            Ok(Ok((name, source))) => {
+                tracing::info!(source = name, "source opened");
+                self.state = State::Running(source);
+                self.outbox.send(Event::SourceOpened { name });
+            }
+            Ok(Err(error)) => self.lose(error),
+            Err(panic) => self.recover(panic_message(&*panic)),
+        }
+    }
+
+    fn read(&mut self) {
+        let State::Running(source) = &mut self.state else { return };
+        match catch_unwind(AssertUnwindSafe(|| source.next())) {
+            Ok(Ok(Next::Picture(picture))) => self.publish(picture),
+            Ok(Ok(Next::Nothing)) => self.show_rate(),
+            Ok(Ok(Next::Ended)) => {
+                self.close();
+                self.outbox.send(Event::SourceEnded);
+                // After the last frame was put, so that who sees the flag finds the frame.
+                self.links.shared.ended.store(true, Ordering::Release);
+                // A bell that rings already will do.
+                let _ = self.links.bell.try_send(());
+            }
+            Ok(Err(error)) => self.lose(error),
+            Err(panic) => self.recover(panic_message(&*panic)),
+        }
+    }
+
+    /// Numbers a picture and hands it on.
+    fn publish(&mut self, picture: RgbImage) {
+        self.backoff.reset();
+        self.last_id += 1;
+        let frame = Arc::new(Frame::now(self.last_id, picture));
+        self.rate.tick(frame.captured_at);
+        self.show_rate();
+        let shared = &self.links.shared;
+        shared.captured.fetch_add(1, Ordering::Relaxed);
+        *lock(&shared.latest) = Some(Arc::clone(&frame));
+        if self.links.frames.put(frame).is_some() {
+            shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.outbox.wake();
+    }
+
+    fn show_rate(&mut self) {
+        self.links.shared.set_fps(self.rate.per_second(Instant::now()));
+    }
+
+    /// The source failed in a way that it reports itself.
+    fn lose(&mut self, error: SourceError) {
+        self.close();
+        let SourceError { message, may_pass } = error;
+        tracing::warn!(may_pass, "source lost: {message}");
+        if may_pass {
+            let retry_in = self.try_again();
+            self.outbox.send(Event::SourceLost { message, retry_in });
+        } else {
+            self.outbox.send(Event::Failed { worker: Worker::Capture, message, retry_in: None });
+        }
+    }
+
+    /// The source panicked: a fault in it or in a library under it.
+    fn recover(&mut self, panic: &str) {
+        self.close();
+        let retry_in = Some(self.try_again());
+        let message = format!("The source broke down ({panic}). It will be opened again.");
+        self.outbox.send(Event::Failed { worker: Worker::Capture, message, retry_in });
+    }
+
+    fn try_again(&mut self) -> Duration {
+        let wait = self.backoff.next();
+        self.state = State::Due(Instant::now() + wait);
+        wait
+    }
+
+    /// Drops the source, if one is open.
+    fn close(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Idle);
+        if catch_unwind(AssertUnwindSafe(|| drop(state))).is_err() {
+            tracing::error!("the source panicked while it was being closed");
+        }
+        self.rate = FrameRate::default();
+        self.show_rate();
+    }
+}
+
+/// Measures frames a second over the last [`FrameRate::WINDOW`].
+#[derive(Default)]
+struct FrameRate {
+    instants: VecDeque<Instant>,
+}
+
+impl FrameRate {
+    /// Long enough for a steady number, short enough to follow a camera that slows down in the dark.
+    const WINDOW: Duration = Duration::from_secs(2);
+
+    /// A frame came.
+    fn tick(&mut self, now: Instant) {
+        self.instants.push_back(now);
+    }
+
+    /// Frames a second; zero with fewer than two frames in the window.
+    fn per_second(&mut self, now: Instant) -> f32 {
+        while self.instants.front().is_some_and(|&first| now.saturating_duration_since(first) > Self::WINDOW) {
+            self.instants.pop_front();
+        }
+        match (self.instants.front(), self.instants.back()) {
+            (Some(&first), Some(&last)) if last > first => {
+                (self.instants.len() - 1) as f32 / (last - first).as_secs_f32()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_rate_follows_the_camera_and_falls_to_zero() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut rate = FrameRate::default();
+        assert!(rate.per_second(at(0)).abs() < f32::EPSILON);
+        for frame in 0..90 {
+            rate.tick(at(frame * 40));
+        }
+        assert!((rate.per_second(at(3600)) - 25.0).abs() < 0.01);
+        assert!(rate.per_second(at(9000)).abs() < f32::EPSILON);
+    }
+}

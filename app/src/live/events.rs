@@ -1,0 +1,117 @@
+//! What a pipeline tells its front end. Plain data: a window or a command line shows it, a log records it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vlm::Reply;
+
+use crate::engine::EngineCard;
+use crate::live::frame::Frame;
+
+/// The number of a question, given out by `Pipeline::ask`.
+pub type Asked = u64;
+
+/// One thing that happened, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A source was opened and gives pictures.
+    SourceOpened {
+        /// What people call it.
+        name: String,
+    },
+    /// The source gives no pictures for now; the capture thread tries again.
+    SourceLost {
+        /// A sentence: what happened and what to do.
+        message: String,
+        /// How long until the next try.
+        retry_in: Duration,
+    },
+    /// The source came to its end: the frames given so far are all there will be.
+    SourceEnded,
+    /// An engine is being opened.
+    ModelLoading {
+        /// The model as the user named it.
+        model: String,
+    },
+    /// The engine is ready.
+    ModelReady(EngineCard),
+    /// A caption or an answer begins.
+    Began(Told),
+    /// New text of the caption or answer that began last.
+    Text {
+        /// What it belongs to.
+        of: Told,
+        /// The piece to append.
+        piece: String,
+    },
+    /// A caption is complete (or was cancelled: see its reply's `stop`; a cancelled one is shown but not kept).
+    Captioned(Caption),
+    /// An answer is complete or was cancelled.
+    Answered {
+        /// Which question.
+        question: Asked,
+        /// What it was asked about.
+        frame: Arc<Frame>,
+        /// The answer.
+        reply: Reply,
+    },
+    /// The view did not change since the last caption, which therefore still holds.
+    Unchanged {
+        /// Frames passed over since that caption.
+        skipped: u64,
+    },
+    /// One request failed; the worker goes on.
+    RequestFailed {
+        /// What was being told.
+        of: Told,
+        /// A sentence: what happened and what to do.
+        message: String,
+    },
+    /// A worker failed. It starts again after `retry_in`, or waits for another source or model when that is `None`.
+    Failed {
+        /// Which one.
+        worker: Worker,
+        /// A sentence: what happened and what to do.
+        message: String,
+        /// How long until it starts again.
+        retry_in: Option<Duration>,
+    },
+    /// No more events come for the source in hand: it ended, and its last frame was dealt with.
+    Done,
+}
+
+/// What a piece of text belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The caption of this frame.
+    Caption {
+        /// Its id.
+        frame: u64,
+    },
+    /// The answer to this question.
+    Answer(Asked),
+}
+
+/// Which thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// The one that reads the source.
+    Capture,
+    /// The one that runs the model.
+    Inference,
+}
+
+/// A caption with its frame and what happened between it and the one before.
+#[derive(Clone, Debug)]
+pub struct Caption {
+    /// What it describes.
+    pub frame: Arc<Frame>,
+    /// The words, tokens and timings.
+    pub reply: Reply,
+    /// From the capture of the frame to the end of the caption.
+    pub age: Duration,
+    /// Frames that the slot dropped since the last caption.
+    pub dropped: u64,
+    /// Frames that the gate passed over since the last caption.
+    pub skipped: u64,
+}

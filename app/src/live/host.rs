@@ -1,0 +1,139 @@
+//! Owns the engine: opens it, catches its panics, and says when to open it again. Knows no frame and no event.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::base::backoff::Backoff;
+use crate::base::panic::panic_message;
+use crate::live::OpenEngine;
+
+use crate::engine::{Engine, EngineCard, EngineError};
+
+/// An order for an engine: the model as the user named it, and what opens it.
+pub struct Order {
+    pub model: String,
+    pub open: OpenEngine,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Host {
+    order: Option<Order>,
+    state: State,
+    backoff: Backoff,
+    /// The order in hand gave an engine before. One that never did (a missing folder, a broken file) is not tried again.
+    has_worked: bool,
+}
+
+#[derive(Default)]
+enum State {
+    /// No engine, and none to come without another order.
+    #[default]
+    Absent,
+    /// To be opened at this instant.
+    Due(Instant),
+    Ready(Box<dyn Engine>),
+}
+
+/// Why the engine gave nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The request is at fault; the engine goes on.
+    Request(String),
+    /// The engine is gone. It is due again after `retry_in`, or waits for another order.
+    Engine {
+        /// A sentence.
+        message: String,
+        retry_in: Option<Duration>,
+    },
+}
+
+impl Host {
+    /// Drops the engine in hand, whose memory the next one will need, and makes the new one due now.
+    pub fn replace(&mut self, order: Order) {
+        self.close();
+        self.order = Some(order);
+        self.state = State::Due(Instant::now());
+        self.backoff.reset();
+        self.has_worked = false;
+    }
+
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready(_))
+    }
+
+    /// Whether there will be no engine without another order.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.state, State::Absent)
+    }
+
+    /// When to open the engine.
+    pub fn due(&self) -> Option<Instant> {
+        match self.state {
+            State::Due(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The model as the user named it.
+    pub fn model(&self) -> &str {
+        self.order.as_ref().map_or("", |order| &order.model)
+    }
+
+    /// Opens the engine of the order in hand.
+    pub fn open(&mut self) -> Result<EngineCard, Failure> {
+        self.state = State::Absent;
+        let Some(order) = &mut self.order else {
+            return Err(Failure::Engine { message: "No model was chosen.".to_owned(), retry_in: None });
+        };
+        match catch_unwind(AssertUnwindSafe(|| (order.open)().map(|engine| (engine.card(), engine)))) {
+            Ok(Ok((card, engine))) => {
+                self.state = State::Ready(engine);
+                self.has_worked = true;
+                Ok(card)
+            }
+            Ok(Err(error)) => Err(self.fail(error.message)),
+            Err(panic) => Err(self.fail(broke_down(panic_message(&*panic)))),
+        }
+    }
+
+    /// Lets the engine do some work.
+    pub fn call<T>(&mut self, work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>) -> Result<T, Failure> {
+        let State::Ready(engine) = &mut self.state else {
+            return Err(Failure::Request("No model is loaded. Choose one first.".to_owned()));
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(engine.as_mut()))) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) if error.only_this_request => Err(Failure::Request(error.message)),
+            Ok(Err(error)) => Err(self.fail(error.message)),
+            Err(panic) => Err(self.fail(broke_down(panic_message(&*panic)))),
+        }
+    }
+
+    /// The engine finished a whole reply: failures before that one count no more.
+    pub fn worked(&mut self) {
+        self.backoff.reset();
+    }
+
+    fn fail(&mut self, message: String) -> Failure {
+        self.close();
+        let retry_in = self.has_worked.then(|| self.backoff.next());
+        if let Some(wait) = retry_in {
+            self.state = State::Due(Instant::now() + wait);
+        }
+        Failure::Engine { message, retry_in }
+    }
+
+    /// Drops the engine, if there is one.
+    pub fn close(&mut self) {
+        let state = std::mem::take(&mut self.state);
+        if catch_unwind(AssertUnwindSafe(|| drop(state))).is_err() {
+            tracing::error!("the engine panicked while it was being closed");
+        }
+    }
+}
+
+fn broke_down(panic: impl Display) -> String {
+    format!("The model broke down ({panic}). If that happens again, choose another model.")
+}

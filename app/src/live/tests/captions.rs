@@ -1,0 +1,185 @@
+//! Frames become captions: which ones, with what counts, and what makes one out of date.
+
+use crate::live::tests::*;
+
+#[test]
+fn a_caption_knows_its_frame_and_streams_its_words() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    let before = Instant::now();
+    source.show(10);
+    let mut text = String::new();
+    let caption = until(&pipeline, |event| {
+        if let Event::Text { of, piece } = event {
+            assert_eq!(*of, Told::Caption { frame: 1 });
+            text += piece;
+        }
+        any_caption(event)
+    });
+    assert_eq!(caption.frame.id, 1);
+    assert_eq!(caption.reply.text, caption_of(10));
+    assert_eq!(text, caption_of(10));
+    assert!(caption.frame.captured_at >= before);
+    assert!(caption.age <= caption.frame.age());
+    assert_eq!((caption.dropped, caption.skipped), (0, 0));
+    assert_eq!(engine.calls(), [Call::Look(10), Call::Caption("Describe.".to_owned())]);
+    assert!(Arc::ptr_eq(&pipeline.latest_frame().expect("a frame"), &caption.frame));
+}
+
+#[test]
+fn captions_begin_no_sooner_after_each_other_than_they_can_be_read() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let least_interval = Duration::from_millis(300);
+    let pipeline = running(Settings { least_interval, ..ungated() }, &source, &engine);
+    let before = Instant::now();
+    source.show(1);
+    until(&pipeline, any_caption);
+    source.show(2);
+    until(&pipeline, began(Told::Caption { frame: 2 }));
+    assert!(before.elapsed() >= least_interval);
+}
+
+#[test]
+fn the_newest_frame_wins_and_the_rest_is_counted() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    engine.hold_captions(true);
+    source.show(1);
+    until(&pipeline, began(Told::Caption { frame: 1 }));
+    for red in 2..=9 {
+        source.show(red);
+    }
+    wait_for("all frames captured", || pipeline.statistics().captured == 9);
+    engine.hold_captions(false);
+    let first = until(&pipeline, any_caption);
+    assert_eq!((first.frame.id, first.dropped), (1, 0));
+    let second = until(&pipeline, any_caption);
+    assert_eq!((second.frame.id, second.dropped), (9, 7), "frames 2 to 8 were dropped");
+    assert_eq!(second.reply.text, caption_of(9));
+    assert_eq!(pipeline.statistics().dropped, 7);
+    source.show(10);
+    let third = until(&pipeline, any_caption);
+    assert_eq!((third.frame.id, third.dropped), (10, 0), "drops count since the last caption");
+}
+
+#[test]
+fn a_patient_source_has_every_picture_captioned_and_then_it_is_done() {
+    let (source, engine) = (SourceScript::patient(), EngineScript::default());
+    for red in 1..=5 {
+        source.show(red);
+    }
+    source.then(Step::Ended);
+    let pipeline = running(ungated(), &source, &engine);
+    let mut captions = Vec::new();
+    until(&pipeline, |event| {
+        captions.extend(any_caption(event).map(|caption| (caption.frame.id, caption.reply.text)));
+        matches!(event, Event::Done).then_some(())
+    });
+    let expected: Vec<_> = (1..=5).map(|red| (u64::from(red), caption_of(red))).collect();
+    assert_eq!(captions, expected);
+    assert_eq!(pipeline.statistics().dropped, 0);
+}
+
+#[test]
+fn the_last_frame_of_a_live_source_is_captioned_before_done() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    engine.hold_captions(true);
+    source.show(1);
+    until(&pipeline, began(Told::Caption { frame: 1 }));
+    source.show(2).show(3).then(Step::Ended);
+    until(&pipeline, |event| matches!(event, Event::SourceEnded).then_some(()));
+    engine.hold_captions(false);
+    let mut ids = Vec::new();
+    until(&pipeline, |event| {
+        ids.extend(any_caption(event).map(|caption| caption.frame.id));
+        matches!(event, Event::Done).then_some(())
+    });
+    assert_eq!(ids, [1, 3]);
+}
+
+#[test]
+fn the_gate_passes_over_an_unchanged_view_until_the_longest_silence() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let gate = Some(GateSettings { longest_silence: Duration::from_hours(1) });
+    let pipeline = running(Settings { gate, ..ungated() }, &source, &engine);
+    source.show(50);
+    until(&pipeline, whole_caption);
+    for skipped in 1..=3 {
+        source.show(50);
+        until(&pipeline, |event| matches!(event, Event::Unchanged { skipped: n } if *n == skipped).then_some(()));
+    }
+    source.show(200);
+    let caption = until(&pipeline, whole_caption);
+    assert_eq!((caption.frame.id, caption.skipped, caption.dropped), (5, 3, 0));
+    assert_eq!(pipeline.statistics().skipped, 3);
+
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let gate = Some(GateSettings { longest_silence: Duration::ZERO });
+    let pipeline = running(Settings { gate, ..ungated() }, &source, &engine);
+    source.show(50);
+    until(&pipeline, whole_caption);
+    source.show(50);
+    assert_eq!(until(&pipeline, whole_caption).frame.id, 2, "the silence was too long");
+    let looks: Vec<_> = engine.calls().into_iter().filter(|call| !matches!(call, Call::Caption(_))).collect();
+    assert_eq!(looks, [Call::LookIfNew(50), Call::LookIfNew(50)], "noise is nothing new");
+}
+
+#[test]
+fn another_instruction_captions_the_same_picture_again() {
+    let (source, engine) = (SourceScript::patient(), EngineScript::default());
+    let pipeline = running(Settings { gate: Some(GateSettings::default()), ..ungated() }, &source, &engine);
+    source.show(50);
+    until(&pipeline, whole_caption);
+    pipeline.set_instruction("Name one thing.".to_owned());
+    assert_eq!(until(&pipeline, whole_caption).frame.id, 1);
+    assert_eq!(engine.calls().last(), Some(&Call::Caption("Name one thing.".to_owned())));
+}
+
+#[test]
+fn another_model_takes_over_from_a_running_caption() {
+    let (source, slow, quick) = (SourceScript::live(), EngineScript::default(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &slow);
+    slow.hold_captions(true);
+    source.show(1);
+    until(&pipeline, text_of(Told::Caption { frame: 1 }));
+    pipeline.set_engine("quick".to_owned(), quick.open());
+    assert_eq!(until(&pipeline, any_caption).reply.stop, Stop::Cancelled);
+    let caption = until(&pipeline, whole_caption);
+    assert_eq!((caption.frame.id, caption.reply.text), (1, caption_of(1)));
+    assert_eq!(quick.calls().first(), Some(&Call::Look(1)), "a new model has seen nothing yet");
+}
+
+#[test]
+fn another_source_leaves_the_frames_of_the_old_one_behind() {
+    let (old, new, engine) = (SourceScript::live(), SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &old, &engine);
+    engine.hold_captions(true);
+    old.show(1);
+    until(&pipeline, text_of(Told::Caption { frame: 1 }));
+    old.show(2);
+    wait_for("a newer frame", || pipeline.statistics().captured == 2);
+    pipeline.set_source(new.open());
+    assert_eq!(until(&pipeline, any_caption).reply.stop, Stop::Cancelled);
+    engine.hold_captions(false);
+    new.show(3);
+    let caption = until(&pipeline, whole_caption);
+    assert_eq!((caption.frame.id, caption.reply.text, caption.dropped), (3, caption_of(3), 2));
+}
+
+#[test]
+fn the_waker_is_called_for_frames_and_events() {
+    let (wake, woken) = bounded(1);
+    let waker: Waker = Arc::new(move || {
+        let _ = wake.try_send(());
+    });
+    let pipeline = Pipeline::start(ungated(), waker).expect("threads start");
+    let source = SourceScript::live();
+    pipeline.set_source(source.open());
+    until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
+    source.show(1);
+    let deadline = Instant::now() + LIMIT;
+    while pipeline.latest_frame().is_none() {
+        woken.recv_deadline(deadline).expect("woken for the frame");
+    }
+}

@@ -1,0 +1,86 @@
+//! Whole pipelines, with a source and an engine that do as they are told. Nothing is timed: every test waits for events
+//! or conditions, up to a limit that only a hang reaches.
+
+mod captions;
+mod ending;
+mod failures;
+mod questions;
+
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use vlm::Stop;
+
+use crate::live::*;
+use crate::testing::pipeline::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of, picture};
+
+/// Only a hang takes this long, on however busy a machine.
+const LIMIT: Duration = Duration::from_mins(1);
+
+fn ungated() -> Settings {
+    Settings { instruction: "Describe.".to_owned(), gate: None, ..Settings::default() }
+}
+
+fn start(settings: Settings) -> Pipeline {
+    Pipeline::start(settings, Arc::new(|| {})).expect("threads start")
+}
+
+/// A pipeline with its model loaded and its source open.
+fn running(settings: Settings, source: &SourceScript, engine: &EngineScript) -> Pipeline {
+    let pipeline = start(settings);
+    pipeline.set_engine("fake".to_owned(), engine.open());
+    until(&pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
+    pipeline.set_source(source.open());
+    until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
+    pipeline
+}
+
+/// Takes events up to the first one that `wanted` makes something of.
+fn until<T>(pipeline: &Pipeline, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    let mut seen = Vec::new();
+    while Instant::now() < deadline {
+        if let Some(event) = pipeline.wait_event(Duration::from_millis(100)) {
+            if let Some(found) = wanted(&event) {
+                return found;
+            }
+            seen.push(event);
+        }
+    }
+    panic!("not seen, but: {seen:?}");
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn any_caption(event: &Event) -> Option<Caption> {
+    match event {
+        Event::Captioned(caption) => Some(caption.clone()),
+        _ => None,
+    }
+}
+
+/// A caption that was not cut short.
+fn whole_caption(event: &Event) -> Option<Caption> {
+    any_caption(event).filter(|caption| caption.reply.stop != Stop::Cancelled)
+}
+
+fn began(of: Told) -> impl FnMut(&Event) -> Option<()> {
+    move |event| matches!(event, Event::Began(began) if *began == of).then_some(())
+}
+
+fn text_of(of: Told) -> impl FnMut(&Event) -> Option<()> {
+    move |event| matches!(event, Event::Text { of: text, .. } if *text == of).then_some(())
+}
+
+fn answered(event: &Event) -> Option<(Asked, u64, vlm::Reply)> {
+    match event {
+        Event::Answered { question, frame, reply } => Some((*question, frame.id, reply.clone())),
+        _ => None,
+    }
+}

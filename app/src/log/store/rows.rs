@@ -1,0 +1,164 @@
+//! Sessions and entries to rows and back. Knows the tables, and nothing of who reads or writes them.
+
+use rusqlite::{Connection, Row, named_params};
+
+use crate::engine::EngineCard;
+use crate::log::data::entry::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
+
+/// The columns of an entry `e`, in the order that [`entry`] reads them.
+pub const ENTRY: &str = "e.id, e.session, e.kind, e.frame, e.at_ms, e.offset_s, e.since_ms, e.duration_ms, e.text, e.question, \
+    e.note, e.bookmarked, e.repeats, e.age_ms, e.preprocess_us, e.vision_us, e.prefill_us, e.decode_us, e.prompt_tokens, \
+    e.tokens, e.stop, e.draft_offered, e.draft_accepted, e.dropped, e.skipped, e.mean_log_prob";
+
+/// The columns of its session `s` that [`found`] reads after those of the entry.
+pub const FOUND: &str = "s.source, s.model";
+
+/// The columns of a session `s`, in the order that [`session`] reads them.
+pub const SESSION: &str = "s.id, s.source, s.model, s.device, s.precision, s.instruction, s.began_ms, s.offset_s, \
+    s.ended_ms, s.lost";
+
+/// Reads the columns of [`ENTRY`].
+///
+/// # Errors
+/// When a column has another type.
+pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        id: row.get(0)?,
+        session: row.get(1)?,
+        kind: Kind::of_number(row.get(2)?),
+        frame: row.get(3)?,
+        at: Moment { ms: row.get(4)?, offset_s: row.get(5)? },
+        since_ms: row.get(6)?,
+        duration_ms: row.get(7)?,
+        text: row.get(8)?,
+        question: row.get(9)?,
+        note: row.get(10)?,
+        bookmarked: row.get(11)?,
+        repeats: row.get(12)?,
+        figures: Figures {
+            age_ms: row.get(13)?,
+            preprocess_us: row.get(14)?,
+            vision_us: row.get(15)?,
+            prefill_us: row.get(16)?,
+            decode_us: row.get(17)?,
+            prompt_tokens: row.get(18)?,
+            tokens: row.get(19)?,
+            stop: row.get(20)?,
+            draft_offered: row.get(21)?,
+            draft_accepted: row.get(22)?,
+            dropped: row.get(23)?,
+            skipped: row.get(24)?,
+            mean_log_prob: row.get(25)?,
+        },
+    })
+}
+
+/// Reads the columns of [`ENTRY`] and then [`FOUND`].
+///
+/// # Errors
+/// When a column has another type.
+pub fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok(Found { entry: entry(row)?, source: row.get(26)?, model: row.get(27)? })
+}
+
+/// Reads the columns of [`SESSION`].
+///
+/// # Errors
+/// When a column has another type.
+pub fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: row.get(0)?,
+        start: SessionStart {
+            source: row.get(1)?,
+            card: EngineCard {
+                model: row.get(2)?,
+                device: row.get(3)?,
+                precision: row.get(4)?,
+                ..EngineCard::default()
+            },
+            instruction: row.get(5)?,
+            began: Moment { ms: row.get(6)?, offset_s: row.get(7)? },
+        },
+        ended_ms: row.get(8)?,
+        lost: row.get(9)?,
+    })
+}
+
+/// Adds an entry under its own number, or under the next one when that is zero. Returns the number.
+///
+/// # Errors
+/// When the number is taken, or SQLite can't write.
+pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
+    let figures = &entry.figures;
+    connection
+        .prepare_cached(
+            "INSERT INTO entry (id, session, kind, frame, at_ms, offset_s, since_ms, duration_ms, text, question, note,
+                bookmarked, repeats, age_ms, preprocess_us, vision_us, prefill_us, decode_us, prompt_tokens, tokens, stop,
+                draft_offered, draft_accepted, dropped, skipped, mean_log_prob)
+             VALUES (nullif(:id, 0), :session, :kind, :frame, :at_ms, :offset_s, :since_ms, :duration_ms, :text, :question,
+                :note, :bookmarked, :repeats, :age_ms, :preprocess_us, :vision_us, :prefill_us, :decode_us, :prompt_tokens,
+                :tokens, :stop, :draft_offered, :draft_accepted, :dropped, :skipped, :mean_log_prob)",
+        )?
+        .insert(named_params! {
+            ":id": entry.id,
+            ":session": entry.session,
+            ":kind": entry.kind.number(),
+            ":frame": entry.frame,
+            ":at_ms": entry.at.ms,
+            ":offset_s": entry.at.offset_s,
+            ":since_ms": entry.since_ms,
+            ":duration_ms": entry.duration_ms,
+            ":text": entry.text,
+            ":question": entry.question,
+            ":note": entry.note,
+            ":bookmarked": entry.bookmarked,
+            ":repeats": entry.repeats,
+            ":age_ms": figures.age_ms,
+            ":preprocess_us": figures.preprocess_us,
+            ":vision_us": figures.vision_us,
+            ":prefill_us": figures.prefill_us,
+            ":decode_us": figures.decode_us,
+            ":prompt_tokens": figures.prompt_tokens,
+            ":tokens": figures.tokens,
+            ":stop": figures.stop,
+            ":draft_offered": figures.draft_offered,
+            ":draft_accepted": figures.draft_accepted,
+            ":dropped": figures.dropped,
+            ":skipped": figures.skipped,
+            ":mean_log_prob": figures.mean_log_prob,
+        })
+}
+
+/// Adds a session under its own number, or under the next one when that is zero. Returns the number.
+///
+/// # Errors
+/// When the number is taken, or SQLite can't write.
+pub fn insert_session(connection: &Connection, session: &Session) -> rusqlite::Result<i64> {
+    let SessionStart { source, card, instruction, began } = &session.start;
+    connection
+        .prepare_cached(
+            "INSERT INTO session (id, source, model, device, precision, instruction, began_ms, offset_s, ended_ms, lost)
+             VALUES (nullif(:id, 0), :source, :model, :device, :precision, :instruction, :began_ms, :offset_s, :ended_ms,
+                :lost)",
+        )?
+        .insert(named_params! {
+            ":id": session.id,
+            ":source": source,
+            ":model": card.model,
+            ":device": card.device,
+            ":precision": card.precision,
+            ":instruction": instruction,
+            ":began_ms": began.ms,
+            ":offset_s": began.offset_s,
+            ":ended_ms": session.ended_ms,
+            ":lost": session.lost,
+        })
+}
+
+/// Keeps a thumbnail of this entry.
+///
+/// # Errors
+/// When it has one, or SQLite can't write.
+pub fn insert_thumbnail(connection: &Connection, entry: i64, jpeg: &[u8]) -> rusqlite::Result<()> {
+    connection.prepare_cached("INSERT INTO thumbnail (entry, jpeg) VALUES (?1, ?2)")?.execute((entry, jpeg)).map(|_| ())
+}

@@ -1,0 +1,200 @@
+//! The tables of the log, and how those of an older version become today's. Knows SQLite and no row's meaning beyond it.
+//!
+//! `user_version` counts the steps that a file has taken. Steps are only ever added: one that was released stays as it is.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// `SLog`, in the header of every file that is a log, so that no other program's database is taken for one.
+pub const APPLICATION_ID: i64 = 0x534C_6F67;
+
+/// The steps from an empty file to today's tables.
+pub const STEPS: [&str; 2] = [FIRST, RARE];
+
+/// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds beside them; `since_ms` is
+/// counted from the session's start on the monotonic clock, so that a wall clock that is set back disturbs no order.
+/// Stage timings are microseconds.
+const FIRST: &str = "
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    model TEXT NOT NULL,
+    device TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    instruction TEXT NOT NULL,
+    began_ms INTEGER NOT NULL,
+    offset_s INTEGER NOT NULL,
+    -- Null while it runs, and for ever when the program was killed.
+    ended_ms INTEGER,
+    -- Records that the disk was too slow or too full for.
+    lost INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    -- 1 a caption, 2 an answer.
+    kind INTEGER NOT NULL,
+    frame INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    offset_s INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL DEFAULT 0,
+    text TEXT NOT NULL,
+    question TEXT,
+    note TEXT,
+    bookmarked INTEGER NOT NULL DEFAULT 0,
+    -- How often the same words came again.
+    repeats INTEGER NOT NULL DEFAULT 0,
+    age_ms INTEGER,
+    preprocess_us INTEGER NOT NULL,
+    vision_us INTEGER NOT NULL,
+    prefill_us INTEGER NOT NULL,
+    decode_us INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    stop TEXT NOT NULL,
+    draft_offered INTEGER NOT NULL,
+    draft_accepted INTEGER NOT NULL,
+    dropped INTEGER,
+    skipped INTEGER,
+    -- The mean log-probability of the reply's tokens, where the model tells.
+    mean_log_prob REAL
+);
+CREATE INDEX entry_at ON entry (at_ms);
+CREATE INDEX entry_of_session ON entry (session);
+CREATE INDEX entry_bookmarked ON entry (id) WHERE bookmarked;
+CREATE TABLE thumbnail (
+    entry INTEGER PRIMARY KEY REFERENCES entry ON DELETE CASCADE,
+    jpeg BLOB NOT NULL
+);
+CREATE VIRTUAL TABLE entry_words USING fts5 (
+    text, question, note, content = 'entry', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
+    INSERT INTO entry_words (rowid, text, question, note) VALUES (new.id, new.text, new.question, new.note);
+END;
+CREATE TRIGGER entry_removed AFTER DELETE ON entry BEGIN
+    INSERT INTO entry_words (entry_words, rowid, text, question, note)
+        VALUES ('delete', old.id, old.text, old.question, old.note);
+END;
+CREATE TRIGGER entry_reworded AFTER UPDATE OF text, question, note ON entry BEGIN
+    INSERT INTO entry_words (entry_words, rowid, text, question, note)
+        VALUES ('delete', old.id, old.text, old.question, old.note);
+    INSERT INTO entry_words (rowid, text, question, note) VALUES (new.id, new.text, new.question, new.note);
+END;
+";
+
+/// What is rare among captions is found without looking at all of them, in the order of the list.
+const RARE: &str = "
+DROP INDEX entry_bookmarked;
+CREATE INDEX entry_bookmarked ON entry (at_ms) WHERE bookmarked;
+CREATE INDEX entry_noted ON entry (at_ms) WHERE note IS NOT NULL;
+CREATE INDEX entry_answers ON entry (at_ms) WHERE kind = 2;
+";
+
+/// What a file is, before any step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing yet.
+    Empty,
+    /// A log that has taken this many steps.
+    Log(i64),
+    /// Another program's database.
+    Foreign,
+}
+
+/// Looks at the header and at whether there are tables.
+///
+/// # Errors
+/// When SQLite can't read the file.
+pub fn find(connection: &Connection) -> rusqlite::Result<Found> {
+    // All from one moment: another program may be making the log right now.
+    let moment = connection.unchecked_transaction()?;
+    let pragma = |name: &str| moment.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let version = pragma("user_version")?;
+    if pragma("application_id")? == APPLICATION_ID {
+        return Ok(Found::Log(version));
+    }
+    let tables: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(if tables == 0 && version == 0 { Found::Empty } else { Found::Foreign })
+}
+
+/// Takes the steps that the file has not taken, all or none: two programs that do so at once take them once.
+///
+/// # Errors
+/// When SQLite can't write the file; it then is as it was.
+pub fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked within the transaction: another program may have come first.
+    let taken: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for step in steps.iter().skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", (steps.len() as i64).max(taken))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::log::fill_as_version_one;
+
+    fn of_version_one() -> Connection {
+        let mut connection = Connection::open_in_memory().expect("opened");
+        fill_as_version_one(&mut connection);
+        connection
+    }
+
+    fn found_words(connection: &Connection, words: &str) -> i64 {
+        connection
+            .query_row("SELECT count(*) FROM entry_words WHERE entry_words MATCH ?1", [words], |row| row.get(0))
+            .expect("searched")
+    }
+
+    #[test]
+    fn rows_of_the_first_version_live_through_every_later_step() {
+        let mut connection = of_version_one();
+        let later: Vec<&str> = STEPS.into_iter().chain(["ALTER TABLE entry ADD COLUMN mood TEXT"]).collect();
+        migrate(&mut connection, &later).expect("migrated");
+        assert_eq!(find(&connection).expect("read"), Found::Log(later.len() as i64));
+        let text: String =
+            connection.query_row("SELECT text FROM entry WHERE mood IS NULL", [], |row| row.get(0)).expect("read");
+        assert_eq!(text, "A cup of tea");
+        assert_eq!(found_words(&connection, "tea"), 1);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_everything_as_it_was() {
+        let mut connection = of_version_one();
+        let later = [FIRST, "ALTER TABLE entry ADD COLUMN mood TEXT", "CREATE TABLE session (id)"];
+        assert!(migrate(&mut connection, &later).is_err());
+        assert_eq!(find(&connection).expect("read"), Found::Log(1));
+        assert!(connection.prepare("SELECT mood FROM entry").is_err());
+    }
+
+    #[test]
+    fn steps_are_not_taken_twice() {
+        let mut connection = of_version_one();
+        for _ in 0..2 {
+            migrate(&mut connection, &STEPS).expect("migrated, or nothing to do");
+        }
+        assert_eq!(found_words(&connection, "tea"), 1);
+    }
+
+    #[test]
+    fn the_index_of_words_follows_changes_and_removals() {
+        let connection = of_version_one();
+        connection.execute("UPDATE entry SET note = 'for grandma'", []).expect("changed");
+        assert_eq!((found_words(&connection, "grandma"), found_words(&connection, "tea")), (1, 1));
+        connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM session").expect("removed");
+        assert_eq!(found_words(&connection, "tea"), 0);
+    }
+
+    #[test]
+    fn other_databases_are_known_as_such() {
+        let connection = Connection::open_in_memory().expect("opened");
+        assert_eq!(find(&connection).expect("read"), Found::Empty);
+        connection.execute_batch("CREATE TABLE bills (amount)").expect("made");
+        assert_eq!(find(&connection).expect("read"), Found::Foreign);
+    }
+}

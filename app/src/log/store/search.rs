@@ -1,0 +1,238 @@
+//! Finding entries: a page of the list, a page of what has certain words, and every one of them in the order in which they
+//! were recorded. Knows the tables; formats nothing.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use crate::log::data::entry::{Found, Session};
+use crate::log::data::filter::{Condition, Filter};
+use crate::log::error::LogError;
+use crate::log::store::Store;
+use crate::log::store::rows;
+
+/// The columns of a [`Place`].
+const PLACE: &str = "e.at_ms, e.id";
+
+/// Where a page of the list ended, and the next one goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The time of the last entry, milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// Its number.
+    pub id: i64,
+}
+
+impl From<&Found> for Place {
+    fn from(found: &Found) -> Self {
+        Self { at_ms: found.entry.at.ms, id: found.entry.id }
+    }
+}
+
+impl Store {
+    /// The newest entries before `before` that the filter lets through, at most `most`, newest first. With words, those that
+    /// were recorded last come first, otherwise those of the latest time.
+    ///
+    /// Words are read as FTS5 does: all of them must be there; `"a phrase"`, `begin*`, `NOT`, `OR` and brackets work. What
+    /// FTS5 can't read is taken as plain words.
+    ///
+    /// # Errors
+    /// When the log can't be read, or there are no words in `filter.words`.
+    pub fn search(&self, filter: &Filter, before: Option<Place>, most: usize) -> Result<Vec<Found>, LogError> {
+        let mut condition = filter.condition();
+        let words = self.words(filter)?;
+        let (tables, order) = if words.is_some() {
+            if let Some(Place { id, .. }) = before {
+                condition.and("w.rowid < ?", [id.into()]);
+            }
+            // CROSS keeps the order: the index of words gives rows by their number, newest first, and stops at the limit.
+            (
+                "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
+                "w.rowid DESC",
+            )
+        } else {
+            if let Some(Place { at_ms, id }) = before {
+                condition.and("(e.at_ms, e.id) < (?, ?)", [at_ms.into(), id.into()]);
+            }
+            ("entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms DESC, e.id DESC")
+        };
+        add_words(&mut condition, words);
+        condition.values.push(Value::from(i64::try_from(most).unwrap_or(i64::MAX)));
+        let sql = format!(
+            "SELECT {}, {} FROM {tables} WHERE {} ORDER BY {order} LIMIT ?",
+            rows::ENTRY,
+            rows::FOUND,
+            condition.sql
+        );
+        self.connection()
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_map(params_from_iter(condition.values), rows::found)?.collect())
+            .map_err(|error| self.error(&error))
+    }
+
+    /// A part of the same list the other way round, oldest first: from `from` on, which is part of it, without the first
+    /// `skipped`, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub(crate) fn list(
+        &self,
+        filter: &Filter,
+        from: Option<Place>,
+        skipped: u64,
+        most: usize,
+    ) -> Result<Vec<Found>, LogError> {
+        let columns = format!("{}, {}", rows::ENTRY, rows::FOUND);
+        let (sql, mut values) = self.listing(filter, &columns, from)?;
+        for number in [most as u64, skipped] {
+            values.push(Value::from(i64::try_from(number).unwrap_or(i64::MAX)));
+        }
+        self.connection()
+            .prepare_cached(&format!("{sql} LIMIT ? OFFSET ?"))
+            .and_then(|mut statement| statement.query_map(params_from_iter(values), rows::found)?.collect())
+            .map_err(|error| self.error(&error))
+    }
+
+    /// Gives every place of that list from `from` on to `each`, until it says no.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub(crate) fn each_place(
+        &self,
+        filter: &Filter,
+        from: Option<Place>,
+        mut each: impl FnMut(Place) -> bool,
+    ) -> Result<(), LogError> {
+        let (sql, values) = self.listing(filter, PLACE, from)?;
+        let read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection().prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if !each(Place { at_ms: row.get(0)?, id: row.get(1)? }) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.error(&error))
+    }
+
+    /// The list from `from` on, oldest first, as SQL.
+    fn listing(&self, filter: &Filter, columns: &str, from: Option<Place>) -> Result<(String, Vec<Value>), LogError> {
+        let mut condition = filter.condition();
+        let words = self.words(filter)?;
+        // Where only places are wanted, what is in the index is not looked up in the tables as well.
+        let is_narrow = columns == PLACE && filter.source.is_none() && filter.model.is_none();
+        let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
+        let (columns, tables, order) = match (&words, is_narrow) {
+            (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
+            (Some(_), true) => (columns, "entry_words w CROSS JOIN entry e ON e.id = w.rowid", "w.rowid"),
+            (Some(_), false) => (
+                columns,
+                "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
+                "w.rowid",
+            ),
+            (None, true) => (columns, "entry e", "e.at_ms, e.id"),
+            (None, false) => (columns, "entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms, e.id"),
+        };
+        if let Some(Place { at_ms, id }) = from {
+            match &words {
+                Some(_) => condition.and("w.rowid >= ?", [id.into()]),
+                None => condition.and("(e.at_ms, e.id) >= (?, ?)", [at_ms.into(), id.into()]),
+            }
+        }
+        add_words(&mut condition, words);
+        let sql = format!("SELECT {columns} FROM {tables} WHERE {} ORDER BY {order}", condition.sql);
+        Ok((sql, condition.values))
+    }
+
+    /// Gives every entry that the filter lets through to `each`, in the order in which they were recorded, session by
+    /// session, until `each` fails.
+    ///
+    /// # Errors
+    /// When the log can't be read, or with the error of `each`.
+    pub fn each<E: From<LogError>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut condition = filter.condition();
+        self.narrow(&mut condition, filter)?;
+        let sql = format!(
+            "SELECT {}, {} FROM session s CROSS JOIN entry e ON e.session = s.id WHERE {} ORDER BY s.id, e.id",
+            rows::ENTRY,
+            rows::FOUND,
+            condition.sql
+        );
+        let failed = |error: rusqlite::Error| E::from(self.error(&error));
+        let mut statement = self.connection().prepare(&sql).map_err(failed)?;
+        let mut entries = statement.query(params_from_iter(condition.values)).map_err(failed)?;
+        while let Some(row) = entries.next().map_err(failed)? {
+            each(rows::found(row).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
+    /// The sessions of the entries that the filter lets through, oldest first. Without any filter, also those that have none.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn sessions(&self, filter: &Filter) -> Result<Vec<Session>, LogError> {
+        let mut condition = filter.condition();
+        self.narrow(&mut condition, filter)?;
+        let which = if *filter == Filter::default() {
+            "1".to_owned()
+        } else {
+            format!("EXISTS (SELECT 1 FROM entry e WHERE e.session = s.id AND {})", condition.sql)
+        };
+        let sql = format!("SELECT {} FROM session s WHERE {which} ORDER BY s.id", rows::SESSION);
+        self.connection()
+            .prepare(&sql)
+            .and_then(|mut statement| statement.query_map(params_from_iter(condition.values), rows::session)?.collect())
+            .map_err(|error| self.error(&error))
+    }
+
+    /// Adds the filter's words to a condition on entries.
+    pub(crate) fn narrow(&self, condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
+        if let Some(words) = self.words(filter)? {
+            condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
+        }
+        Ok(())
+    }
+
+    /// The filter's words as FTS5 can read them.
+    fn words(&self, filter: &Filter) -> Result<Option<String>, LogError> {
+        let Some(words) = &filter.words else { return Ok(None) };
+        if !words.chars().any(char::is_alphanumeric) {
+            return Err(LogError::Request("Write at least one word to search for.".to_owned()));
+        }
+        let mut probe = self
+            .connection()
+            .prepare_cached("SELECT 1 FROM entry_words WHERE entry_words MATCH ?1 LIMIT 1")
+            .map_err(|error| self.error(&error))?;
+        let reads = |text: &str, probe: &mut rusqlite::CachedStatement<'_>| probe.exists([text]);
+        match reads(words, &mut probe) {
+            Ok(_) => Ok(Some(words.clone())),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => Ok(Some(as_words(words))),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+}
+
+fn add_words(condition: &mut Condition, words: Option<String>) {
+    if let Some(words) = words {
+        condition.and("entry_words MATCH ?", [words.into()]);
+    }
+}
+
+/// Each word in quotation marks, in which nothing but a quotation mark means anything.
+fn as_words(text: &str) -> String {
+    let quoted: Vec<_> = text
+        .split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
+        .collect();
+    quoted.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

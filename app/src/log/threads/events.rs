@@ -1,0 +1,286 @@
+//! From the pipeline's events to what is recorded. Knows neither disk nor thread: it makes records, the recorder takes them.
+//!
+//! A session is what one source, model and instruction told without a break. When one of them changes, the next caption
+//! begins another session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vlm::{Reply, Stop};
+
+use crate::engine::EngineCard;
+use crate::live::frame::Frame;
+use crate::live::{Asked, Caption, Event, Told};
+use crate::log::data::entry::{Moment, SessionStart};
+
+/// How often a caption that lasts is written down as lasting: what a kill may cost of its duration.
+const LASTS_EVERY: Duration = Duration::from_secs(1);
+/// Questions remembered until they are answered; more than the pipeline lets wait.
+const QUESTIONS: usize = 16;
+
+/// The session that a record belongs to. Records of one session share one of these.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// For the log.
+    pub start: SessionStart,
+    /// The moment when it began, on the monotonic clock.
+    pub began_at: Instant,
+}
+
+impl Telling {
+    /// From the session's start to the frame, in milliseconds. A frame from before it is at zero.
+    #[must_use]
+    pub fn since_ms(&self, frame: &Frame) -> i64 {
+        let since = frame.captured_at.saturating_duration_since(self.began_at);
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// One thing to write down.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Of which session.
+    pub telling: Arc<Telling>,
+    /// What.
+    pub what: What,
+    /// When it was handed over, on the monotonic clock.
+    pub at: Instant,
+}
+
+impl Record {
+    /// Whether it is words, rather than news about earlier ones.
+    #[must_use]
+    pub fn is_entry(&self) -> bool {
+        self.what.frame().is_some()
+    }
+}
+
+/// What is written down.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A finished caption.
+    Caption(Caption),
+    /// A finished answer.
+    Answer {
+        /// What was asked.
+        question: String,
+        /// What it was asked about.
+        frame: Arc<Frame>,
+        /// The answer.
+        reply: Reply,
+    },
+    /// The view is still as the last caption says.
+    Lasts,
+}
+
+impl What {
+    /// What the words are about.
+    #[must_use]
+    pub fn frame(&self) -> Option<&Arc<Frame>> {
+        match self {
+            Self::Caption(caption) => Some(&caption.frame),
+            Self::Answer { frame, .. } => Some(frame),
+            Self::Lasts => None,
+        }
+    }
+}
+
+/// Makes records of events.
+#[derive(Debug)]
+pub struct Scribe {
+    source: String,
+    card: EngineCard,
+    instruction: String,
+    /// Where the next session's time begins.
+    began_at: Instant,
+    began: Moment,
+    telling: Option<Arc<Telling>>,
+    questions: VecDeque<(Asked, String)>,
+    lasted: Option<Instant>,
+}
+
+impl Scribe {
+    /// Begins to record now, with what is known of source and model; later events tell more.
+    #[must_use]
+    pub fn new(source: String, card: EngineCard, instruction: String) -> Self {
+        Self {
+            source,
+            card,
+            instruction,
+            began_at: Instant::now(),
+            began: Moment::now(),
+            telling: None,
+            questions: VecDeque::new(),
+            lasted: None,
+        }
+    }
+
+    /// Begins another session now, whatever goes on.
+    pub fn begin_anew(&mut self) {
+        self.telling = None;
+        self.lasted = None;
+        self.began_at = Instant::now();
+        self.began = Moment::now();
+    }
+
+    /// Tells of another instruction.
+    pub fn set_instruction(&mut self, instruction: String) {
+        if instruction != self.instruction {
+            self.instruction = instruction;
+            self.begin_anew();
+        }
+    }
+
+    /// Tells of a question that was asked, so that its answer can be recorded with it.
+    pub fn asked(&mut self, id: Asked, question: String) {
+        if self.questions.len() == QUESTIONS {
+            self.questions.pop_front();
+        }
+        self.questions.push_back((id, question));
+    }
+
+    /// What is to be recorded of an event.
+    pub fn observe(&mut self, event: &Event) -> Option<Record> {
+        match event {
+            Event::SourceOpened { name } => {
+                // A camera that was lost and came back goes on with its session.
+                if self.telling.is_none() || *name != self.source {
+                    self.source.clone_from(name);
+                    self.begin_anew();
+                }
+                None
+            }
+            Event::ModelReady(card) => {
+                if *card != self.card {
+                    self.card.clone_from(card);
+                    // The session's time runs from its source's start: loading the first model is a part of it.
+                    if self.telling.is_some() {
+                        self.begin_anew();
+                    }
+                }
+                None
+            }
+            Event::Captioned(caption) if caption.reply.stop != Stop::Cancelled => {
+                self.lasted = Some(Instant::now());
+                Some(self.record(What::Caption(caption.clone())))
+            }
+            Event::Unchanged { .. } => {
+                let now = Instant::now();
+                let is_due = self.lasted.is_none_or(|last| now.saturating_duration_since(last) >= LASTS_EVERY);
+                if !is_due || self.telling.is_none() {
+                    return None;
+                }
+                self.lasted = Some(now);
+                Some(self.record(What::Lasts))
+            }
+            Event::Answered { question, frame, reply } => {
+                let text = self.take_question(*question);
+                (reply.stop != Stop::Cancelled).then(|| {
+                    self.record(What::Answer { question: text, frame: Arc::clone(frame), reply: reply.clone() })
+                })
+            }
+            Event::RequestFailed { of: Told::Answer(question), .. } => {
+                self.take_question(*question);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn take_question(&mut self, id: Asked) -> String {
+        let place = self.questions.iter().position(|(asked, _)| *asked == id);
+        place.and_then(|place| self.questions.remove(place)).map(|(_, text)| text).unwrap_or_default()
+    }
+
+    fn record(&mut self, what: What) -> Record {
+        let telling = self.telling.get_or_insert_with(|| {
+            Arc::new(Telling {
+                start: SessionStart {
+                    source: self.source.clone(),
+                    card: self.card.clone(),
+                    instruction: self.instruction.clone(),
+                    began: self.began,
+                },
+                began_at: self.began_at,
+            })
+        });
+        Record { telling: Arc::clone(telling), what, at: Instant::now() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::log::{answered, captioned, card};
+
+    fn opened(name: &str) -> Event {
+        Event::SourceOpened { name: name.to_owned() }
+    }
+
+    fn scribe() -> Scribe {
+        let mut scribe = Scribe::new(String::new(), EngineCard::default(), "What?".to_owned());
+        assert!(scribe.observe(&opened("camera")).is_none());
+        assert!(scribe.observe(&Event::ModelReady(card("256m"))).is_none());
+        scribe
+    }
+
+    fn telling_of(scribe: &mut Scribe, text: &str) -> Arc<Telling> {
+        scribe.observe(&captioned(1, text)).expect("recorded").telling
+    }
+
+    #[test]
+    fn a_session_lasts_until_source_model_or_instruction_change() {
+        let mut scribe = scribe();
+        let first = telling_of(&mut scribe, "A cup.");
+        assert_eq!((first.start.source.as_str(), first.start.card.model.as_str()), ("camera", "256m"));
+        assert_eq!(first.start.instruction, "What?");
+        // The camera was lost and came back, the model failed and was opened again.
+        scribe.observe(&opened("camera"));
+        scribe.observe(&Event::ModelReady(card("256m")));
+        scribe.set_instruction("What?".to_owned());
+        assert!(Arc::ptr_eq(&first, &telling_of(&mut scribe, "A jug.")));
+
+        let changes: [&dyn Fn(&mut Scribe); 3] = [
+            &|scribe| drop(scribe.observe(&opened("film.mp4"))),
+            &|scribe| drop(scribe.observe(&Event::ModelReady(card("500m")))),
+            &|scribe| scribe.set_instruction("Where?".to_owned()),
+        ];
+        let mut last = first;
+        for change in changes {
+            change(&mut scribe);
+            let next = telling_of(&mut scribe, "A cup.");
+            assert!(!Arc::ptr_eq(&last, &next) && last.start != next.start);
+            last = next;
+        }
+    }
+
+    #[test]
+    fn what_was_cut_short_is_not_recorded() {
+        let mut scribe = scribe();
+        let Event::Captioned(mut caption) = captioned(1, "A c") else { unreachable!() };
+        caption.reply.stop = Stop::Cancelled;
+        assert!(scribe.observe(&Event::Captioned(caption)).is_none());
+    }
+
+    #[test]
+    fn an_answer_is_recorded_with_its_question() {
+        let mut scribe = scribe();
+        scribe.asked(1, "What colour?".to_owned());
+        scribe.asked(2, "How many?".to_owned());
+        let told = scribe.observe(&answered(2, "Two.")).expect("recorded");
+        assert!(matches!(told.what, What::Answer { question, .. } if question == "How many?"));
+    }
+
+    #[test]
+    fn an_unchanged_view_is_told_now_and_then() {
+        let mut scribe = scribe();
+        let unchanged = Event::Unchanged { skipped: 1 };
+        assert!(scribe.observe(&unchanged).is_none(), "nothing was said yet");
+        telling_of(&mut scribe, "A cup.");
+        assert!(scribe.observe(&unchanged).is_none(), "just said");
+        scribe.lasted = Instant::now().checked_sub(LASTS_EVERY);
+        assert!(scribe.observe(&unchanged).is_some_and(|record| !record.is_entry()));
+        assert!(scribe.observe(&unchanged).is_none());
+    }
+}

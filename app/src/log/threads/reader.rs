@@ -1,0 +1,390 @@
+//! The reader thread: whoever shows a log asks it for parts of the list, small pictures and changes, and never waits for the
+//! disk. It looks now and then whether the log has grown, whoever wrote to it. Knows no window.
+//!
+//! Which list is wanted is a value of which the newest counts: another one stops the search for the one before, and what
+//! still comes of that one bears its old number.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
+use image::RgbImage;
+
+use crate::base::slot::Slot;
+use crate::base::thread::Thread;
+use crate::live::Waker;
+use crate::log::data::entry::{Found, Session};
+use crate::log::data::filter::Filter;
+use crate::log::error::LogError;
+use crate::log::store::day::Mark;
+use crate::log::store::row_index::Outline;
+use crate::log::store::{Interrupter, Store, Taken};
+
+/// Rows of a page.
+pub const PAGE: u64 = 64;
+/// Orders and answers that wait. Whoever asks keeps fewer under way.
+const QUEUE: usize = 64;
+/// How often it is looked whether the log has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the end waits for what is being read.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From now on look whether the log changes, or no longer.
+    Watch(bool),
+    /// The entries of a page of the list: rows are numbered from the oldest, [`PAGE`] a page.
+    Page(u64),
+    /// The small picture of an entry.
+    Thumbnail(i64),
+    /// Everything about an entry.
+    Entry(i64),
+    /// What was recorded in each of equal parts of a stretch of time, milliseconds since 1970, UTC.
+    Marks {
+        /// Its beginning.
+        from_ms: i64,
+        /// Its end.
+        to_ms: i64,
+        /// How many parts.
+        parts: usize,
+    },
+    /// The row of the first entry captured at this moment or later.
+    RowAt(i64),
+    /// Sets or takes away a bookmark.
+    Bookmark(i64, bool),
+    /// Writes, replaces or takes away a note.
+    Note(i64, Option<String>),
+    /// Removes an entry.
+    Delete(i64),
+    /// Puts the entry back that was removed last.
+    Undo,
+}
+
+/// What comes back.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The list has this many rows. What was read of it before may have changed.
+    Listed {
+        /// The number of the list, as [`Reader::list`] gave it.
+        list: u64,
+        /// How many rows.
+        rows: u64,
+    },
+    /// A page of the list, oldest first.
+    Page {
+        /// The number of the list.
+        list: u64,
+        /// Which page.
+        page: u64,
+        /// Its entries.
+        entries: Vec<Found>,
+    },
+    /// The small picture of an entry, if it has one.
+    Thumbnail(i64, Option<RgbImage>),
+    /// Everything about an entry; None when it is gone.
+    Entry(i64, Option<Box<(Found, Session)>>),
+    /// The marks of a stretch of time, and the list that they are of.
+    Marks {
+        /// The number of the list.
+        list: u64,
+        /// The stretch's beginning.
+        from_ms: i64,
+        /// Parts in which something was recorded.
+        marks: Vec<Mark>,
+    },
+    /// A row that was asked for by a moment.
+    Row {
+        /// The number of the list.
+        list: u64,
+        /// The row; None when the list is empty.
+        row: Option<u64>,
+    },
+    /// The entry was removed, and can be put back.
+    Deleted(i64),
+    /// The entry is there again, under this number.
+    Restored(i64),
+    /// Something failed.
+    Trouble(LogError),
+}
+
+/// What both sides look at.
+struct Shared {
+    /// The number of the list that is wanted.
+    list: AtomicU64,
+    /// There while a search may be stopped.
+    interrupter: Mutex<Option<Interrupter>>,
+}
+
+impl Shared {
+    fn interrupter(&self) -> MutexGuard<'_, Option<Interrupter>> {
+        self.interrupter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn interrupt(&self) {
+        if let Some(interrupter) = &*self.interrupter() {
+            interrupter.interrupt();
+        }
+    }
+}
+
+/// A running reader thread. Dropping it stops what is being read.
+pub struct Reader {
+    orders: Option<Sender<Order>>,
+    news: Option<Receiver<News>>,
+    wanted: Slot<(u64, Filter)>,
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+impl Reader {
+    /// Starts the thread for the log at `path`, which need not be there yet. `wake` is called when there is news.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn start(path: PathBuf, wake: Waker) -> Result<Self, LogError> {
+        let (orders, their_orders) = bounded(QUEUE);
+        let (their_news, news) = bounded(QUEUE);
+        let (wanted, shared) =
+            (Slot::default(), Arc::new(Shared { list: AtomicU64::new(0), interrupter: Mutex::new(None) }));
+        let state = Reading {
+            path,
+            news: their_news,
+            wake,
+            shared: Arc::clone(&shared),
+            store: None,
+            filter: Filter::default(),
+            list: 0,
+            outline: None,
+            version: 0,
+            taken: None,
+            trouble: None,
+        };
+        let theirs = wanted.clone();
+        let thread = Thread::start("log reader", move || state.run(&theirs, &their_orders))
+            .map_err(|error| LogError::NoThread(error.to_string()))?;
+        Ok(Self { orders: Some(orders), news: Some(news), wanted, shared, thread })
+    }
+
+    /// Wants another list. Returns its number, which everything that comes of it bears.
+    #[must_use]
+    pub fn list(&self, filter: Filter) -> u64 {
+        let list = self.shared.list.fetch_add(1, Ordering::SeqCst) + 1;
+        self.wanted.put((list, filter));
+        self.shared.interrupt();
+        list
+    }
+
+    /// Gives an order. Never waits; says whether there was room.
+    #[must_use]
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
+    }
+
+    /// News, if there is any.
+    #[must_use]
+    pub fn news(&self) -> Option<News> {
+        self.news.as_ref().and_then(|news| news.try_recv().ok())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        (self.orders, self.news) = (None, None);
+        self.shared.interrupt();
+        self.thread.join_until(Instant::now() + PATIENCE);
+    }
+}
+
+/// The state of the thread.
+struct Reading {
+    path: PathBuf,
+    news: Sender<News>,
+    wake: Waker,
+    shared: Arc<Shared>,
+    store: Option<Store>,
+    filter: Filter,
+    list: u64,
+    outline: Option<Outline>,
+    version: i64,
+    /// What was removed last.
+    taken: Option<Taken>,
+    /// What was said last, so that it is not said at every look.
+    trouble: Option<LogError>,
+}
+
+impl Reading {
+    fn run(mut self, wanted: &Slot<(u64, Filter)>, orders: &Receiver<Order>) {
+        let mut clock = never();
+        loop {
+            let done = select! {
+                recv(wanted.receiver()) -> newest => match newest {
+                    Ok((list, filter)) => {
+                        (self.list, self.filter, self.outline) = (list, filter, None);
+                        self.look()
+                    }
+                    Err(_) => return,
+                },
+                recv(orders) -> order => match order {
+                    Ok(Order::Watch(true)) => {
+                        clock = tick(LOOK_EVERY);
+                        self.look()
+                    }
+                    Ok(Order::Watch(false)) => {
+                        clock = never();
+                        Ok(())
+                    }
+                    Ok(order) => self.carry_out(order),
+                    Err(_) => return,
+                },
+                recv(clock) -> _ => self.look(),
+            };
+            match done {
+                Ok(()) => self.trouble = None,
+                // Another list is wanted instead.
+                Err(LogError::Interrupted) => {}
+                Err(error) if self.trouble.as_ref() == Some(&error) => {}
+                Err(error) => {
+                    self.trouble = Some(error.clone());
+                    self.tell(News::Trouble(error));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // When nobody is there any more, the orders end as well.
+        let _ = self.news.send(news);
+        (self.wake)();
+    }
+
+    /// The log, which is opened when it is there.
+    fn store(&mut self) -> Result<&mut Store, LogError> {
+        if self.store.is_none() {
+            self.store = Some(Store::open_existing(&self.path)?);
+        }
+        self.store.as_mut().ok_or_else(|| LogError::Missing(self.path.clone()))
+    }
+
+    /// Reads something that may be stopped when another list is wanted.
+    fn read<T>(&mut self, read: impl FnOnce(&Store) -> Result<T, LogError>) -> Result<T, LogError> {
+        let (shared, list) = (Arc::clone(&self.shared), self.list);
+        let store = self.store()?;
+        *shared.interrupter() = Some(store.interrupter());
+        let is_stale = shared.list.load(Ordering::SeqCst) != list;
+        let done = if is_stale { Err(LogError::Interrupted) } else { read(store) };
+        *shared.interrupter() = None;
+        done
+    }
+
+    /// Looks whether the list has to be made or has changed.
+    fn look(&mut self) -> Result<(), LogError> {
+        let version = self.store()?.version()?;
+        if version == self.version && self.outline.is_some() {
+            return Ok(());
+        }
+        self.version = version;
+        self.relist()
+    }
+
+    /// Counts the rows again, only the added ones where that is enough, and tells.
+    fn relist(&mut self) -> Result<(), LogError> {
+        let filter = self.filter.clone();
+        let outline = self.outline.take();
+        let outline = self.read(|store| {
+            if let Some(mut outline) = outline
+                && store.grow(&mut outline)?
+            {
+                return Ok(outline);
+            }
+            store.outline(&filter)
+        })?;
+        let rows = outline.rows();
+        self.outline = Some(outline);
+        self.tell(News::Listed { list: self.list, rows });
+        Ok(())
+    }
+
+    fn carry_out(&mut self, order: Order) -> Result<(), LogError> {
+        let list = self.list;
+        match order {
+            Order::Watch(_) => {}
+            Order::Page(page) => {
+                let Some(outline) = self.outline.take() else { return Ok(()) };
+                let entries = self.read(|store| store.rows_of(&outline, page * PAGE, PAGE as usize));
+                self.outline = Some(outline);
+                self.tell(News::Page { list, page, entries: entries? });
+            }
+            Order::Thumbnail(entry) => {
+                let jpeg = self.store()?.thumbnail(entry)?;
+                self.tell(News::Thumbnail(entry, jpeg.as_deref().and_then(picture)));
+            }
+            Order::Entry(id) => self.tell_entry(id)?,
+            Order::Marks { from_ms, to_ms, parts } => {
+                let filter = self.filter.clone();
+                let marks = self.read(|store| store.marks(&filter, from_ms, to_ms, parts))?;
+                self.tell(News::Marks { list, from_ms, marks });
+            }
+            Order::RowAt(at_ms) => {
+                let Some(outline) = self.outline.take() else { return Ok(()) };
+                let row = self.read(|store| store.row_at(&outline, at_ms));
+                self.outline = Some(outline);
+                self.tell(News::Row { list, row: row? });
+            }
+            Order::Bookmark(id, bookmarked) => {
+                self.store()?.set_bookmark(id, bookmarked)?;
+                self.changed(id)?;
+            }
+            Order::Note(id, note) => {
+                self.store()?.set_note(id, note.as_deref())?;
+                self.changed(id)?;
+            }
+            Order::Delete(id) => {
+                if let Some(taken) = self.store()?.take(id)? {
+                    self.taken = Some(taken);
+                    self.tell(News::Deleted(id));
+                    self.outline = None;
+                    self.relist()?;
+                }
+            }
+            Order::Undo => {
+                if let Some(taken) = self.taken.take() {
+                    let id = self.store()?.put_back(&taken)?;
+                    self.tell(News::Restored(id));
+                    self.outline = None;
+                    self.relist()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_entry(&mut self, id: i64) -> Result<(), LogError> {
+        let store = self.store()?;
+        let found = store.entry(id)?;
+        let session = match &found {
+            Some(found) => store.session(found.entry.session)?,
+            None => None,
+        };
+        self.tell(News::Entry(id, found.zip(session).map(Box::new)));
+        Ok(())
+    }
+
+    /// A bookmark or note may let an entry in or out of the list.
+    fn changed(&mut self, id: i64) -> Result<(), LogError> {
+        self.tell_entry(id)?;
+        if !self.filter.sorts.is_empty() || self.filter.words.is_some() {
+            self.outline = None;
+        }
+        self.relist()
+    }
+}
+
+fn picture(jpeg: &[u8]) -> Option<RgbImage> {
+    image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg).ok().map(image::DynamicImage::into_rgb8)
+}
+
+#[cfg(test)]
+mod tests;

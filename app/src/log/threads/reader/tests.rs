@@ -1,0 +1,166 @@
+//! The reader thread, asked as the window asks it.
+
+use std::thread;
+
+use super::*;
+use crate::log::{Kind, Sort};
+use crate::testing::log::{Scratch, entry, filled};
+
+const LONG: Duration = Duration::from_secs(30);
+
+struct Asked {
+    reader: Reader,
+    log: Scratch,
+}
+
+impl Asked {
+    fn new(log: Scratch) -> Self {
+        let reader = Reader::start(log.store.path().to_owned(), Arc::new(|| {})).expect("a thread");
+        Self { reader, log }
+    }
+
+    /// The first news that `pick` wants.
+    #[track_caller]
+    fn wait<T>(&self, mut pick: impl FnMut(News) -> Option<T>) -> T {
+        let deadline = Instant::now() + LONG;
+        loop {
+            if let Some(picked) = self.reader.news().and_then(&mut pick) {
+                return picked;
+            }
+            assert!(Instant::now() < deadline, "waited in vain");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[track_caller]
+    fn rows(&self, wanted: u64) -> u64 {
+        self.wait(|news| match news {
+            News::Listed { list, rows } if list == wanted => Some(rows),
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    fn page(&self, number: u64) -> Vec<i64> {
+        assert!(self.reader.order(Order::Page(number)));
+        self.wait(|news| match news {
+            News::Page { page, entries, .. } if page == number => {
+                Some(entries.iter().map(|found| found.entry.id).collect())
+            }
+            _ => None,
+        })
+    }
+}
+
+fn words(text: &str) -> Filter {
+    Filter { words: Some(text.to_owned()), ..Filter::default() }
+}
+
+#[test]
+fn a_list_and_its_pages_are_read() {
+    let asked = Asked::new(filled());
+    let list = asked.reader.list(Filter::default());
+    assert_eq!(asked.rows(list), 6);
+    assert_eq!(asked.page(0), [1, 2, 3, 4, 6, 5]);
+    let list = asked.reader.list(words("cat"));
+    assert_eq!(asked.rows(list), 3);
+    assert_eq!(asked.page(0), [2, 3, 4]);
+    assert_eq!(asked.page(7), [0; 0]);
+}
+
+#[test]
+fn only_the_list_that_was_wanted_last_has_to_come() {
+    let asked = Asked::new(filled());
+    for text in ["c", "ca", "cat", "cat NOT"] {
+        let _ = asked.reader.list(words(text));
+    }
+    let list = asked.reader.list(words("cat NOT dog"));
+    assert_eq!(asked.rows(list), 2);
+    assert_eq!(asked.page(0), [2, 3]);
+}
+
+#[test]
+fn what_others_write_is_seen() {
+    let mut asked = Asked::new(filled());
+    assert!(asked.reader.order(Order::Watch(true)));
+    let list = asked.reader.list(Filter::default());
+    assert_eq!(asked.rows(list), 6);
+    asked.log.add(&entry(2, "2026-11-24T09:00:09.000+01:00", 9000, "A late cup"));
+    while asked.rows(list) != 7 {}
+    assert_eq!(asked.page(0).last(), Some(&7));
+    asked.log.store.delete(7).expect("written");
+    while asked.rows(list) != 6 {}
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("captions.db");
+    let reader = Reader::start(path.clone(), Arc::new(|| {})).expect("a thread");
+    let asked = Asked { reader, log: Scratch::new() };
+    assert!(asked.reader.order(Order::Watch(true)));
+    let list = asked.reader.list(Filter::default());
+    let missing = asked.wait(|news| match news {
+        News::Trouble(error) => Some(error),
+        _ => None,
+    });
+    assert_eq!(missing, LogError::Missing(path.clone()));
+    Store::open(&path).expect("made");
+    assert_eq!(asked.rows(list), 0);
+}
+
+#[test]
+fn a_file_that_is_no_log_is_said_once() {
+    let log = Scratch::new();
+    let path = log.folder.path().join("diary");
+    std::fs::write(&path, "This is a diary, not a log at all.").expect("written");
+    let reader = Reader::start(path.clone(), Arc::new(|| {})).expect("a thread");
+    let asked = Asked { reader, log };
+    for _ in 0..3 {
+        assert!(asked.reader.order(Order::Watch(true)));
+    }
+    asked.wait(|news| matches!(news, News::Trouble(LogError::NotALog(_))).then_some(()));
+    assert!(asked.reader.order(Order::Entry(1)));
+    thread::sleep(Duration::from_millis(50));
+    assert!(asked.reader.news().is_none());
+}
+
+#[test]
+fn an_entry_is_shown_marked_removed_and_put_back() {
+    let asked = Asked::new(filled());
+    let bookmarks = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
+    let list = asked.reader.list(bookmarks);
+    assert_eq!(asked.rows(list), 1);
+    assert!(asked.reader.order(Order::Bookmark(2, true)));
+    let (found, session) = *asked.wait(|news| match news {
+        News::Entry(2, entry) => Some(entry.expect("there")),
+        _ => None,
+    });
+    assert!(found.entry.bookmarked && session.start.source == "Front door");
+    assert_eq!(asked.rows(list), 2);
+
+    assert!(asked.reader.order(Order::Note(2, Some("asleep".to_owned()))));
+    let list = asked.reader.list(words("asleep"));
+    assert_eq!(asked.rows(list), 1);
+    assert!(asked.reader.order(Order::Delete(2)));
+    asked.wait(|news| matches!(news, News::Deleted(2)).then_some(()));
+    assert_eq!(asked.rows(list), 0);
+    assert!(asked.reader.order(Order::Undo));
+    asked.wait(|news| matches!(news, News::Restored(2)).then_some(()));
+    assert_eq!(asked.rows(list), 1);
+    let back = asked.log.store.entry(2).expect("read").expect("there").entry;
+    assert_eq!((back.note.as_deref(), back.bookmarked, back.kind), (Some("asleep"), true, Kind::Caption));
+}
+
+#[test]
+fn a_broken_thumbnail_is_none() {
+    let asked = Asked::new(filled());
+    for id in [1, 2] {
+        assert!(asked.reader.order(Order::Thumbnail(id)));
+        let picture = asked.wait(|news| match news {
+            News::Thumbnail(of, picture) if of == id => Some(picture),
+            _ => None,
+        });
+        assert!(picture.is_none());
+    }
+}

@@ -1,0 +1,251 @@
+//! Tests of the writer thread, with a log that does as a test tells it.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::*;
+use crate::engine::EngineCard;
+use crate::live::Event;
+use crate::log::Scribe;
+use crate::testing::log::{answered, caption, captioned, frame};
+
+/// What a fake log was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Begin(String),
+    Add { session: i64, text: String, ended: Option<Extension>, lost: u64 },
+    Extend(Extension),
+    End { session: i64, lost: u64 },
+}
+
+/// A log that keeps what it is told. Each write first waits for `gate`, if there is one, and fails while it should.
+struct FakeLog {
+    calls: Arc<Mutex<Vec<Call>>>,
+    failing: Arc<Mutex<Option<LogError>>>,
+    gate: Option<Receiver<()>>,
+    sessions: i64,
+    entries: i64,
+}
+
+impl FakeLog {
+    fn write(&self, call: Call) -> Result<(), LogError> {
+        if let Some(gate) = &self.gate {
+            // A gate that is gone is open.
+            let _ = gate.recv();
+        }
+        if let Some(error) = self.failing.lock().expect("sound").clone() {
+            return Err(error);
+        }
+        self.calls.lock().expect("sound").push(call);
+        Ok(())
+    }
+}
+
+impl Log for FakeLog {
+    fn begin(&mut self, start: &SessionStart) -> Result<i64, LogError> {
+        self.write(Call::Begin(start.source.clone()))?;
+        self.sessions += 1;
+        Ok(self.sessions)
+    }
+
+    fn add(
+        &mut self,
+        entry: &Entry,
+        thumbnail: Option<&[u8]>,
+        ended: Option<Extension>,
+        lost: u64,
+    ) -> Result<i64, LogError> {
+        assert!(thumbnail.is_some());
+        self.write(Call::Add { session: entry.session, text: entry.text.clone(), ended, lost })?;
+        self.entries += 1;
+        Ok(self.entries)
+    }
+
+    fn extend(&mut self, extension: Extension) -> Result<(), LogError> {
+        self.write(Call::Extend(extension))
+    }
+
+    fn end(&mut self, session: i64, _ended_ms: i64, lost: u64) -> Result<(), LogError> {
+        self.write(Call::End { session, lost })
+    }
+
+    fn tidy(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+/// A recorder over a fake log, and the test's ends of that.
+struct Bench {
+    recorder: Recorder,
+    scribe: Scribe,
+    calls: Arc<Mutex<Vec<Call>>>,
+    failing: Arc<Mutex<Option<LogError>>>,
+    start: Instant,
+}
+
+impl Bench {
+    fn new(gate: Option<Receiver<()>>) -> Self {
+        let (calls, failing) = (Arc::<Mutex<Vec<Call>>>::default(), Arc::<Mutex<Option<LogError>>>::default());
+        let log = FakeLog { calls: Arc::clone(&calls), failing: Arc::clone(&failing), gate, sessions: 0, entries: 0 };
+        let recorder = Recorder::start(Box::new(move || Ok(Box::new(log))), Arc::new(|| {})).expect("started");
+        let scribe = Scribe::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
+        Self { recorder, scribe, calls, failing, start: Instant::now() }
+    }
+
+    fn observe(&mut self, event: &Event) {
+        self.recorder.record(self.scribe.observe(event).expect("something to record"));
+    }
+
+    fn caption(&mut self, after: u64, text: &str) {
+        let frame = frame(after, self.start, Duration::from_secs(after), "2026-11-24T16:00:00+01:00[Europe/Berlin]");
+        self.observe(&caption(frame, text));
+    }
+
+    fn wait(&self, what: impl Fn(&Status) -> bool) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !what(&self.recorder.status()) {
+            assert!(Instant::now() < deadline, "{:?}", self.recorder.status());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn finish(self) -> (Status, Vec<Call>) {
+        let status = self.recorder.finish();
+        let calls = self.calls.lock().expect("sound").clone();
+        (status, calls)
+    }
+}
+
+fn gate() -> (Sender<()>, Receiver<()>) {
+    bounded(0)
+}
+
+fn held(entry: i64, seconds: i64) -> Extension {
+    Extension { entry, duration_ms: seconds * 1000, ..Extension::default() }
+}
+
+#[test]
+fn a_caption_ends_the_one_before_and_the_same_words_extend_it() {
+    let mut bench = Bench::new(None);
+    bench.caption(1, "A cup.");
+    bench.caption(3, "A cup.");
+    bench.caption(7, "A jug.");
+    let (status, calls) = bench.finish();
+    let add = |text: &str, ended| Call::Add { session: 1, text: text.to_owned(), ended, lost: 0 };
+    assert_eq!(
+        calls,
+        [
+            Call::Begin("camera".to_owned()),
+            add("A cup.", None),
+            Call::Extend(Extension { repeats: 1, dropped: 2, skipped: 1, ..held(1, 2) }),
+            add("A jug.", Some(held(1, 6))),
+            Call::End { session: 1, lost: 0 },
+        ]
+    );
+    assert_eq!((status.recorded, status.lost), (3, 0));
+}
+
+#[test]
+fn an_answer_stands_beside_the_caption_that_holds() {
+    let mut bench = Bench::new(None);
+    bench.caption(1, "A cup.");
+    bench.scribe.asked(1, "What colour?".to_owned());
+    bench.observe(&answered(1, "Red."));
+    bench.caption(4, "A cup.");
+    let (_, calls) = bench.finish();
+    assert!(matches!(&calls[2], Call::Add { text, ended: None, .. } if text == "Red."), "{calls:?}");
+    assert_eq!(calls[3], Call::Extend(Extension { repeats: 1, dropped: 2, skipped: 1, ..held(1, 3) }));
+}
+
+#[test]
+fn another_source_begins_another_session() {
+    let mut bench = Bench::new(None);
+    bench.caption(1, "A cup.");
+    assert!(bench.scribe.observe(&Event::SourceOpened { name: "film".to_owned() }).is_none());
+    bench.caption(2, "A cup.");
+    let (_, calls) = bench.finish();
+    assert_eq!(calls[2], Call::End { session: 1, lost: 0 });
+    assert_eq!(calls[3], Call::Begin("film".to_owned()));
+    assert!(matches!(&calls[4], Call::Add { session: 2, ended: None, .. }), "the same words, but elsewhere: {calls:?}");
+}
+
+#[test]
+fn what_finds_the_queue_full_is_lost_and_counted_in_the_log() {
+    let (open, closed) = gate();
+    let mut bench = Bench::new(Some(closed));
+    let many = QUEUE as u64 + 10;
+    for number in 1..=many {
+        // None of these waits, though nothing is written.
+        bench.caption(number, &format!("Caption {number}"));
+    }
+    let lost = bench.recorder.status().lost;
+    // The writer may have taken one out of the queue.
+    assert!((9..=10).contains(&lost), "{lost}");
+    drop(open);
+    bench.wait(|status| status.recorded == many - lost);
+    bench.caption(100, "The disk is quick again.");
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost), (many - lost + 1, lost));
+    let counted: u64 = calls
+        .iter()
+        .map(|call| match call {
+            Call::Add { lost, .. } | Call::End { lost, .. } => *lost,
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(counted, lost);
+}
+
+#[test]
+fn what_the_disk_has_not_taken_at_the_end_is_counted_as_lost() {
+    let (open, closed) = gate();
+    let mut bench = Bench::new(Some(closed));
+    bench.recorder.patience = Duration::from_millis(20);
+    for number in 1..=5 {
+        bench.caption(number, &format!("Caption {number}"));
+    }
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost, calls.len()), (0, 5, 0));
+    drop(open);
+}
+
+#[test]
+fn a_disk_that_fails_is_shown_and_what_it_cost_is_written_once_it_works() {
+    let mut bench = Bench::new(None);
+    let full = LogError::Full("captions.db".into());
+    *bench.failing.lock().expect("sound") = Some(full.clone());
+    bench.caption(1, "A cup.");
+    bench.caption(2, "A jug.");
+    bench.wait(|status| status.lost == 2 && status.trouble.is_some());
+    assert_eq!(bench.recorder.status().trouble, Some(full.to_string()));
+    *bench.failing.lock().expect("sound") = None;
+    bench.caption(3, "A pot.");
+    bench.wait(|status| status.recorded == 1 && status.trouble.is_none());
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost, status.trouble), (1, 2, None));
+    assert_eq!(calls[1], Call::Add { session: 1, text: "A pot.".to_owned(), ended: None, lost: 2 });
+}
+
+#[test]
+fn a_log_that_does_not_open_counts_everything_as_lost() {
+    let error = LogError::ReadOnly("captions.db".into());
+    let ours = error.clone();
+    let recorder = Recorder::start(Box::new(move || Err(ours)), Arc::new(|| {})).expect("started");
+    let mut scribe = Scribe::new("camera".to_owned(), EngineCard::default(), String::new());
+    recorder.record(scribe.observe(&captioned(1, "A cup.")).expect("a caption"));
+    let status = recorder.finish();
+    assert_eq!(status, Status { recorded: 0, lost: 1, trouble: Some(error.to_string()) });
+}
+
+#[test]
+fn trouble_stays_until_the_disk_takes_something_again() {
+    let mut bench = Bench::new(None);
+    *bench.failing.lock().expect("sound") = Some(LogError::Full("captions.db".into()));
+    bench.caption(1, "A cup");
+    bench.wait(|status| status.trouble.is_some());
+    // The view is unchanged, but no caption of it could be written, so there is nothing to write now.
+    let record = bench.scribe.observe(&captioned(2, "A cup")).expect("recorded");
+    bench.recorder.record(Record { what: What::Lasts, ..record });
+    let (status, calls) = bench.finish();
+    assert!(status.trouble.is_some_and(|sentence| sentence.contains("is full")), "said at the end, too");
+    assert_eq!((status.lost, calls.len()), (1, 0));
+}

@@ -1,0 +1,307 @@
+//! A source and an engine that do as a test tells them. They keep the contracts of the real ones: a source comes back
+//! within 100 ms, an engine stops within one word.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use image::{Rgb, RgbImage};
+use vlm::{Cancel, Draft, Reply, Same, Stop, Timings};
+
+use crate::capture::{Next, Source, SourceError};
+use crate::engine::{Engine, EngineCard, EngineError, Request};
+use crate::live::shared::lock;
+use crate::live::{OpenEngine, OpenSource};
+
+/// The word that a held caption repeats until it is let go.
+pub const HELD_WORD: &str = "still ";
+
+/// A small picture of one colour. The fake engine calls it by its red value.
+pub fn picture(red: u8) -> RgbImage {
+    RgbImage::from_pixel(64, 48, Rgb([red, 80, 80]))
+}
+
+/// What a fake source does next.
+pub enum Step {
+    Picture(RgbImage),
+    Ended,
+    /// Fails; opening it again may help.
+    Lost(&'static str),
+    /// Fails for good.
+    Broken(&'static str),
+    Panic(&'static str),
+}
+
+/// The test's end of a fake source, over all the times that it is opened.
+#[derive(Clone)]
+pub struct SourceScript {
+    steps: Sender<Step>,
+    taken: Receiver<Step>,
+    is_live: bool,
+    /// How many times to refuse before opening.
+    pub refuse: Arc<AtomicUsize>,
+    /// How many times it was opened.
+    pub opened: Arc<AtomicUsize>,
+}
+
+impl SourceScript {
+    /// A source like a camera.
+    pub fn live() -> Self {
+        Self::new(true)
+    }
+
+    /// A source like a folder of pictures.
+    pub fn patient() -> Self {
+        Self::new(false)
+    }
+
+    fn new(is_live: bool) -> Self {
+        let (steps, taken) = bounded(1024);
+        Self { steps, taken, is_live, refuse: Arc::default(), opened: Arc::default() }
+    }
+
+    /// Lets the source do this after what it was told before.
+    pub fn then(&self, step: Step) -> &Self {
+        assert!(self.steps.try_send(step).is_ok(), "the script has room");
+        self
+    }
+
+    /// Lets the source give this picture.
+    pub fn show(&self, red: u8) -> &Self {
+        self.then(Step::Picture(picture(red)))
+    }
+
+    /// For [`Pipeline::set_source`](crate::live::Pipeline::set_source).
+    pub fn open(&self) -> OpenSource {
+        let script = self.clone();
+        Box::new(move || {
+            if script.refuse.load(Ordering::SeqCst) > 0 {
+                script.refuse.fetch_sub(1, Ordering::SeqCst);
+                return Err(SourceError { message: "The camera is busy.".to_owned(), may_pass: true });
+            }
+            script.opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(FakeSource { script: script.clone() }))
+        })
+    }
+}
+
+struct FakeSource {
+    script: SourceScript,
+}
+
+impl Source for FakeSource {
+    fn name(&self) -> String {
+        "Fake camera".to_owned()
+    }
+
+    fn is_live(&self) -> bool {
+        self.script.is_live
+    }
+
+    fn next(&mut self) -> Result<Next, SourceError> {
+        match self.script.taken.recv_timeout(Duration::from_millis(100)) {
+            Err(_) => Ok(Next::Nothing),
+            Ok(Step::Picture(picture)) => Ok(Next::Picture(picture)),
+            Ok(Step::Ended) => Ok(Next::Ended),
+            Ok(Step::Lost(message)) => Err(SourceError { message: message.to_owned(), may_pass: true }),
+            Ok(Step::Broken(message)) => Err(SourceError { message: message.to_owned(), may_pass: false }),
+            Ok(Step::Panic(message)) => panic!("{message}"),
+        }
+    }
+}
+
+/// What a fake engine was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Looked at the picture with this red value.
+    Look(u8),
+    /// The same, where one that differs by noise would not have been looked at.
+    LookIfNew(u8),
+    /// Captioned, by this instruction.
+    Caption(String),
+    /// Answered this question.
+    Ask(String),
+}
+
+/// How a fake engine fails.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// The request is refused; the engine goes on.
+    Request(&'static str),
+    /// The engine fails and has to be opened again.
+    Engine(&'static str),
+    Panic(&'static str),
+}
+
+/// The test's end of a fake engine, over all the times that it is opened.
+#[derive(Clone, Default)]
+pub struct EngineScript {
+    calls: Arc<Mutex<Vec<Call>>>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    /// Why opening it fails.
+    refuse: Arc<Mutex<Option<&'static str>>>,
+    /// While it is set, captions go on for ever.
+    hold: Arc<AtomicBool>,
+    /// While it is set, answers go on for ever.
+    hold_answers: Arc<AtomicBool>,
+    pause: Duration,
+    /// How many times it was opened.
+    pub opened: Arc<AtomicUsize>,
+}
+
+impl EngineScript {
+    /// An engine that takes this long for a word.
+    pub fn with_pause(pause: Duration) -> Self {
+        Self { pause, ..Self::default() }
+    }
+
+    /// Keeps captions from ending, or lets them end.
+    pub fn hold_captions(&self, hold: bool) {
+        self.hold.store(hold, Ordering::SeqCst);
+    }
+
+    /// Keeps answers from ending, or lets them end.
+    pub fn hold_answers(&self, hold: bool) {
+        self.hold_answers.store(hold, Ordering::SeqCst);
+    }
+
+    /// Fails a coming caption or answer this way: the next one, after the faults set before.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.faults).push_back(fault);
+    }
+
+    /// Refuses to open from now on, or opens again.
+    pub fn refuse(&self, why: Option<&'static str>) {
+        *lock(&self.refuse) = why;
+    }
+
+    /// Everything that it was asked to do so far.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.calls).clone()
+    }
+
+    /// For [`Pipeline::set_engine`](crate::live::Pipeline::set_engine).
+    pub fn open(&self) -> OpenEngine {
+        let script = self.clone();
+        Box::new(move || {
+            if let Some(why) = *lock(&script.refuse) {
+                return Err(EngineError { message: why.to_owned(), only_this_request: false });
+            }
+            script.opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(FakeEngine { script: script.clone(), view: None }))
+        })
+    }
+}
+
+/// The caption of the fake engine for a picture.
+pub fn caption_of(red: u8) -> String {
+    format!("A view of {red}.")
+}
+
+/// The answer of the fake engine to a question about a picture.
+pub fn answer_of(question: &str, red: u8) -> String {
+    format!("{question} Only {red}.")
+}
+
+struct FakeEngine {
+    script: EngineScript,
+    view: Option<u8>,
+}
+
+impl FakeEngine {
+    fn tell(
+        &self,
+        text: &str,
+        hold: &AtomicBool,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError> {
+        match lock(&self.script.faults).pop_front() {
+            None => {}
+            Some(Fault::Request(why)) => {
+                return Err(EngineError { message: why.to_owned(), only_this_request: true });
+            }
+            Some(Fault::Engine(why)) => {
+                return Err(EngineError { message: why.to_owned(), only_this_request: false });
+            }
+            Some(Fault::Panic(why)) => panic!("{why}"),
+        }
+        let mut reply = Reply {
+            text: String::new(),
+            token_ids: Vec::new(),
+            prompt_ids: vec![1, 2, 3],
+            stop: Stop::End,
+            draft: Draft::default(),
+            mean_log_prob: Some(-0.25),
+            timings: Timings::default(),
+        };
+        let mut words = text.split_inclusive(' ');
+        loop {
+            if cancel.is_cancelled() {
+                reply.stop = Stop::Cancelled;
+                break;
+            }
+            let word = if hold.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+                HELD_WORD
+            } else if let Some(word) = words.next() {
+                word
+            } else {
+                break;
+            };
+            if !hold.load(Ordering::SeqCst) && reply.token_ids.len() >= request.max_tokens {
+                reply.stop = Stop::Length;
+                break;
+            }
+            thread::sleep(self.script.pause);
+            reply.token_ids.push(word.len() as u32);
+            reply.text.push_str(word);
+            on_text(word);
+        }
+        Ok(reply)
+    }
+
+    fn view(&self) -> Result<u8, EngineError> {
+        self.view.ok_or_else(|| EngineError { message: "There is no view.".to_owned(), only_this_request: true })
+    }
+}
+
+impl Engine for FakeEngine {
+    fn card(&self) -> EngineCard {
+        EngineCard {
+            model: "fake".to_owned(),
+            device: "cpu".to_owned(),
+            precision: "f32".to_owned(),
+            ..EngineCard::default()
+        }
+    }
+
+    fn look(&mut self, picture: &RgbImage, same: Same, _cancel: &Cancel) -> Result<(), EngineError> {
+        let red = picture.get_pixel(0, 0).0[0];
+        let call = if same == Same::Exactly { Call::Look(red) } else { Call::LookIfNew(red) };
+        lock(&self.script.calls).push(call);
+        self.view = Some(red);
+        Ok(())
+    }
+
+    fn caption(
+        &mut self,
+        request: &Request,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<Reply, EngineError> {
+        lock(&self.script.calls).push(Call::Caption(request.prompt.clone()));
+        let text = caption_of(self.view()?);
+        self.tell(&text, &self.script.hold, request, cancel, on_text)
+    }
+
+    fn ask(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+        lock(&self.script.calls).push(Call::Ask(request.prompt.clone()));
+        let text = answer_of(&request.prompt, self.view()?);
+        self.tell(&text, &self.script.hold_answers, request, cancel, on_text)
+    }
+}

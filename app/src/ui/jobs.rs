@@ -1,0 +1,136 @@
+//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs, downloads, and asking
+//! cameras who they are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::live::Waker;
+use crate::models::Fault;
+use crate::ui::download::Link;
+use crate::ui::platform::{Choice, Doors, Wanted};
+use crate::ui::preferences::Preferences;
+
+/// Results that wait for the window. When more are ready, as when one download after the other is given up, their threads wait.
+const RESULTS: usize = 4;
+
+/// Jobs under way and their results.
+pub struct Errands {
+    doors: Arc<dyn Doors>,
+    wake: Waker,
+    sender: Sender<Outcome>,
+    receiver: Receiver<Outcome>,
+    looking: bool,
+    choosing: bool,
+    remembering: bool,
+    /// Chosen while the choice before it is being written.
+    to_remember: Option<Preferences>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The cameras of this machine, or why they can't be listed.
+    Cameras(Result<Vec<Choice>, String>),
+    /// What the user chose, if anything.
+    Chosen(Wanted, Option<PathBuf>),
+    /// The download with this number ended.
+    Fetched(u64, Result<(), Fault>),
+    /// The user's choices are kept for the next start, or why not.
+    Remembered(Result<(), String>),
+    /// The system started no thread for the job.
+    NotStarted,
+}
+
+impl Errands {
+    /// No jobs yet. `wake` is called when one is done.
+    pub fn new(doors: Arc<dyn Doors>, wake: Waker) -> Self {
+        let (sender, receiver) = bounded(RESULTS);
+        let (looking, choosing, remembering) = (false, false, false);
+        Self { doors, wake, sender, receiver, looking, choosing, remembering, to_remember: None }
+    }
+
+    /// Lists the cameras, unless that is under way.
+    pub fn look_for_cameras(&mut self) {
+        if !self.looking {
+            self.looking = true;
+            self.run("cameras", |doors| Outcome::Cameras(doors.cameras()));
+        }
+    }
+
+    /// Opens a dialog, unless one is open.
+    pub fn choose(&mut self, wanted: Wanted) {
+        if !self.choosing {
+            self.choosing = true;
+            self.run("dialog", move |doors| Outcome::Chosen(wanted, doors.choose(wanted)));
+        }
+    }
+
+    /// Downloads a model. `link` learns how far it is.
+    pub fn fetch(&self, number: u64, model: String, link: Link) {
+        let wake = self.wake.clone();
+        self.run("download", move |doors| {
+            let fetched = doors.fetch(&model, &link.cancel, &mut |progress| {
+                link.tell(progress);
+                wake();
+            });
+            Outcome::Fetched(number, fetched)
+        });
+    }
+
+    /// Keeps the user's choices for the next start, one after the other: the last one counts.
+    pub fn remember(&mut self, preferences: Preferences) {
+        if self.remembering {
+            self.to_remember = Some(preferences);
+            return;
+        }
+        self.remembering = true;
+        self.run("preferences", move |doors| Outcome::Remembered(doors.remember(&preferences)));
+    }
+
+    /// Waits until the user's choices are on the disk, but no longer than `patience` for each.
+    pub fn finish_remembering(&mut self, patience: Duration) {
+        while self.remembering {
+            let Ok(outcome) = self.receiver.recv_timeout(patience) else { return };
+            self.note(&outcome);
+        }
+    }
+
+    /// What came of a job that is done, if one is.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        let outcome = self.receiver.try_recv().ok()?;
+        self.note(&outcome);
+        Some(outcome)
+    }
+
+    fn note(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Cameras(_) => self.looking = false,
+            Outcome::Chosen(..) => self.choosing = false,
+            Outcome::Fetched(..) => {}
+            Outcome::Remembered(_) => {
+                self.remembering = false;
+                if let Some(newer) = self.to_remember.take() {
+                    self.remember(newer);
+                }
+            }
+            Outcome::NotStarted => (self.looking, self.choosing, self.remembering) = (false, false, false),
+        }
+    }
+
+    fn run(&self, name: &str, job: impl FnOnce(&dyn Doors) -> Outcome + Send + 'static) {
+        let (doors, wake, sender) = (Arc::clone(&self.doors), Arc::clone(&self.wake), self.sender.clone());
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // When the window is gone there is nobody to tell.
+            let _ = sender.send(job(&*doors));
+            wake();
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, name, "no thread for a job of the window");
+            let _ = self.sender.try_send(Outcome::NotStarted);
+        }
+    }
+}

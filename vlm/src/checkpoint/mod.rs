@@ -1,0 +1,7 @@
+//! What lies on the disk: where a checkpoint's files are, its configuration, and its tensors.
+//!
+//! Knows no network: it reads and checks, and computes nothing.
+
+pub(crate) mod config;
+pub(crate) mod files;
+pub(crate) mod tensors;

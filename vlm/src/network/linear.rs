@@ -1,0 +1,153 @@
+//! Weight matrices in the precision a model is loaded in: what a layer multiplies with, and need not ask how.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::Result;
+use crate::kernels;
+use crate::kernels::{fp32, int8, reference};
+use crate::network::device::Place;
+use crate::network::weights::Weights;
+
+/// How numbers are held and multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// In f32, as the reference computes.
+    #[default]
+    F32,
+    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU does it right, and slowly.
+    Bf16,
+    /// Of the large matrices, weights as bytes with a scale for each output, activations as bytes with a scale and a zero point for each
+    /// row; all else in f32. On the CPU only.
+    Int8,
+}
+
+impl Precision {
+    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it multiplies bytes faster than numbers in f32
+    /// (AVX-512 with VNNI), otherwise f32.
+    #[must_use]
+    pub fn fastest(place: &Place) -> Self {
+        if place.device().is_gpu() {
+            if place.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
+        } else if int8::is_fast() {
+            Self::Int8
+        } else {
+            Self::F32
+        }
+    }
+
+    /// What its products run on, on this processor, in words.
+    #[must_use]
+    pub fn instructions(self) -> &'static str {
+        match self {
+            Self::F32 => kernels::vectors(),
+            Self::Bf16 => "candle",
+            Self::Int8 => int8::instructions(),
+        }
+    }
+
+    /// What is not held as bytes.
+    pub(crate) fn dtype(self) -> DType {
+        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
+    }
+}
+
+/// Some matrices of the same inputs, `[outputs, inputs]` each.
+pub(crate) enum Matrices {
+    /// As candle multiplies them.
+    Tensors(Vec<Tensor>),
+    /// All in one, and the outputs of each.
+    F32(fp32::Packed, Vec<usize>),
+    /// The same in bytes.
+    Int8(Arc<int8::Packed>, Vec<usize>),
+}
+
+impl Matrices {
+    /// Loads the tensors, each named with its outputs. In int8 they have `planes`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
+    pub(crate) fn load(
+        weights: &Weights<'_>,
+        tensors: &[(&str, usize)],
+        inputs: usize,
+        planes: int8::Planes,
+    ) -> Result<Self> {
+        if weights.precision == Precision::Int8 {
+            let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
+            return Ok(Self::Int8(weights.packed(tensors, inputs, planes)?, outputs));
+        }
+        Self::wide(weights, tensors, inputs)
+    }
+
+    /// The same in any other precision.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
+    pub(crate) fn wide(weights: &Weights<'_>, tensors: &[(&str, usize)], inputs: usize) -> Result<Self> {
+        let tensor = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
+        let tensors = tensors.iter().map(tensor).collect::<Result<Vec<_>>>()?;
+        Ok(Self::new(tensors)?)
+    }
+
+    /// These tensors as they are, or laid out for the kernels that multiply with them.
+    pub(crate) fn new(tensors: Vec<Tensor>) -> candle_core::Result<Self> {
+        if !kernels::fused(&tensors.iter().collect::<Vec<_>>()) {
+            return Ok(Self::Tensors(tensors));
+        }
+        let outputs = tensors.iter().map(|x| x.dim(0)).collect::<candle_core::Result<_>>()?;
+        Ok(Self::F32(fp32::Packed::new(&tensors)?, outputs))
+    }
+
+    /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
+    pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
+        let ids_of_rows = || ids.iter().map(|id| *id as usize);
+        let (rows, inputs): (Vec<f32>, _) = match self {
+            Self::Tensors(all) => return all[0].index_select(&Tensor::new(ids, all[0].device())?, 0),
+            Self::F32(packed, _) => (ids_of_rows().flat_map(|id| packed.output(id)).collect(), packed.inputs()),
+            Self::Int8(packed, _) => (ids_of_rows().flat_map(|id| packed.output(id)).collect(), packed.inputs()),
+        };
+        Tensor::from_vec(rows, (ids.len(), inputs), &Device::Cpu)
+    }
+
+    /// Bytes that a product reads.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Tensors(all) => all.iter().map(|x| x.elem_count() * x.dtype().size_in_bytes()).sum(),
+            Self::F32(packed, _) => packed.bytes(),
+            Self::Int8(packed, _) => packed.bytes(),
+        }
+    }
+
+    /// `x` (`[t, inputs]`) times each matrix: `[t, outputs]` each.
+    pub(crate) fn multiply<const N: usize>(&self, x: &Tensor) -> candle_core::Result<[Tensor; N]> {
+        let (product, outputs) = match self {
+            Self::Tensors(all) => {
+                let products = all.iter().map(|weight| reference::linear(x, weight, None));
+                return these(products.collect::<candle_core::Result<Vec<_>>>()?);
+            }
+            Self::F32(packed, outputs) => (packed.multiply(x, None)?, outputs),
+            Self::Int8(packed, outputs) => (int8::linear(x, &[], packed)?, outputs),
+        };
+        let mut first = 0;
+        let mut part = |outputs: &usize| {
+            first += outputs;
+            product.narrow(1, first - outputs, *outputs)
+        };
+        these(outputs.iter().map(&mut part).collect::<candle_core::Result<Vec<_>>>()?)
+    }
+
+    /// `x` times the only matrix, plus a bias for each of its outputs.
+    pub(crate) fn affine(&self, x: &Tensor, bias: &Tensor) -> candle_core::Result<Tensor> {
+        if let Self::F32(packed, _) = self {
+            return packed.multiply(x, Some(bias));
+        }
+        let [y] = self.multiply(x)?;
+        y.broadcast_add(bias)
+    }
+}
+
+fn these<const N: usize>(products: Vec<Tensor>) -> candle_core::Result<[Tensor; N]> {
+    products.try_into().map_err(|all: Vec<_>| candle_core::Error::Msg(format!("{} products, not {N}", all.len())))
+}

@@ -1,0 +1,206 @@
+//! A layer of the vision encoder in bytes: norms, products, attention and GELU of a block of rows while they are in cache.
+//!
+//! Three passes over the picture's rows, each cut into tasks: norm, queries, keys and values; packing keys and values, a
+//! head at a time; and for each block of rows its attention, projection and MLP. `v_proj` and `out_proj` are mended:
+//! attention averages over tokens, which lessens every error but what their rounded weights move all tokens by.
+
+#![allow(unsafe_code, reason = "the norm of a row is given pointers")]
+#![allow(
+    clippy::inline_always,
+    reason = "an instruction set reaches only what is inlined into the function that enables it"
+)]
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+use rten_simd::{Isa, SimdOp};
+
+use crate::kernels::activation::gelu;
+use crate::kernels::int8::affine::{Affine, Means, Mended};
+use crate::kernels::int8::attention::{Head, Scratch as Attend};
+use crate::kernels::int8::rows::{Rows, block};
+use crate::kernels::norm;
+
+/// LayerNorm's parameters.
+pub(crate) struct Norm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) eps: f32,
+}
+
+impl Norm {
+    /// Normalises whole rows into `out`.
+    #[inline(always)]
+    fn rows<I: Isa>(&self, isa: I, x: &[f32], out: &mut [f32]) {
+        let width = self.weight.len();
+        for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            let (weight, bias) = (self.weight.as_ptr(), self.bias.as_ptr());
+            // SAFETY: all are `width` long.
+            unsafe { norm::row(isa, x.as_ptr(), weight, Some(bias), width, self.eps, out.as_mut_ptr()) };
+        }
+    }
+}
+
+/// The layer's weights.
+pub(crate) struct Layer {
+    pub(crate) norm1: Norm,
+    /// `q_proj` and `k_proj`, one over the other.
+    pub(crate) queries_keys: Affine,
+    pub(crate) values: Mended,
+    pub(crate) out: Mended,
+    pub(crate) norm2: Norm,
+    pub(crate) fc1: Affine,
+    pub(crate) fc2: Affine,
+    pub(crate) heads: usize,
+}
+
+/// What all layers share while a picture passes.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    queries_keys: Vec<f32>,
+    values: Vec<f32>,
+    heads: Vec<Head>,
+}
+
+/// What a thread needs for a block of rows.
+#[derive(Default)]
+struct Scratch {
+    rows: Rows,
+    block: Vec<f32>,
+    wide: Vec<f32>,
+    means: Means,
+    attend: Attend,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Layer {
+    /// Replaces `x`, rows of the layer's width, by the layer's result, on the current pool.
+    pub(crate) fn forward(&self, x: &mut [f32], buffers: &mut Buffers) {
+        let width = self.norm1.weight.len();
+        let count = x.len() / width;
+        let Buffers { queries_keys, values, heads } = buffers;
+        queries_keys.resize(count * 2 * width, 0.0);
+        values.resize(count * width, 0.0);
+        heads.resize_with(self.heads, Head::new);
+
+        let block = block(count);
+        x.par_chunks(block * width)
+            .zip(queries_keys.par_chunks_mut(block * 2 * width))
+            .zip(values.par_chunks_mut(block * width))
+            .for_each(|((x, queries_keys), values)| {
+                SCRATCH.with_borrow_mut(|scratch| Project { layer: self, x, queries_keys, values, scratch }.dispatch());
+            });
+        let head_width = width / self.heads;
+        heads.par_iter_mut().enumerate().for_each(|(number, head)| {
+            let at = number * head_width;
+            let (k, v) = (&queries_keys[width + at..], &values[at..]);
+            Pack { head, k, v, count, head_width, width }.dispatch();
+        });
+        x.par_chunks_mut(block * width).zip(queries_keys.par_chunks(block * 2 * width)).for_each(|(x, queries)| {
+            SCRATCH.with_borrow_mut(|scratch| Attended { layer: self, x, queries, heads, scratch }.dispatch());
+        });
+    }
+}
+
+/// Queries, keys and values of a block of rows.
+struct Project<'a> {
+    layer: &'a Layer,
+    x: &'a [f32],
+    queries_keys: &'a mut [f32],
+    values: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl SimdOp for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { layer, x, queries_keys, values, scratch } = self;
+        let Scratch { rows, block, means, .. } = scratch;
+        normed(isa, &layer.norm1, x, block, rows);
+        layer.queries_keys.rows(isa, rows, false, queries_keys);
+        layer.values.rows(isa, block, rows, means, false, values);
+    }
+}
+
+/// Keys and values of a head.
+struct Pack<'a> {
+    head: &'a mut Head,
+    k: &'a [f32],
+    v: &'a [f32],
+    count: usize,
+    head_width: usize,
+    width: usize,
+}
+
+impl SimdOp for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { head, k, v, count, head_width, width } = self;
+        head.set(isa, (k, 2 * width), (v, width), count, head_width);
+    }
+}
+
+/// All that follows for a block of rows.
+struct Attended<'a> {
+    layer: &'a Layer,
+    x: &'a mut [f32],
+    /// Rows of queries and keys.
+    queries: &'a [f32],
+    heads: &'a [Head],
+    scratch: &'a mut Scratch,
+}
+
+impl SimdOp for Attended<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { layer, x, queries, heads, scratch } = self;
+        let Scratch { rows, block, wide, means, attend } = scratch;
+        let width = layer.norm1.weight.len();
+        let count = x.len() / width;
+        let head_width = width / layer.heads;
+        let scale = 1.0 / (head_width as f32).sqrt();
+        block.resize(x.len(), 0.0);
+        for (number, head) in heads.iter().enumerate() {
+            let at = number * head_width;
+            head.attend(isa, (&queries[at..], 2 * width, count), scale, attend, &mut block[at..], width);
+        }
+        quantised(isa, block, width, rows);
+        layer.out.rows(isa, block, rows, means, true, x);
+        normed(isa, &layer.norm2, x, block, rows);
+        wide.resize(count * layer.fc1.outputs(), 0.0);
+        layer.fc1.mapped(
+            isa,
+            rows,
+            wide,
+            #[inline(always)]
+            |x| gelu(isa, x),
+        );
+        quantised(isa, wide, layer.fc1.outputs(), rows);
+        layer.fc2.rows(isa, rows, true, x);
+    }
+}
+
+/// The norm of the rows `x`, as bytes; `block` is for what lies between.
+#[inline(always)]
+fn normed<I: Isa>(isa: I, norm: &Norm, x: &[f32], block: &mut Vec<f32>, rows: &mut Rows) {
+    block.resize(x.len(), 0.0);
+    norm.rows(isa, x, block);
+    quantised(isa, block, norm.weight.len(), rows);
+}
+
+#[inline(always)]
+fn quantised<I: Isa>(isa: I, x: &[f32], width: usize, rows: &mut Rows) {
+    rows.reset(x.len() / width, width);
+    for (row, x) in x.chunks_exact(width).enumerate() {
+        rows.set(isa, row, x);
+    }
+}

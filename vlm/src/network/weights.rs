@@ -1,0 +1,135 @@
+//! Where a model's matrices come from: the checkpoint, and for int8 a file of what was made of it the last time.
+//!
+//! Quantising reads every weight and takes seconds; reading the file takes a tenth of one. It lies in a folder of the caller's
+//! choice under a name that tells the checkpoint's weight files, their lengths and times apart ([`int8_cache`](crate::network::int8_cache) is how). One that is
+//! absent, damaged or of another make is made anew; one that can't be written is done without.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::network::int8_cache::Kept;
+
+use crate::checkpoint::files::{ModelFiles, WeightFile};
+use crate::checkpoint::tensors::Checkpoint;
+use crate::error::Result;
+use crate::kernels::int8::{Packed, Planes};
+use crate::network::linear::Precision;
+
+/// Changes whenever the same checkpoint would make other bytes.
+const MAKE: &str = "3";
+pub(super) const SUFFIX: &str = ".int8.safetensors";
+
+/// What layers load from.
+pub(crate) struct Weights<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) precision: Precision,
+    kept: Option<Kept>,
+    made: Mutex<Vec<(String, Arc<Packed>)>>,
+    path: Option<PathBuf>,
+}
+
+impl<'a> Weights<'a> {
+    /// `folder` is where matrices in bytes are kept, if anywhere.
+    pub(crate) fn new(
+        checkpoint: &'a Checkpoint,
+        files: &ModelFiles,
+        precision: Precision,
+        folder: Option<&Path>,
+    ) -> Self {
+        let path =
+            folder.filter(|_| precision == Precision::Int8).and_then(|folder| Some(folder.join(file_name(files)?)));
+        let kept = path.as_deref().and_then(|path| match Kept::open(path) {
+            Ok(kept) => kept,
+            Err(why) => {
+                tracing::warn!("{} is not used and will be made again: {why}", path.display());
+                None
+            }
+        });
+        Self { checkpoint, precision, kept, made: Mutex::default(), path }
+    }
+
+    /// Some tensors of `inputs` under one another, each named with its outputs, in bytes.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn packed(&self, tensors: &[(&str, usize)], inputs: usize, planes: Planes) -> Result<Arc<Packed>> {
+        let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
+        self.packed_from(tensors[0].0, (outputs, inputs), planes, || {
+            let wide = |(name, outputs): &(&str, usize)| {
+                Ok(self.checkpoint.tensor(name, &[*outputs, inputs])?.flatten_all()?.to_vec1::<f32>()?)
+            };
+            tensors.iter().map(wide).collect()
+        })
+    }
+
+    /// What the bytes of a tensor, `packed`, missed of it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn rest(&self, name: &str, packed: &Packed) -> Result<Arc<Packed>> {
+        let shape = (packed.outputs(), packed.inputs());
+        self.packed_from(&format!("{name}.rest"), shape, Planes::One, || {
+            let mut wide = self.checkpoint.tensor(name, &[shape.0, shape.1])?.flatten_all()?.to_vec1::<f32>()?;
+            for (output, row) in wide.chunks_exact_mut(shape.1).enumerate() {
+                row.iter_mut().zip(packed.output(output)).for_each(|(wide, rounded)| *wide -= rounded);
+            }
+            Ok(vec![wide])
+        })
+    }
+
+    /// The matrix of `[outputs, inputs]` that is kept as `name`, or else made of those under one another that `wide` gives.
+    ///
+    /// # Errors
+    /// Those of `wide`.
+    pub(crate) fn packed_from(
+        &self,
+        name: &str,
+        (outputs, inputs): (usize, usize),
+        planes: Planes,
+        wide: impl FnOnce() -> Result<Vec<Vec<f32>>>,
+    ) -> Result<Arc<Packed>> {
+        if let Some(packed) = self.kept.as_ref().and_then(|kept| kept.packed(name, outputs, inputs, planes)) {
+            return Ok(Arc::new(packed));
+        }
+        let wide = wide()?;
+        let wide: Vec<_> = wide.iter().map(Vec::as_slice).collect();
+        let packed = Arc::new(Packed::quantise(&wide, inputs, planes));
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&packed)));
+        Ok(packed)
+    }
+
+    /// Keeps what was made, once all is loaded. What stands in the way is only reported: the model runs without.
+    pub(crate) fn keep(self) {
+        let (Some(path), made) = (self.path, self.made.into_inner().unwrap_or_else(PoisonError::into_inner)) else {
+            return;
+        };
+        if made.is_empty() {
+            return;
+        }
+        match crate::network::int8_cache::write(&path, &made) {
+            Ok(()) => tracing::info!("kept the weights in bytes in {}", path.display()),
+            Err(why) => tracing::warn!("the weights in bytes can't be kept in {}: {why}", path.display()),
+        }
+    }
+}
+
+/// A name that tells these weight files from any others. None for those that are built into the program.
+fn file_name(files: &ModelFiles) -> Option<String> {
+    let mut identity = Xxh3::new();
+    identity.update(MAKE.as_bytes());
+    let mut place = Xxh3::new();
+    for file in files.weights().ok()? {
+        let WeightFile::OnDisk(path, _) = file else { return None };
+        let path = fs::canonicalize(path).ok()?;
+        let metadata = fs::metadata(&path).ok()?;
+        let changed = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        place.update(path.as_os_str().as_encoded_bytes());
+        identity.update(&metadata.len().to_le_bytes());
+        identity.update(&changed.as_nanos().to_le_bytes());
+    }
+    let name: String = files.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    Some(format!("{name}-{:016x}-{:016x}{SUFFIX}", place.digest(), identity.digest()))
+}

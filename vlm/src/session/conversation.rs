@@ -1,0 +1,159 @@
+//! A conversation that remembers: each turn follows the ones before it in one KV cache, so that a follow-up evaluates its own
+//! tokens only, and no picture twice.
+//!
+//! ```text
+//! <|im_start|>User:{image}What is it?<end_of_utterance>\nAssistant: A cup.      mark of the first exchange: 0
+//! <end_of_utterance>\nUser: Whose?<end_of_utterance>\nAssistant: Yours.         mark of the second, and so on
+//! ```
+//! A reply's end belongs to the turn after it: whatever ended the reply, the layout is that of the chat template. Marks lie
+//! between exchanges, so that going back to one never cuts an image. Knows no view; that is [`Session`](crate::Session)'s.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::input::image::{Grid, Tiling, grid};
+use crate::input::prompt::Part;
+use crate::network::Model;
+use crate::network::kv_cache::KvCache;
+use crate::session::generate::{Decoded, decode};
+use crate::session::reply::{Draft, Reply, Timings};
+use crate::session::writer::{Writer, Written};
+
+/// What a person says in one turn, and how long the reply may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Say<'a> {
+    /// Words and pictures, in order.
+    pub parts: &'a [Part],
+    /// The most tokens to write.
+    pub max_tokens: usize,
+    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
+    pub ignore_end: bool,
+}
+
+/// Turns of a person and a model, all of them in the model's memory.
+pub struct Conversation {
+    model: Arc<Model>,
+    tiling: Tiling,
+    cache: KvCache,
+    /// The ids of everything said, up to the last token of the last reply. The cache holds all of them, or all but that token:
+    /// nothing came after it that would have needed it.
+    ids: Vec<u32>,
+    /// Where in `ids` each exchange begins.
+    marks: Vec<usize>,
+}
+
+impl Conversation {
+    /// A conversation in which nothing was said yet. Its pictures are all shown with this `tiling`.
+    ///
+    /// # Errors
+    /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
+    pub fn new(model: Arc<Model>, tiling: Tiling) -> Result<Self> {
+        let cache = model.new_cache()?;
+        Ok(Self { model, tiling, cache, ids: Vec::new(), marks: Vec::new() })
+    }
+
+    /// The model that answers.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// How many turns were answered and are remembered.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Tokens remembered, of [`Model::context`].
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Answers a turn, and remembers both. `on_text` gets each new piece of text.
+    ///
+    /// A reply that is cancelled once it has begun is remembered as far as it came.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt) or [`Error::TooLong`](crate::Error::TooLong) before any work,
+    /// [`Error::Cancelled`](crate::Error::Cancelled) before the first token, what is wrong with a picture, or what failed in
+    /// computing. The conversation is then as it was.
+    pub fn say(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let mark = self.ids.len();
+        let reply = self.reply(turn, cancel, on_text);
+        match &reply {
+            Ok(reply) => {
+                self.ids.clone_from(&reply.prompt_ids);
+                self.ids.extend(&reply.token_ids);
+                // Of what went round in a circle, the reply has one round only.
+                self.cache.rewind(self.ids.len());
+                self.marks.push(mark);
+            }
+            Err(_) => self.cache.rewind(mark),
+        }
+        reply
+    }
+
+    /// Answers a turn and forgets both: what comes after is the same as without it. For a question whose answer should not
+    /// set the tone of the next.
+    ///
+    /// # Errors
+    /// As [`Conversation::say`].
+    pub fn once(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let reply = self.reply(turn, cancel, on_text);
+        self.cache.rewind(self.ids.len());
+        reply
+    }
+
+    /// Forgets the last turn and its reply. Says whether there was one.
+    pub fn undo(&mut self) -> bool {
+        let Some(mark) = self.marks.pop() else { return false };
+        self.ids.truncate(mark);
+        self.cache.rewind(mark);
+        true
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.marks.clear();
+        self.ids.clear();
+        self.cache.rewind(0);
+    }
+
+    /// Evaluates a turn behind what is remembered, and writes its reply there.
+    fn reply(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let Say { parts, max_tokens, ignore_end } = turn;
+        let model = &self.model;
+        let pictures = || parts.iter().filter_map(Part::picture);
+        let grids: Vec<Grid> = pictures().map(|picture| grid(picture, self.tiling, &model.preprocessor)).collect();
+        let said = model.prompter.user_turn(parts, &grids, self.ids.is_empty())?;
+        let prompt_ids = [&self.ids[..], &said].concat();
+        model.check_length(prompt_ids.len() + 1)?;
+        let max_tokens = max_tokens.min(model.context() - prompt_ids.len());
+
+        let mut timings = Timings::default();
+        let mut features = None;
+        if !grids.is_empty() {
+            let start = Instant::now();
+            let tiles = model.tiles(pictures(), self.tiling)?;
+            timings.preprocess = start.elapsed();
+            let start = Instant::now();
+            features = model.encode(&tiles, cancel)?;
+            timings.vision = start.elapsed();
+        }
+        let start = Instant::now();
+        let pass = &prompt_ids[self.cache.len()..];
+        let logits = model.forward(pass, features.as_ref(), &mut self.cache, 1, cancel)?;
+        let mut writer = Writer::new(&model.prompter, ignore_end, max_tokens, cancel, on_text);
+        let Decoded { stop, first_token, .. } = decode(model, &mut self.cache, &logits, &[], &mut writer, cancel)?;
+        timings.prefill = first_token - start;
+        timings.decode = first_token.elapsed();
+        let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
+        Ok(Reply { text, token_ids, prompt_ids, stop, draft: Draft::default(), mean_log_prob, timings })
+    }
+}

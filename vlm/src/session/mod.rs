@@ -1,0 +1,219 @@
+//! One conversation with a model over one KV cache with marks.
+//!
+//! ```text
+//! [ prefix: standing instructions, examples, pinned pictures ]  evaluated once           up to mark P
+//! [ the view: image tokens ]                                    replaced for every frame  up to mark V
+//! [ instruction and reply ]                                     rolled back after each reply
+//! ```
+//! Rewinding to a mark sets a length. So a prefix costs nothing a frame, a second question on a view evaluates no picture, and
+//! no reply is left over for the next to continue. Knows no frames, threads or windows.
+
+pub(crate) mod conversation;
+pub(crate) mod generate;
+pub(crate) mod reply;
+pub(crate) mod reuse;
+pub(crate) mod sampling;
+pub(crate) mod writer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use candle_core::Tensor;
+use image::RgbImage;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::input::image::{Grid, Tiling, grid};
+use crate::input::prompt::{Part, Turn};
+use crate::network::Model;
+use crate::network::kv_cache::KvCache;
+use crate::session::generate::{Decoded, decode};
+use crate::session::reply::{Draft, Reply, Stop, Timings};
+use crate::session::reuse::Same;
+use crate::session::writer::{Writer, Written};
+
+/// What to ask of the view.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The instruction or question.
+    pub prompt: &'a str,
+    /// The most tokens to write.
+    pub max_tokens: usize,
+    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
+    pub ignore_end: bool,
+}
+
+/// A model with a prefix, a view and the draft of the next caption.
+pub struct Session {
+    model: Arc<Model>,
+    cache: KvCache,
+    /// The prefix's ids; as many are in the cache: mark P.
+    prefix: Vec<u32>,
+    view: Option<View>,
+    /// The last caption's tokens, its end included.
+    draft: Vec<u32>,
+}
+
+/// The pictures in view.
+struct View {
+    tiles: Vec<RgbImage>,
+    ids: Vec<u32>,
+    /// What stands for the pictures, until the text model has evaluated it: from then on the view is in the cache.
+    pending: Option<Tensor>,
+    /// Spent on the pictures and not yet reported by a reply.
+    preprocess: Duration,
+    vision: Duration,
+}
+
+impl Session {
+    /// A session with an empty prefix and no view.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when memory runs out.
+    pub fn new(model: Arc<Model>) -> Result<Self> {
+        let cache = model.new_cache()?;
+        let mut session = Self { model, cache, prefix: Vec::new(), view: None, draft: Vec::new() };
+        session.set_prefix(&[], &Cancel::default())?;
+        Ok(session)
+    }
+
+    /// The model that answers.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Evaluates whole turns once, to be there before every view from now on. The view in hand is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what is wrong with a picture. The session then has an
+    /// empty prefix, whatever it had before.
+    pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
+        self.view = None;
+        self.draft.clear();
+        let done = self.evaluate_prefix(turns, cancel);
+        if done.is_err() && !turns.is_empty() {
+            // A view needs the head of a turn to stand in, so the session never stays without a prefix.
+            self.evaluate_prefix(&[], &Cancel::default())?;
+        }
+        done
+    }
+
+    fn evaluate_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
+        self.prefix = self.model.prompter.prefix(turns)?;
+        self.cache.rewind(0);
+        self.model.check_length(self.prefix.len())?;
+        let pictures = turns.iter().flat_map(|t| &t.parts).filter_map(Part::picture);
+        let features = self.model.encode(&self.model.tiles(pictures, Tiling::One)?, cancel)?;
+        self.model.forward(&self.prefix, features.as_ref(), &mut self.cache, 1, cancel)?;
+        Ok(())
+    }
+
+    /// Takes pictures as the view that later calls are about, in place of the one before.
+    ///
+    /// The vision encoder runs now; the text model evaluates the view together with the first instruction. Where the model
+    /// would see the `same` again, the view in hand stays, and nothing is evaluated.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is wrong with a picture. There is
+    /// no view then.
+    pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, same: Same, cancel: &Cancel) -> Result<()> {
+        let before = self.view.take();
+        let grids: Vec<Grid> = pictures.iter().map(|p| grid(p, tiling, &self.model.preprocessor)).collect();
+        let ids = self.model.prompter.view(&grids)?;
+        self.model.check_length(self.prefix.len() + ids.len())?;
+        let start = Instant::now();
+        let tiles = self.model.tiles(pictures.iter().copied(), tiling)?;
+        let preprocess = start.elapsed();
+        cancel.check()?;
+        if let Some(before) = before.filter(|before| before.ids == ids && same.holds(&before.tiles, &tiles)) {
+            self.view = Some(View { preprocess: before.preprocess + preprocess, ..before });
+            return Ok(());
+        }
+        self.cache.rewind(self.prefix.len());
+        let start = Instant::now();
+        let pending = self.model.encode(&tiles, cancel)?;
+        self.view = Some(View { tiles, ids, pending, preprocess, vision: start.elapsed() });
+        Ok(())
+    }
+
+    /// Describes the view. The last caption's tokens ride along as a draft: the words are the same as without it, but a
+    /// caption that still holds costs a single pass.
+    ///
+    /// `on_text` gets each new piece of text. A cancelled caption is a [`Reply`] whose `stop` says so.
+    ///
+    /// # Errors
+    /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`] before any work, or what failed in computing.
+    pub fn caption(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
+        let draft = std::mem::take(&mut self.draft);
+        let (reply, end) = self.reply(ask, &draft, cancel, on_text)?;
+        if reply.stop == Stop::Cancelled {
+            self.draft = draft;
+        } else {
+            self.draft = reply.token_ids.iter().copied().chain(end).collect();
+        }
+        Ok(reply)
+    }
+
+    /// Answers a question about the view, and leaves no trace: the next caption is the same as without it.
+    ///
+    /// # Errors
+    /// As [`Session::caption`].
+    pub fn ask(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
+        Ok(self.reply(ask, &[], cancel, on_text)?.0)
+    }
+
+    /// One reply, and the id that ended it if the model did.
+    fn reply(
+        &mut self,
+        ask: Ask<'_>,
+        draft: &[u32],
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<(Reply, Option<u32>)> {
+        let model = Arc::clone(&self.model);
+        let instruction = model.prompter.instruction(ask.prompt)?;
+        let view_ids = self.view.as_ref().ok_or(Error::NoView)?.ids.len();
+        let base = self.prefix.len() + view_ids + instruction.len();
+        self.model.check_length(base + 1)?;
+        let max_tokens = ask.max_tokens.min(model.context() - base);
+        let draft = &draft[..draft.len().min(max_tokens)];
+        let Some(view) = self.view.as_mut() else { return Err(Error::NoView) };
+
+        let prompt_ids = [&self.prefix[..], &view.ids, &instruction].concat();
+        let mut timings = Timings {
+            preprocess: std::mem::take(&mut view.preprocess),
+            vision: std::mem::take(&mut view.vision),
+            ..Timings::default()
+        };
+        let start = Instant::now();
+        let mut pass = if view.pending.is_some() { view.ids.clone() } else { Vec::new() };
+        let before = base - instruction.len() - pass.len();
+        pass.extend(&instruction);
+        pass.extend(draft);
+        self.cache.rewind(before);
+        let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, on_text);
+        let first = model.forward(&pass, view.pending.as_ref(), &mut self.cache, 1 + draft.len(), cancel);
+        let logits = match first {
+            Ok(logits) => logits,
+            Err(Error::Cancelled) => {
+                // The view is as it was, and so is what it cost.
+                view.preprocess = timings.preprocess;
+                view.vision = timings.vision;
+                return Ok((Reply { prompt_ids, timings, ..Reply::cancelled() }, None));
+            }
+            Err(e) => return Err(e),
+        };
+        view.pending = None;
+
+        let decoded = decode(&model, &mut self.cache, &logits, draft, &mut writer, cancel);
+        self.cache.rewind(base - instruction.len());
+        let Decoded { stop, accepted, last, first_token } = decoded?;
+        timings.prefill = first_token - start;
+        timings.decode = first_token.elapsed();
+        let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
+        let draft = Draft { offered: draft.len(), accepted };
+        let end = (stop == Stop::End).then_some(last);
+        Ok((Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings }, end))
+    }
+}

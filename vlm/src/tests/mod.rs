@@ -1,0 +1,9 @@
+//! Tests of the crate as a whole: equal to transformers, the session's law, broken checkpoints, int8 and GPUs.
+
+mod broken;
+pub(crate) mod fixtures;
+mod golden;
+mod golden_bf16;
+mod gpu;
+mod int8;
+mod session;
