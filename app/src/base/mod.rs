@@ -3,6 +3,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod http;
+pub mod message;
 pub(crate) mod panic;
 pub(crate) mod slot;
 pub(crate) mod text;

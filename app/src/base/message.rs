@@ -1,0 +1,62 @@
+//! What people are told: what happened, and what to do about it, as two sentences that stay apart until they are shown.
+//!
+//! A terminal shows both in one line, the window sets the hint off, `--json` carries them as two keys. Every error of the
+//! program can be made into one of these; none is a sentence with its advice glued to it.
+
+use std::fmt;
+
+/// What happened, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    what: String,
+    hint: Option<String>,
+}
+
+impl Message {
+    /// What happened, as a sentence with its full stop, where there is nothing to do about it.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: None }
+    }
+
+    /// With what to do about it, as a sentence with its full stop.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// Both sentences, one after the other.
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " {hint}"))
+    }
+}
+
+impl std::error::Error for Message {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sentences_are_shown_and_stay_apart() {
+        let plain = Message::new("The disk is full.");
+        assert_eq!((plain.to_string().as_str(), plain.advice()), ("The disk is full.", None));
+        let advised = plain.hint("Free some space.");
+        assert_eq!(advised.to_string(), "The disk is full. Free some space.");
+        assert_eq!((advised.what(), advised.advice()), ("The disk is full.", Some("Free some space.")));
+    }
+}
