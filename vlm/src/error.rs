@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::network::device::Device;
+use crate::device::Device;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -26,6 +26,7 @@
 
 mod cancel;
 mod checkpoint;
+mod device;
 mod error;
 mod input;
 mod kernels;
@@ -37,14 +38,16 @@ mod session;
 mod tests;
 
 pub use cancel::Cancel;
+pub use checkpoint::config::VideoSampling;
 pub use checkpoint::files::{BuiltIn, ModelFiles, hub_cache};
+pub use device::Device;
 pub use error::{Error, Result};
 pub use input::image::Tiling;
 pub use input::prompt::{Part, Role, Turn};
-pub use input::video::{Footage, VideoSampling, video_turn};
+pub use input::video::{Footage, video_turn};
 pub use measure::roofline::{Peaks, Work};
-pub use network::device::{Device, Place};
-pub use network::linear::Precision;
+pub use network::device::Place;
+pub use network::precision::Precision;
 pub use network::{LoadOptions, Model};
 pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};

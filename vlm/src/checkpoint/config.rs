@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::input::video::VideoSampling;
 
 /// No released model comes near these; a larger number means a damaged file, and would ask for absurd memory.
 const MOST_WIDTH: usize = 1 << 16;
@@ -244,6 +243,15 @@ pub(crate) struct PreprocessorConfig {
     /// How the model was trained to look at videos, if it was.
     #[serde(default)]
     pub video_sampling: Option<VideoSampling>,
+}
+
+/// How a model was trained to look at videos (`video_sampling` of the preprocessor's configuration).
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct VideoSampling {
+    /// Frames for each second.
+    pub fps: f64,
+    /// The most frames of a video.
+    pub max_frames: usize,
 }
 
 /// `{"longest_edge": N}`.

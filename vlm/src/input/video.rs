@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use image::RgbImage;
-use serde::Deserialize;
 
+use crate::checkpoint::config::VideoSampling;
 use crate::input::prompt::Part;
-use crate::network::Model;
 
 /// What is left out at both ends of a video that is long enough (`skip_secs`), in seconds.
 const SKIPPED: f64 = 1.0;
@@ -39,15 +38,6 @@ const TO_TWENTY: [&str; 20] = [
 ];
 const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
-/// How a model was trained to look at videos (`video_sampling` of the preprocessor's configuration).
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct VideoSampling {
-    /// Frames for each second.
-    pub fps: f64,
-    /// The most frames of a video.
-    pub max_frames: usize,
-}
-
 /// A video of `frames` frames, `fps` for each second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footage {
@@ -66,14 +56,6 @@ impl Footage {
     /// When a frame is shown.
     fn time_of(self, frame: usize) -> Duration {
         Duration::try_from_secs_f64(frame as f64 / self.fps).unwrap_or_default()
-    }
-}
-
-impl Model {
-    /// How the model looks at videos; `None` for one that was trained on pictures alone.
-    #[must_use]
-    pub fn video_sampling(&self) -> Option<VideoSampling> {
-        self.preprocessor.video_sampling
     }
 }
 

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::checkpoint::config::Config;
 use crate::error::Result;
 use crate::kernels::fp32;
 use crate::kernels::int8;
 use crate::kernels::int8::Planes;
+use crate::network::Model;
 
 /// Rows, inputs and outputs of the product that stands for all: one of the vision encoder's at 256M.
 const PRODUCT: (usize, usize, usize) = (1024, 768, 3072);
@@ -48,11 +48,16 @@ pub struct Work {
 }
 
 impl Peaks {
-    /// Measures, on the current pool, for a tenth of a second or so.
+    /// Measures on the model's threads, for a tenth of a second or so.
     ///
     /// # Errors
-    /// [`Error::Backend`](crate::Error::Backend).
-    pub(crate) fn measure() -> Result<Self> {
+    /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
+    pub fn measure(model: &Model) -> Result<Self> {
+        model.install(Self::measure_here)
+    }
+
+    /// The same on the current pool.
+    fn measure_here() -> Result<Self> {
         let (rows, inputs, outputs) = PRODUCT;
         let operations = (2 * rows * inputs * outputs) as f64;
         let values = |n: usize| (0..n).map(|i| ((i * 7919) % 1000) as f32 * 2e-3 - 1.0).collect::<Vec<_>>();
@@ -92,8 +97,10 @@ fn fastest(mut work: impl FnMut()) -> Duration {
 }
 
 impl Work {
-    /// `token_bytes` as the decoder's matrices are held.
-    pub(crate) fn of(config: &Config, token_bytes: usize) -> Self {
+    /// Of a model as it was loaded.
+    #[must_use]
+    pub fn of(model: &Model) -> Self {
+        let config = model.config();
         let (v, t) = (&config.vision, &config.text);
         let patches = v.grid().pow(2) as f64;
         let (width, wide, patch) = (v.hidden_size as f64, v.intermediate_size as f64, v.patch_size as f64);
@@ -106,7 +113,7 @@ impl Work {
             vision_products: 2.0 * (patches * weights + connector),
             vision_attention: 4.0 * layers * patches * patches * width,
             token_products: 2.0 * (t.num_hidden_layers * text) as f64,
-            token_bytes: token_bytes as f64,
+            token_bytes: model.text_bytes() as f64,
         }
     }
 }
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_machine_does_something() {
-        let peaks = Peaks::measure().unwrap();
+        let peaks = Peaks::measure_here().unwrap();
         assert!([peaks.f32_ops, peaks.int8_ops, peaks.read].iter().all(|x| x.is_finite() && *x > 0.0), "{peaks:?}");
     }
 }

@@ -21,8 +21,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::kernels::int8::{Bytes, Packed, Planes};
-use crate::network::weights::SUFFIX;
 
+/// What every such file's name ends in.
+pub(super) const SUFFIX: &str = ".int8.safetensors";
 /// Where the digest of the tensors stands in the file's own description: that of the digests of all pieces.
 const DIGEST: &str = "xxh3-pieces";
 /// Bytes that are copied, and have a digest, together.

@@ -2,56 +2,13 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 use crate::kernels;
 use crate::kernels::{fp32, int8, reference};
-use crate::network::device::Place;
+use crate::network::precision::Precision;
 use crate::network::weights::Weights;
-
-/// How numbers are held and multiplied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// In f32, as the reference computes.
-    #[default]
-    F32,
-    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU does it right, and slowly.
-    Bf16,
-    /// Of the large matrices, weights as bytes with a scale for each output, activations as bytes with a scale and a zero point for each
-    /// row; all else in f32. On the CPU only.
-    Int8,
-}
-
-impl Precision {
-    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it multiplies bytes faster than numbers in f32
-    /// (AVX-512 with VNNI), otherwise f32.
-    #[must_use]
-    pub fn fastest(place: &Place) -> Self {
-        if place.device().is_gpu() {
-            if place.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
-        } else if int8::is_fast() {
-            Self::Int8
-        } else {
-            Self::F32
-        }
-    }
-
-    /// What its products run on, on this processor, in words.
-    #[must_use]
-    pub fn instructions(self) -> &'static str {
-        match self {
-            Self::F32 => kernels::vectors(),
-            Self::Bf16 => "candle",
-            Self::Int8 => int8::instructions(),
-        }
-    }
-
-    /// What is not held as bytes.
-    pub(crate) fn dtype(self) -> DType {
-        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
-    }
-}
 
 /// Some matrices of the same inputs, `[outputs, inputs]` each.
 pub(crate) enum Matrices {

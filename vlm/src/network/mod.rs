@@ -7,6 +7,7 @@ pub(crate) mod device;
 pub(crate) mod int8_cache;
 pub(crate) mod kv_cache;
 pub(crate) mod linear;
+pub(crate) mod precision;
 pub(crate) mod vision;
 pub(crate) mod weights;
 
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use candle_core::{Device, Tensor};
 
 use crate::cancel::Cancel;
-use crate::checkpoint::config::{Config, PreprocessorConfig};
+use crate::checkpoint::config::{Config, PreprocessorConfig, VideoSampling};
 use crate::checkpoint::files::ModelFiles;
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::{Error, Result};
@@ -24,11 +25,10 @@ use crate::input::image;
 use crate::input::image::Tiling;
 use crate::input::prompt::Prompter;
 use crate::kernels::parallel;
-use crate::measure::roofline::{Peaks, Work};
 use crate::network::decoder::Text;
 use crate::network::device::Place;
 use crate::network::kv_cache::KvCache;
-use crate::network::linear::Precision;
+use crate::network::precision::Precision;
 use crate::network::vision::Vision;
 use crate::network::weights::Weights;
 
@@ -52,7 +52,7 @@ pub struct Model {
     pub(crate) preprocessor: PreprocessorConfig,
     vision: Vision,
     text: Text,
-    work: Work,
+    config: Config,
     precision: Precision,
     place: Place,
     /// The only threads of the processor that compute: every pass on it runs inside this pool, so that `threads` holds for all of it.
@@ -92,8 +92,7 @@ impl Model {
             Ok((vision, Text::load(&weights, &config, dtype, &device)?))
         })?;
         weights.keep();
-        let work = Work::of(&config, text.bytes());
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, work, precision, place, pool })
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, config, precision, place, pool })
     }
 
     /// The checkpoint's name: its folder's or its repository's.
@@ -139,18 +138,25 @@ impl Model {
         self.pool.current_num_threads()
     }
 
-    /// What its stages ask of a machine.
+    /// How the model looks at videos; `None` for one that was trained on pictures alone.
     #[must_use]
-    pub fn work(&self) -> Work {
-        self.work
+    pub fn video_sampling(&self) -> Option<VideoSampling> {
+        self.preprocessor.video_sampling
     }
 
-    /// The most that this machine does with the model's threads, measured now.
-    ///
-    /// # Errors
-    /// [`Error::Backend`] when memory runs out.
-    pub fn peaks(&self) -> Result<Peaks> {
-        self.pool.install(Peaks::measure)
+    /// Every number of its architecture.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Bytes of the text model's matrices that are read for every pass.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.bytes()
+    }
+
+    /// Does some work on the model's own threads.
+    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
     }
 
     pub(crate) fn new_cache(&self) -> Result<KvCache> {

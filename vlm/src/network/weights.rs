@@ -10,17 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::network::int8_cache::Kept;
-
 use crate::checkpoint::files::{ModelFiles, WeightFile};
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
 use crate::kernels::int8::{Packed, Planes};
-use crate::network::linear::Precision;
+use crate::network::int8_cache;
+use crate::network::int8_cache::{Kept, SUFFIX};
+use crate::network::precision::Precision;
 
 /// Changes whenever the same checkpoint would make other bytes.
 const MAKE: &str = "3";
-pub(super) const SUFFIX: &str = ".int8.safetensors";
 
 /// What layers load from.
 pub(crate) struct Weights<'a> {
@@ -109,7 +108,7 @@ impl<'a> Weights<'a> {
         if made.is_empty() {
             return;
         }
-        match crate::network::int8_cache::write(&path, &made) {
+        match int8_cache::write(&path, &made) {
             Ok(()) => tracing::info!("kept the weights in bytes in {}", path.display()),
             Err(why) => tracing::warn!("the weights in bytes can't be kept in {}: {why}", path.display()),
         }

@@ -6,7 +6,7 @@ use candle_core::{D, DType, Tensor};
 
 use crate::network::LoadOptions;
 use crate::network::device::Place;
-use crate::network::linear::Precision;
+use crate::network::precision::Precision;
 use crate::tests::fixtures::Golden;
 use crate::tests::golden::cases;
 

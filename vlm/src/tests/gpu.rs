@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use crate::cancel::Cancel;
+use crate::device::Device;
 use crate::error::Error;
 use crate::input::image::Tiling;
-use crate::network::device::{Device, Place};
-use crate::network::linear::Precision;
+use crate::network::device::Place;
+use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
 use crate::session::reuse::Same;
 use crate::session::{Ask, Session};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cancel::Cancel;
 use crate::input::image::Tiling;
 use crate::measure::quality::Comparison;
-use crate::network::linear::Precision;
+use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
 use crate::session::reuse::Same;
 use crate::session::{Ask, Session};

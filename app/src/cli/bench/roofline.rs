@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
-use vlm::{Model, Peaks, Precision, Reply};
+use vlm::{Model, Peaks, Precision, Reply, Work};
 
 use crate::cli::bench::Spread;
 
@@ -33,7 +33,7 @@ impl Roofline {
         let rounds: Vec<_> = rounds.collect();
         let spread =
             |value: &dyn Fn(&Peaks, &Reply) -> f64| Spread::of(rounds.iter().map(|(peaks, r)| value(peaks, r)));
-        let work = model.work();
+        let work = Work::of(model);
         let products = |peaks: &Peaks| match model.precision() {
             Precision::F32 | Precision::Bf16 => peaks.f32_ops,
             Precision::Int8 => peaks.int8_ops,

@@ -129,7 +129,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
             if number == 0 {
                 subject.memory = peak_memory_mib();
             } else {
-                let peaks = subject.engine.model().peaks().context("The machine's best can't be measured")?;
+                let peaks = Peaks::measure(subject.engine.model()).context("The machine's best can't be measured")?;
                 subject.rounds.push((peaks, round));
             }
         }
@@ -309,7 +309,7 @@ mod tests {
             .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../vlm/fixtures/tiny-2b").to_owned());
         let options = EngineOptions { device: DeviceChoice::Cuda(0), ..EngineOptions::default() };
         let mut subject = Subject::load(&ModelSpec::Folder(model.into()), &options).unwrap();
-        let peaks = subject.engine.model().peaks().unwrap();
+        let peaks = Peaks::measure(subject.engine.model()).unwrap();
         for _ in 0..4 {
             subject.rounds.push((peaks, measure(&mut subject.engine, &drawn(), "Describe.").unwrap()));
         }
@@ -331,7 +331,7 @@ mod tests {
         assert!(round.steady.timings.vision.is_zero());
         let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
         assert!(longer >= PREFIX_WORDS, "{longer}");
-        let peaks = engine.model().peaks().unwrap();
+        let peaks = Peaks::measure(engine.model()).unwrap();
         let subject = Subject { engine, load: Duration::from_secs(1), memory: None, rounds: vec![(peaks, round)] };
         let text = serde_json::to_value(subject.report()).unwrap();
         assert_eq!(text["tokens"], TOKENS);

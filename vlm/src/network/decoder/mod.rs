@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::kernels::int8::Planes;
 use crate::kernels::rms_norm;
 use crate::network::kv_cache::KvCache;
-use crate::network::linear::{Matrices, Precision};
+use crate::network::linear::Matrices;
+use crate::network::precision::Precision;
 use crate::network::weights::Weights;
 
 use crate::network::decoder::tensors::{Layer, Pass};

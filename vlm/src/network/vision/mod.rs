@@ -17,7 +17,8 @@ use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
 use crate::kernels::int8::{Affine, Mended, Planes, Tile, embed};
 use crate::kernels::{add, attention, gelu_tanh, layer_norm};
-use crate::network::linear::{Matrices, Precision};
+use crate::network::linear::Matrices;
+use crate::network::precision::Precision;
 use crate::network::weights::Weights;
 
 /// Encoder and connector.

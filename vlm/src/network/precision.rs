@@ -1,0 +1,50 @@
+//! The number formats that a model can be loaded in, and which of them is fastest where. Knows no layer.
+
+use candle_core::DType;
+
+use crate::kernels;
+use crate::kernels::int8;
+use crate::network::device::Place;
+
+/// How numbers are held and multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// In f32, as the reference computes.
+    #[default]
+    F32,
+    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU does it right, and slowly.
+    Bf16,
+    /// Of the large matrices, weights as bytes with a scale for each output, activations as bytes
+    /// with a scale and a zero point for each row; all else in f32. On the CPU only.
+    Int8,
+}
+
+impl Precision {
+    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it
+    /// multiplies bytes faster than numbers in f32 (AVX-512 with VNNI), otherwise f32.
+    #[must_use]
+    pub fn fastest(place: &Place) -> Self {
+        if place.device().is_gpu() {
+            if place.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
+        } else if int8::is_fast() {
+            Self::Int8
+        } else {
+            Self::F32
+        }
+    }
+
+    /// What its products run on, on this processor, in words.
+    #[must_use]
+    pub fn instructions(self) -> &'static str {
+        match self {
+            Self::F32 => kernels::vectors(),
+            Self::Bf16 => "candle",
+            Self::Int8 => int8::instructions(),
+        }
+    }
+
+    /// What is not held as bytes.
+    pub(crate) fn dtype(self) -> DType {
+        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
+    }
+}
