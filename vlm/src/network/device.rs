@@ -33,7 +33,7 @@ impl Place {
         if device == Device::Cpu {
             return Ok(Self::default());
         }
-        let unusable = |why: String| Error::Device { device, why };
+        let unusable = |why: String| Error::Device { device, why, hint: None };
         if !device.is_built_in() {
             let kind = if device == Device::Metal { "Metal" } else { "CUDA" };
             return Err(unusable(format!("this build has no support for {kind}")));
@@ -98,8 +98,8 @@ impl Place {
         });
         match done {
             Err(Error::Backend(e)) if is_out_of_memory(&e) => {
-                let why = "its memory is full; close what else uses it, or choose a smaller model".to_owned();
-                Err(Error::Device { device: self.device, why })
+                let hint = Some("Close what else uses it, or choose a smaller model.".to_owned());
+                Err(Error::Device { device: self.device, why: "its memory is full".to_owned(), hint })
             }
             done => done,
         }

@@ -236,12 +236,12 @@ impl Model {
 /// [`Error::Device`] when a GPU is asked for what it can't do.
 fn check_precision(place: &Place, precision: Precision) -> Result<()> {
     let device = place.device();
-    let why = match precision {
-        Precision::Int8 if device.is_gpu() => "int8 is computed on the processor; ask for bf16 or f32 there",
-        Precision::Bf16 if !place.computes_in_bf16() => "it does not compute in bf16; ask for f32 there",
+    let (why, hint) = match precision {
+        Precision::Int8 if device.is_gpu() => ("int8 is computed on the processor only", "Ask for bf16 or f32 there."),
+        Precision::Bf16 if !place.computes_in_bf16() => ("it does not compute in bf16", "Ask for f32 there."),
         _ => return Ok(()),
     };
-    Err(Error::Device { device, why: why.to_owned() })
+    Err(Error::Device { device, why: why.to_owned(), hint: Some(hint.to_owned()) })
 }
 
 impl std::fmt::Debug for Model {

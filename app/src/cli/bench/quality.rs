@@ -13,6 +13,7 @@ use serde::Serialize;
 use vlm::Cancel;
 use vlm::measure::quality::{Comparison, Difference};
 
+use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
@@ -106,7 +107,8 @@ pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
     let (other, card) = local::load(&args.model.model, &options)?;
     let cancel = Cancel::default();
     let failed = "The model failed while it was compared";
-    let look = |picture| Comparison::look(&exact, &other, picture, &cancel).context(failed);
+    let look =
+        |picture| Comparison::look(&exact, &other, picture, &cancel).map_err(|e| Message::from(&e)).context(failed);
     let seen = pictures(&args.images)?.iter().map(look).collect::<anyhow::Result<Vec<_>>>()?;
     let mut all = Vec::new();
     for number in 0..args.prompts as usize {
@@ -114,7 +116,7 @@ pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
         let thing = THINGS[number % THINGS.len()];
         let prompt = FORMS[(number + number / THINGS.len()) % FORMS.len()].replace("{}", thing);
         let seen = &seen[number % seen.len()];
-        all.push(seen.ask(&prompt, args.tokens as usize, &cancel).context(failed)?);
+        all.push(seen.ask(&prompt, args.tokens as usize, &cancel).map_err(|e| Message::from(&e)).context(failed)?);
     }
     let report = report(&card.model, &card.precision, &seen, &all);
     writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;

@@ -16,6 +16,7 @@ use image::RgbImage;
 use serde::Serialize;
 use vlm::{Cancel, Part, Peaks, Reply, Role, Same, Turn};
 
+use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::bench::roofline;
@@ -129,7 +130,9 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
             if number == 0 {
                 subject.memory = peak_memory_mib();
             } else {
-                let peaks = Peaks::measure(subject.engine.model()).context("The machine's best can't be measured")?;
+                let peaks = Peaks::measure(subject.engine.model())
+                    .map_err(|e| Message::from(&e))
+                    .context("The machine's best can't be measured")?;
                 subject.rounds.push((peaks, round));
             }
         }

@@ -13,6 +13,7 @@ use vlm::{
     VideoSampling, video_turn,
 };
 
+use crate::base::message::Message;
 use crate::demo::model;
 use crate::engine::options::EngineOptions;
 use crate::engine::place;
@@ -198,7 +199,17 @@ fn or_cancelled(reply: vlm::Result<Reply>) -> Result<Reply, EngineError> {
 pub(super) fn failed(error: Error) -> EngineError {
     let only_this_request =
         matches!(error, Error::TooLong { .. } | Error::EmptyPrompt | Error::Picture { .. } | Error::NoView);
-    EngineError { message: error.to_string(), only_this_request }
+    EngineError { message: Message::from(&error).to_string(), only_this_request }
+}
+
+impl From<&Error> for Message {
+    fn from(error: &Error) -> Self {
+        let what = Self::new(error.to_string());
+        match error.hint() {
+            Some(hint) => what.hint(hint),
+            None => what,
+        }
+    }
 }
 
 /// What the user asked for is not to be had.
