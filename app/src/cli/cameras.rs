@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use crate::base::text::one_line;
 use crate::capture::camera;
 use crate::capture::camera::{Camera, Format, NO_CAMERA};
+use crate::cli::failure::sentences;
+use crate::cli::output::{Notes, Output};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug, Default)]
@@ -25,7 +28,7 @@ pub struct CamerasArgs {
 pub fn run(args: &CamerasArgs) -> anyhow::Result<ExitCode> {
     let cameras = camera::list()?;
     if cameras.is_empty() {
-        writeln!(std::io::stderr(), "{NO_CAMERA}")?;
+        Notes::new(args.json).error(&sentences(NO_CAMERA));
         return Ok(ExitCode::FAILURE);
     }
     let mut text = String::new();
@@ -37,7 +40,7 @@ pub fn run(args: &CamerasArgs) -> anyhow::Result<ExitCode> {
             text.push_str(&for_people(camera)?);
         }
     }
-    std::io::stdout().write_all(text.as_bytes())?;
+    Output::new().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,9 +80,9 @@ impl<'a> From<&'a Camera> for CameraLine<'a> {
 
 fn for_people(camera: &Camera) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "camera:{}  {}", camera.number, camera.name)?;
+    writeln!(text, "camera:{}  {}", camera.number, one_line(&camera.name))?;
     if let Some(problem) = &camera.problem {
-        writeln!(text, "    {problem}")?;
+        writeln!(text, "    {}", one_line(problem))?;
     }
     if let Some((best, others)) = camera.formats.split_first() {
         writeln!(text, "    {best} ({} other formats, see --json)", others.len())?;

@@ -11,11 +11,13 @@ use clap::Args;
 use image::RgbImage;
 use vlm::{Cancel, Footage, Reply, Stop, VideoSampling};
 
-use crate::base::text::lines;
+use crate::base::text::{lines, one_line};
 use crate::capture;
 use crate::capture::{Frames, picture_named};
 use crate::cli::args::ModelArgs;
+use crate::cli::failure::sentences;
 use crate::cli::json::Description;
+use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
 use crate::engine::local;
 use crate::engine::local::LocalEngine;
@@ -59,10 +61,10 @@ pub struct DescribeArgs {
 /// When the model can't be loaded or fails, or standard output can't be written.
 pub fn run(args: &DescribeArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
-    let stdout = io::stdout();
-    let stream = !args.json && stdout.is_terminal();
+    let out = Output::new();
+    let stream = !args.json && out.is_terminal();
     let wanted = interrupted.clone();
-    let mut describer = Describer { args, stream, interrupted, out: stdout.lock(), err: io::stderr() };
+    let mut describer = Describer { args, stream, interrupted, out, err: Notes::new(args.json) };
     describer.run(|| {
         download::fetch(&args.model.model, &wanted)?;
         Ok(local::open(&args.model.model, &args.model.engine_options())?)
@@ -123,7 +125,7 @@ struct Describer<'a, O, E> {
     stream: bool,
     interrupted: Cancel,
     out: O,
-    err: E,
+    err: Notes<E>,
 }
 
 impl<O: Write, E: Write> Describer<'_, O, E> {
@@ -137,7 +139,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 return Ok(ExitCode::FAILURE);
             }
             let is_video = images.len() == 1 && capture::is_video(&images[0]);
-            let pictures = if is_video { None } else { self.read(images)? };
+            let pictures = if is_video { None } else { self.read(images) };
             if pictures.is_none() && !is_video {
                 code = ExitCode::FAILURE;
                 continue;
@@ -147,7 +149,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 none => {
                     let engine = none.insert(open()?);
                     if let Some(taken) = engine.card().taken().filter(|_| io::stderr().is_terminal()) {
-                        writeln!(self.err, "{taken}")?;
+                        self.err.note(&taken);
                     }
                     engine
                 }
@@ -158,7 +160,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 None => match self.watch(engine, &images[0]) {
                     Ok(shown) => shown,
                     Err(sentence) => {
-                        writeln!(self.err, "{sentence}")?;
+                        self.err.error(&sentences(&sentence));
                         code = ExitCode::FAILURE;
                         continue;
                     }
@@ -167,7 +169,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
             match self.turn(engine, images, shown) {
                 Ok(()) => {}
                 Err(Fault::Engine(error)) if error.only_this_request => {
-                    writeln!(self.err, "{error}")?;
+                    self.err.error(&sentences(&error.message));
                     code = ExitCode::FAILURE;
                 }
                 Err(Fault::Engine(error)) => return Err(error.into()),
@@ -181,19 +183,19 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     }
 
     /// The pictures of one turn, or nothing if one of them can't be read: a turn without it would be another question.
-    fn read(&mut self, images: &[PathBuf]) -> io::Result<Option<Vec<RgbImage>>> {
+    fn read(&mut self, images: &[PathBuf]) -> Option<Vec<RgbImage>> {
         let mut pictures = Some(Vec::new());
         for path in images {
             match (picture_named(path, &self.interrupted), &mut pictures) {
                 (Ok(picture), Some(pictures)) => pictures.push(picture),
                 (Ok(_), None) => {}
                 (Err(error), _) => {
-                    writeln!(self.err, "{error}")?;
+                    self.err.error(&sentences(&error));
                     pictures = None;
                 }
             }
         }
-        Ok(pictures)
+        pictures
     }
 
     /// The frames of a video, for a model that knows what to do with them.
@@ -213,7 +215,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     fn turn<D: Describe>(&mut self, engine: &mut D, images: &[PathBuf], shown: Shown) -> Result<(), Fault> {
         let Self { args, stream, interrupted, out, .. } = self;
         // With several turns, each says what it is about.
-        let label = (args.images.len() > images.len()).then(|| format!("{}: ", images[0].display()));
+        let label = (args.images.len() > images.len()).then(|| one_line(&format!("{}: ", images[0].display())));
         let label = label.unwrap_or_default();
         if *stream {
             write!(out, "{label}")?;
@@ -327,7 +329,13 @@ mod tests {
         let line = Line::try_parse_from(["describe"].iter().chain(words)).expect("arguments");
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let interrupted = Cancel::default();
-        let mut describer = Describer { args: &line.args, stream, interrupted, out: &mut out, err: &mut err };
+        let mut describer = Describer {
+            args: &line.args,
+            stream,
+            interrupted,
+            out: &mut out,
+            err: Notes::to(&mut err, line.args.json),
+        };
         let code = describer.run(|| Ok(Fake)).expect("described");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (text(out), text(err), code)
@@ -385,7 +393,7 @@ mod tests {
     #[test]
     fn without_a_picture_no_model_is_loaded() {
         let line = Line::try_parse_from(["describe", "/no/such/picture.png"]).expect("arguments");
-        let (out, err) = (Vec::new(), Vec::new());
+        let (out, err) = (Vec::new(), Notes::to(Vec::new(), false));
         let interrupted = Cancel::default();
         let mut describer = Describer { args: &line.args, stream: false, interrupted, out, err };
         let code = describer.run(|| -> anyhow::Result<Fake> { panic!("loaded") }).expect("described");

@@ -1,18 +1,35 @@
-//! Ctrl-C, a closed terminal (SIGHUP) and a polite kill (SIGTERM): the first one raises a flag that everything long looks at, a
-//! second one ends the process where it stands (a model that is being loaded looks at no flag). A command calls [`flag`]
-//! or [`Tasks::new`], once.
+//! Ctrl-C, a closed terminal (SIGHUP) and a polite kill (SIGTERM): the first one raises a flag that everything long looks
+//! at. One that comes a second later or more ends the process where it stands (a model that is being loaded looks at no
+//! flag); one that comes sooner means the same: timeout(1), npm and terminals that close send signals in pairs. A command
+//! calls [`flag`] or [`Tasks::new`], once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use vlm::Cancel;
 
 /// The exit code of a program that was asked to end by SIGTERM: 128 and the signal's number.
 pub const KILLED: i32 = 128 + 15;
 const UNHANDLED: &str = "The system lets no signal be handled.";
-/// A Ctrl-C that comes this soon after a task ended was meant for the task.
+/// Signals that come this soon after the first are the same wish; so is a Ctrl-C this soon after a task ended, which was
+/// meant for the task.
 const GRACE: Duration = Duration::from_secs(1);
+/// How often it is looked whether a signal came: its handler may do no more than raise a flag. Needs no file descriptor,
+/// and works on every system.
+const LOOK_UP: Duration = Duration::from_millis(20);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM or SIGHUP.
+    End,
+}
 
 /// Raises the flag that is returned when the user wants the program to end.
 ///
@@ -20,16 +37,42 @@ const GRACE: Duration = Duration::from_secs(1);
 /// When the system takes no signal handler.
 pub fn flag() -> anyhow::Result<Cancel> {
     let flag = Cancel::default();
-    let (interrupted, ended) = (flag.clone(), flag.clone());
-    let raise = |flag: &Cancel| {
-        if flag.is_cancelled() {
+    let (raised, mut first) = (flag.clone(), None);
+    listen(move |_| {
+        raised.cancel();
+        if first.get_or_insert_with(Instant::now).elapsed() >= GRACE {
             at_once(1);
         }
-        flag.cancel();
-    };
-    ctrlc::set_handler(move || raise(&interrupted)).context(UNHANDLED)?;
-    on_end(move || raise(&ended))?;
+    })?;
     Ok(flag)
+}
+
+/// Calls `told` on a thread of its own with what signals ask for.
+fn listen(mut told: impl FnMut(Wish) + Send + 'static) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    const SIGNALS: [(i32, Wish); 3] =
+        [(SIGINT, Wish::Interrupt), (SIGTERM, Wish::End), (signal_hook::consts::SIGHUP, Wish::End)];
+    #[cfg(not(unix))]
+    const SIGNALS: [(i32, Wish); 2] = [(SIGINT, Wish::Interrupt), (SIGTERM, Wish::End)];
+
+    let mut flags = Vec::new();
+    for (signal, wish) in SIGNALS {
+        let came = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal, Arc::clone(&came)).context(UNHANDLED)?;
+        flags.push((came, wish));
+    }
+    let look = move || {
+        loop {
+            for (came, wish) in &flags {
+                if came.swap(false, Ordering::SeqCst) {
+                    told(*wish);
+                }
+            }
+            thread::sleep(LOOK_UP);
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(look).context(UNHANDLED)?;
+    Ok(())
 }
 
 /// For a program of many tasks: Ctrl-C stops the one that runs, and the program goes on. While none runs, it ends the program.
@@ -45,6 +88,8 @@ enum Task {
     /// Nothing that could be stopped.
     None,
     Running(Cancel),
+    /// It was stopped at this time, and may still run.
+    Stopping(Instant),
     Ended(Instant),
 }
 
@@ -55,17 +100,19 @@ impl Tasks {
     /// When the system takes no signal handler.
     pub fn new(leave: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let tasks = Self::uninterrupted();
-        let (interrupted, ended) = (tasks.share(), tasks.share());
-        ctrlc::set_handler(move || {
-            if !interrupted.stop() {
-                at_once(1);
+        let shared = tasks.share();
+        listen(move |wish| match wish {
+            Wish::Interrupt => {
+                if !shared.stop() {
+                    leave();
+                    at_once(1);
+                }
             }
-        })
-        .context(UNHANDLED)?;
-        on_end(move || {
-            if !ended.end() {
-                leave();
-                at_once(KILLED);
+            Wish::End => {
+                if !shared.end() {
+                    leave();
+                    at_once(KILLED);
+                }
             }
         })?;
         Ok(tasks)
@@ -94,27 +141,32 @@ impl Tasks {
         done
     }
 
-    /// Stops what runs. Says whether there was anything that had not been stopped before.
+    /// Stops what runs. Says whether there was anything to stop: what was stopped just now need not be stopped again.
     fn stop(&self) -> bool {
-        match &*self.lock() {
-            Task::Running(cancel) if !cancel.is_cancelled() => {
+        let mut task = self.lock();
+        match &*task {
+            Task::Running(cancel) => {
                 cancel.cancel();
+                *task = Task::Stopping(Instant::now());
                 true
             }
-            Task::Ended(at) => at.elapsed() < GRACE,
-            Task::None | Task::Running(_) => false,
+            Task::Stopping(at) | Task::Ended(at) => at.elapsed() < GRACE,
+            Task::None => false,
         }
     }
 
-    /// Stops what runs, for good. Says whether there was anything that had not been stopped before: it will see to the end.
+    /// Stops what runs, for good. Says whether there was anything to stop: it will see to the end.
     fn end(&self) -> bool {
         self.ending.cancel();
-        match &*self.lock() {
-            Task::Running(cancel) if !cancel.is_cancelled() => {
+        let mut task = self.lock();
+        match &*task {
+            Task::Running(cancel) => {
                 cancel.cancel();
+                *task = Task::Stopping(Instant::now());
                 true
             }
-            _ => false,
+            Task::Stopping(at) => at.elapsed() < GRACE,
+            Task::None | Task::Ended(_) => false,
         }
     }
 
@@ -125,40 +177,6 @@ impl Tasks {
     fn lock(&self) -> MutexGuard<'_, Task> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Calls `end` whenever the program is asked to end by SIGTERM or SIGHUP.
-#[cfg(unix)]
-fn on_end(end: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    use std::task::Poll;
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(UNHANDLED)?;
-    let (mut killed, mut closed) = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::terminate()).context(UNHANDLED)?, signal(SignalKind::hangup()).context(UNHANDLED)?)
-    };
-    let wait = move || {
-        runtime.block_on(async {
-            loop {
-                std::future::poll_fn(|context| {
-                    let came = killed.poll_recv(context).is_ready() || closed.poll_recv(context).is_ready();
-                    if came { Poll::Ready(()) } else { Poll::Pending }
-                })
-                .await;
-                end();
-            }
-        });
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).context(UNHANDLED)?;
-    Ok(())
-}
-
-/// There the console's own signals are all there is.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
-fn on_end(_: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    Ok(())
 }
 
 #[allow(clippy::exit, reason = "the user asked twice, and the main thread may be busy for a long time")]
@@ -176,7 +194,9 @@ mod tests {
         assert!(!tasks.stop(), "nothing runs yet");
         tasks.run(|cancel| {
             assert!(tasks.stop() && cancel.is_cancelled());
-            assert!(!tasks.stop(), "a second time ends the program");
+            assert!(tasks.stop(), "the same again is the same wish");
+            tasks.set(Task::Stopping(Instant::now().checked_sub(2 * GRACE).unwrap()));
+            assert!(!tasks.stop(), "much later it ends the program");
         });
         tasks.run(|cancel| assert!(!cancel.is_cancelled(), "each task has a flag of its own"));
         tasks.set(Task::Ended(Instant::now().checked_sub(2 * GRACE).unwrap()));
@@ -188,7 +208,9 @@ mod tests {
         let tasks = Tasks::uninterrupted();
         tasks.run(|cancel| {
             assert!(!tasks.is_ending() && tasks.end() && cancel.is_cancelled() && tasks.is_ending());
-            assert!(!tasks.end(), "a second time it does not wait");
+            assert!(tasks.end(), "the same again is the same wish");
+            tasks.set(Task::Stopping(Instant::now().checked_sub(2 * GRACE).unwrap()));
+            assert!(!tasks.end(), "much later it does not wait");
         });
         assert!(!Tasks::uninterrupted().end(), "nothing runs");
     }

@@ -1,7 +1,7 @@
 //! The command line: one file a command. Prints; everything below it does not.
 //!
-//! Standard output carries what was asked for, standard error everything for people. Exit codes: 0 done, 1 failed (a
-//! sentence says what to do), 2 wrong usage.
+//! Standard output carries what was asked for, standard error what is said besides (see [`output`]). Exit codes: 0 done, 1
+//! failed (a sentence says what happened, another what to do), 2 wrong usage.
 
 mod args;
 mod bench;
@@ -9,27 +9,40 @@ pub mod cameras;
 mod chat;
 mod describe;
 mod download;
+mod failure;
 mod interrupt;
 mod json;
 mod live;
 mod log;
 mod models;
+mod output;
 mod recording;
 mod scene;
 mod watch;
 
-use std::io::{self, Write as _};
+use std::cell::RefCell;
+use std::io;
+use std::panic;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::base::message::Message;
+use crate::base::panic::panic_message;
+use crate::cli::output::Notes;
+
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
 /// told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
 /// The log without that variable. What the hub's client calls errors is dealt with, and told if need be.
 const QUIET: &str = "error,hf_hub=off";
+
+thread_local! {
+    /// What the last panic of this thread said, and where it was.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// Live captions of what a camera sees, made on your own machine.
 ///
@@ -67,17 +80,31 @@ enum Command {
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse().and_then(checked) {
-        Ok(arguments) => arguments,
-        Err(usage) => {
-            // Nobody is there to be told when this fails.
-            let _ = usage.print();
-            // Help and version are no mistakes: they have exit code 0.
-            return u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    let mut notes = Notes::new(output::asks_for_json(std::env::args_os().skip(1)));
+    panic::set_hook(Box::new(note_panic));
+    let done = panic::catch_unwind(|| {
+        let arguments = match Arguments::try_parse().and_then(checked) {
+            Ok(arguments) => arguments,
+            Err(usage) => return told(&usage),
+        };
+        start_log();
+        run(&arguments)
+    });
+    let done = done.unwrap_or_else(|_| {
+        let what = format!("Sightline failed in a way that was not foreseen ({}).", PANIC.take());
+        Err(Message::new(what).hint("Please report it, with what you did.").into())
+    });
+    done.unwrap_or_else(|error| match failure::message(error) {
+        Some(message) => {
+            notes.error(&message);
+            ExitCode::FAILURE
         }
-    };
-    start_log();
-    let done = match &arguments.command {
+        None => ExitCode::SUCCESS,
+    })
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
         None => live::run(&arguments.live),
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
@@ -87,15 +114,25 @@ pub fn main() -> ExitCode {
         Some(Command::Scene(args)) => scene::run(args),
         Some(Command::Log(args)) => log::run(args),
         Some(Command::Bench(args)) => bench::run(args),
-    };
-    done.unwrap_or_else(|error| {
-        if is_closed_output(&error) {
-            return ExitCode::SUCCESS;
-        }
-        // Nobody is there to be told when this fails.
-        let _ = writeln!(io::stderr(), "{error:#}");
-        ExitCode::FAILURE
-    })
+    }
+}
+
+/// Help and version go to standard output and are no mistakes; wrong usage is told as every error is.
+fn told(usage: &clap::Error) -> anyhow::Result<ExitCode> {
+    if !usage.use_stderr() {
+        usage.print().map_err(output::unwritten)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Notes::new(output::asks_for_json(std::env::args_os().skip(1))).error(&failure::of_usage(usage));
+    Ok(u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Notes where a panic was. Those that are expected of a library are caught; of others the one who joins the thread tells.
+fn note_panic(panic: &panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+    let why = panic_message(panic.payload());
+    tracing::debug!(why, place, backtrace = %std::backtrace::Backtrace::force_capture(), "panic");
+    PANIC.set(format!("{why}{place}"));
 }
 
 /// What clap can't say: the window takes limits of a log that it may record later, `watch` only of one that it records.
@@ -109,15 +146,10 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     }
 }
 
-/// Whether whoever reads our output has read enough (`sightline watch … | head -1`).
-fn is_closed_output(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
 /// Sends what the modules trace to standard error.
 fn start_log() {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(output::may_colour()).with_writer(io::stderr).init();
 }
 
 #[cfg(test)]
@@ -180,12 +212,5 @@ mod tests {
         let arguments = parse("sightline chat a.png b.png --model demo").expect("arguments");
         let Some(Command::Chat(chat)) = arguments.command else { panic!("another command") };
         assert_eq!((chat.images.len(), chat.model.max_tokens.get(), chat.model.prompt.as_str()), (2, 256, ""));
-    }
-
-    #[test]
-    fn a_closed_output_is_told_from_other_errors() {
-        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(is_closed_output(&closed.into()));
-        assert!(!is_closed_output(&io::Error::other("full").into()));
     }
 }

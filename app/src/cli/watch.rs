@@ -3,7 +3,7 @@
 //! Captions go to standard output, one a line; on a terminal their words appear as they are decoded. Everything that
 //! people should know besides goes to standard error.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -17,7 +17,9 @@ use vlm::{Cancel, Stop};
 use crate::base::text::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, seconds};
+use crate::cli::failure::sentences;
 use crate::cli::json::CaptionLine;
+use crate::cli::output::{Notes, Output};
 use crate::cli::recording::{RecordArgs, Recording};
 use crate::cli::{download, interrupt};
 use crate::demo::model;
@@ -88,17 +90,18 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let pipeline = Pipeline::start(args.settings(), Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(args.model.model.to_string(), args.model.open_engine());
     pipeline.set_source(open_source(args.source.clone(), SourceOptions { repeat: args.repeat }));
-    let stdout = io::stdout();
-    let shape = match (args.json, stdout.is_terminal()) {
+    let out = Output::new();
+    let shape = match (args.json, out.is_terminal()) {
         (true, _) => Shape::Json,
         (false, true) => Shape::Stream,
         (false, false) => Shape::Lines,
     };
-    let mut watcher = Watcher::new(shape, args.model.prompt.clone(), args.frames, stdout.lock(), io::stderr());
+    let mut watcher = Watcher::new(shape, args.model.prompt.clone(), args.frames, out, Notes::new(args.json));
     watcher.recording = recording;
-    let code = watcher.watch(&pipeline, &interrupted)?;
-    watcher.finish_recording()?;
-    Ok(code)
+    let watched = watcher.watch(&pipeline, &interrupted);
+    // A recording ends its session, whatever ended the watching.
+    watcher.finish_recording();
+    Ok(watched?)
 }
 
 /// How captions are written.
@@ -120,7 +123,7 @@ struct Watcher<O, E> {
     left: Option<u64>,
     card: EngineCard,
     out: O,
-    err: E,
+    err: Notes<E>,
     /// The source gave pictures once.
     has_opened: bool,
     /// Something could not be captioned.
@@ -136,7 +139,7 @@ struct Watcher<O, E> {
 }
 
 impl<O: Write, E: Write> Watcher<O, E> {
-    fn new(shape: Shape, prompt: String, frames: Option<NonZeroU64>, out: O, err: E) -> Self {
+    fn new(shape: Shape, prompt: String, frames: Option<NonZeroU64>, out: O, err: Notes<E>) -> Self {
         let left = frames.map(NonZeroU64::get);
         let card = EngineCard::default();
         Self {
@@ -178,12 +181,12 @@ impl<O: Write, E: Write> Watcher<O, E> {
             }
             // A source that was never there is a mistake to mend; one that was there is waited for.
             Event::SourceLost { message, .. } if !self.has_opened => {
-                self.say(&message)?;
+                self.complain(&message)?;
                 return Ok(ControlFlow::Break(ExitCode::FAILURE));
             }
             Event::SourceLost { message, .. } => {
                 if self.lost.as_ref() != Some(&message) {
-                    self.say(&format!("{message} Trying again."))?;
+                    self.complain(&format!("{message} Trying again."))?;
                     self.lost = Some(message);
                 }
             }
@@ -215,12 +218,12 @@ impl<O: Write, E: Write> Watcher<O, E> {
                     // Said of two pictures in a row, it is not the picture: the prompt is too long, say.
                     return Ok(ControlFlow::Break(ExitCode::FAILURE));
                 }
-                self.say(&message)?;
+                self.complain(&message)?;
                 self.refused = Some(message);
             }
             Event::Failed { message, retry_in, .. } => {
                 self.has_failed = true;
-                self.say(&message)?;
+                self.complain(&message)?;
                 if retry_in.is_none() {
                     return Ok(ControlFlow::Break(ExitCode::FAILURE));
                 }
@@ -239,15 +242,15 @@ impl<O: Write, E: Write> Watcher<O, E> {
     /// Records what happened, and says so once when recording fails and once when it works again.
     fn record(&mut self, event: Option<&Event>) -> io::Result<()> {
         match self.recording.as_mut().and_then(|recording| recording.observe(event)) {
-            Some(sentence) => self.say(&sentence),
+            Some(sentence) => self.complain(&sentence),
             None => Ok(()),
         }
     }
 
-    fn finish_recording(&mut self) -> io::Result<()> {
-        match self.recording.take() {
-            Some(recording) => self.say(&recording.finish()),
-            None => Ok(()),
+    fn finish_recording(&mut self) {
+        if let Some(recording) = self.recording.take() {
+            let sentence = recording.finish();
+            self.err.note(&sentence);
         }
     }
 
@@ -284,9 +287,18 @@ impl<O: Write, E: Write> Watcher<O, E> {
         Ok(())
     }
 
+    /// Says something that is no error.
     fn say(&mut self, sentence: &str) -> io::Result<()> {
         self.end_line(" …")?;
-        writeln!(self.err, "{sentence}")
+        self.err.note(sentence);
+        Ok(())
+    }
+
+    /// Says what went wrong and what to do.
+    fn complain(&mut self, sentence: &str) -> io::Result<()> {
+        self.end_line(" …")?;
+        self.err.error(&sentences(sentence));
+        Ok(())
     }
 }
 
@@ -308,7 +320,13 @@ mod tests {
         pipeline.set_engine("fake".to_owned(), engine.open());
         pipeline.set_source(source.open());
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut watcher = Watcher::new(shape, "What?".to_owned(), frames.and_then(NonZeroU64::new), &mut out, &mut err);
+        let mut watcher = Watcher::new(
+            shape,
+            "What?".to_owned(),
+            frames.and_then(NonZeroU64::new),
+            &mut out,
+            Notes::to(&mut err, false),
+        );
         let code = watcher.watch(&pipeline, &Cancel::default()).expect("written");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         Watched { out: text(out), err: text(err), code }
@@ -380,19 +398,20 @@ mod tests {
         let pipeline = Pipeline::start(Settings::default(), Arc::new(|| {})).expect("threads start");
         let interrupted = Cancel::default();
         interrupted.cancel();
-        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Vec::new());
+        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Notes::to(Vec::new(), false));
         assert_eq!(watcher.watch(&pipeline, &interrupted).expect("written"), ExitCode::SUCCESS);
     }
 
     #[test]
     fn a_try_that_fails_like_the_last_one_is_not_told_again() {
-        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Vec::new());
+        let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Notes::to(Vec::new(), false));
         assert!(watcher.tell(Event::SourceOpened { name: "It".to_owned() }).expect("written").is_continue());
         for message in ["It is busy.", "It is busy.", "It is gone."] {
             let event = Event::SourceLost { message: message.to_owned(), retry_in: Duration::from_secs(1) };
             assert!(watcher.tell(event).expect("written").is_continue());
         }
-        assert_eq!(watcher.err, b"Watching It.\nIt is busy. Trying again.\nIt is gone. Trying again.\n");
+        let Watcher { err: notes, .. } = watcher;
+        assert_eq!(notes.into_inner(), b"Watching It.\nIt is busy. Trying again.\nIt is gone. Trying again.\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Prompts are asked of each picture in turn. What is said in f32 is read by both, and their next-token distributions are compared.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
+use crate::cli::output::Output;
 use crate::cli::scene::still;
 use crate::demo::paint;
 use crate::engine::local;
@@ -119,7 +120,7 @@ pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
         all.push(seen.ask(&prompt, args.tokens as usize, &cancel).map_err(|e| Message::from(&e)).context(failed)?);
     }
     let report = report(&card.model, &card.precision, &seen, &all);
-    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    writeln!(Output::new(), "{}", serde_json::to_string(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

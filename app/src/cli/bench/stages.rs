@@ -23,6 +23,7 @@ use crate::cli::bench::roofline;
 use crate::cli::bench::roofline::Roofline;
 use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
+use crate::cli::output::{Notes, Output};
 use crate::demo::Random;
 use crate::engine::local;
 use crate::engine::local::LocalEngine;
@@ -142,11 +143,11 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         [one] => serde_json::to_string(one)?,
         several => serde_json::to_string(several)?,
     };
-    writeln!(io::stdout(), "{line}")?;
+    writeln!(Output::new(), "{line}")?;
     reports.iter().try_for_each(for_people)?;
     if let [one, other] = &reports[..] {
         let ratio = one.ms.total.median / other.ms.total.median;
-        writeln!(io::stderr(), "caption in {} / caption in {}: {ratio:.2}", one.precision, other.precision)?;
+        writeln!(Notes::new(false), "caption in {} / caption in {}: {ratio:.2}", one.precision, other.precision)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -166,7 +167,7 @@ impl Subject {
         let engine = local::open(model, options)?;
         let load = start.elapsed();
         if let Some(taken) = engine.card().taken() {
-            writeln!(io::stderr(), "{taken}")?;
+            writeln!(Notes::new(false), "{taken}")?;
         }
         Ok(Self { engine, load, memory: None, rounds: Vec::new() })
     }
@@ -252,7 +253,7 @@ fn drawn() -> RgbImage {
 
 /// The same as a table, on standard error.
 fn for_people(report: &Report) -> io::Result<()> {
-    let mut err = io::stderr().lock();
+    let mut err = Notes::new(false);
     writeln!(
         err,
         "{} on {} in {} ({}), {} threads: {} prompt tokens, {} tokens, medians of {} rounds",

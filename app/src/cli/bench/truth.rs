@@ -5,7 +5,7 @@
 //! only when it is that one, letter by letter. Nothing here knows how the model works: it is anyone's [`Engine`].
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use vlm::{Cancel, Same};
 use crate::cli::args::ModelArgs;
 use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
+use crate::cli::output::{Notes, Output};
 use crate::cli::scene::still;
 use crate::demo::{caption, paint, questions};
 use crate::engine::{Engine, EngineError, Request, local};
@@ -133,11 +134,11 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
         answers_by_kind: told.answers.iter().map(|(kind, tally)| (*kind, tally.count())).collect(),
         caption_ms: Spread::of(told.caption_ms.iter().copied()),
     };
-    let mut err = io::stderr().lock();
+    let mut err = Notes::new(false);
     for Untrue { number, asked, truth, told } in told.untrue.iter().take(args.untrue) {
         writeln!(err, "scene {number}: {asked}\n  true: {truth}\n  told: {told}")?;
     }
-    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    writeln!(Output::new(), "{}", serde_json::to_string(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

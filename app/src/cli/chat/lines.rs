@@ -11,6 +11,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
 use crate::cli::chat::entry::COMMANDS;
+use crate::cli::output::Notes;
 
 /// The longest line that is read from a pipe, in bytes: more than any model's context.
 const LONGEST: u64 = 1 << 20;
@@ -44,7 +45,7 @@ pub struct Plain<R> {
 impl<R: BufRead> Lines for Plain<R> {
     fn next(&mut self, prompt: &str) -> io::Result<Line> {
         if self.prompts {
-            write!(io::stderr(), "{prompt}")?;
+            write!(Notes::new(false), "{prompt}")?;
         }
         let mut bytes = Vec::new();
         self.input.by_ref().take(LONGEST + 1).read_until(b'\n', &mut bytes)?;

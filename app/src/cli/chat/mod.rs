@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Args;
 use vlm::{Cancel, Part, Reply, Say, Stop};
 
-use crate::base::text::lines as plain_lines;
+use crate::base::text::{lines as plain_lines, one_line};
 use crate::capture::{picture_named, web};
 use crate::cli::args::ModelArgs;
 use crate::cli::chat::entry::{COMMANDS, Command, Piece};
@@ -24,6 +24,7 @@ use crate::cli::chat::lines::{Line, Lines, Plain, Terminal};
 use crate::cli::chat::transcript::{Exchange, Said, Transcript};
 use crate::cli::download;
 use crate::cli::interrupt::{KILLED, Tasks};
+use crate::cli::output::{Notes, Output};
 use crate::engine::local::conversation;
 use crate::engine::local::conversation::LocalConversation;
 use crate::engine::{EngineCard, EngineError};
@@ -52,8 +53,8 @@ pub struct ChatArgs {
 /// # Errors
 /// When the model can't be loaded or fails, or standard output can't be written.
 pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
-    let at_terminal = stdin.is_terminal() && stdout.is_terminal();
+    let (stdin, out) = (io::stdin(), Output::new());
+    let at_terminal = stdin.is_terminal() && out.is_terminal();
     let mut lines: Box<dyn Lines> = if at_terminal {
         Box::new(Terminal::new()?)
     } else {
@@ -71,8 +72,8 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
         said: Vec::new(),
         parts: Vec::new(),
         failed: false,
-        out: stdout,
-        err: io::stderr(),
+        out,
+        err: Notes::new(false),
     };
     chat.begin(&args.images, &args.model.prompt)?;
     chat.talk(lines.as_mut())?;
@@ -165,10 +166,10 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
     /// Takes the pictures and the question of the command line.
     fn begin(&mut self, images: &[PathBuf], question: &str) -> anyhow::Result<()> {
         if let Some(taken) = self.talker.card().taken() {
-            writeln!(self.err, "{taken}")?;
+            writeln!(self.err, "{}", one_line(&taken))?;
         }
         if self.watched {
-            let model = &self.talker.card().model;
+            let model = one_line(&self.talker.card().model);
             writeln!(self.err, "Talking with {model}. Name pictures at img>, ask at txt>. /help shows more.")?;
         }
         for image in images {
@@ -233,7 +234,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
     /// Follows a command. Says what is asked for next.
     fn obey(&mut self, command: Command, prompt: Prompt) -> anyhow::Result<Prompt> {
         match command {
-            Command::Images => write!(self.out, "{}", self.transcript.images(&self.said))?,
+            Command::Images => write!(self.out, "{}", plain_lines(&self.transcript.images(&self.said)))?,
             Command::Once(question) => return Ok(if self.ask(&question, false)? { Prompt::Picture } else { prompt }),
             Command::Undo => self.undo()?,
             Command::Reset => {
@@ -245,7 +246,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
                 return Ok(Prompt::Picture);
             }
             Command::Save(path) => match self.transcript.save(&path, self.talker.card()) {
-                Ok(()) => writeln!(self.err, "Saved as {}.", path.display())?,
+                Ok(()) => writeln!(self.err, "Saved as {}.", one_line(&path.display().to_string()))?,
                 Err(sentence) => self.complain(&sentence)?,
             },
             Command::Help => {
@@ -273,7 +274,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         } else {
             return self.complain("There is nothing to undo.");
         };
-        writeln!(self.err, "Forgot: {forgotten}")
+        writeln!(self.err, "Forgot: {}", one_line(&forgotten))
     }
 
     /// Reads a picture, to go before the next question.
@@ -396,6 +397,6 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
     /// Says what can't be done.
     fn complain(&mut self, sentence: &str) -> io::Result<()> {
         self.failed |= !self.watched;
-        writeln!(self.err, "{sentence}")
+        writeln!(self.err, "{}", one_line(sentence))
     }
 }

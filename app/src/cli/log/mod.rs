@@ -5,7 +5,7 @@ mod keep;
 mod outward;
 mod show;
 
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 
 pub use crate::cli::log::args::{log_path, size};
 
+use crate::cli::output::{Notes, Output};
 use crate::log::Store;
 
 /// The command's arguments.
@@ -58,20 +59,20 @@ enum LogCommand {
 /// When the log can't be used, or the output can't be written.
 pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     let path = log_path(args.log.as_ref())?;
-    let mut out = io::stdout().lock();
+    let (mut out, mut err) = (Output::new(), Notes::new(false));
     let open = || Store::open_existing(&path);
     match &args.command {
-        LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut io::stderr())?,
-        LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut io::stderr())?,
+        LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut err)?,
+        LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut err)?,
         LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
         LogCommand::Mark(args) => keep::mark(&mut open()?, args)?,
-        LogCommand::Export(args) => outward::export(&open()?, args, &mut out, &mut io::stderr())?,
-        LogCommand::Import(args) => outward::import(&mut Store::open(&path)?, args, &mut io::stderr())?,
-        LogCommand::Prune(args) => keep::prune(&mut open()?, args, &mut io::stderr())?,
+        LogCommand::Export(args) => outward::export(&open()?, args, &mut out, &mut err)?,
+        LogCommand::Import(args) => outward::import(&mut Store::open(&path)?, args, &mut err)?,
+        LogCommand::Prune(args) => keep::prune(&mut open()?, args, &mut err)?,
         LogCommand::Path => writeln!(out, "{}", path.display())?,
-        LogCommand::Backup(args) => keep::backup(&open()?, args, &mut io::stderr())?,
-        LogCommand::Check => return keep::check(open(), &mut io::stderr()),
+        LogCommand::Backup(args) => keep::backup(&open()?, args, &mut err)?,
+        LogCommand::Check => return keep::check(open(), &mut err),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
 use crate::cli::models::show::{Here, Shown};
+use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
 use crate::demo::model;
 use crate::engine::place;
@@ -72,17 +73,17 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
             let shown: Vec<_> =
                 listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
             let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, &here) };
-            io::stdout().write_all(text.as_bytes())?;
+            Output::new().write_all(text.as_bytes())?;
         }
         ModelsCommand::Show { model, json } => {
             let here = here();
             let shown = Shown::of(&model.model, of_cache(&model.model).as_ref(), &here);
             let text = if *json { show::json_lines(&[shown])? } else { shown.for_people(&here) };
-            io::stdout().write_all(text.as_bytes())?;
+            Output::new().write_all(text.as_bytes())?;
         }
         ModelsCommand::Download(model) => return fetch(&model.model),
         ModelsCommand::Remove { model, yes } => return remove(&model.model, *yes),
-        ModelsCommand::Path(model) => writeln!(io::stdout(), "{}", folder(&model.model)?.display())?,
+        ModelsCommand::Path(model) => writeln!(Output::new(), "{}", folder(&model.model)?.display())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -113,7 +114,7 @@ fn fetch(model: &ModelSpec) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let was_here = models::is_here(model);
     download::fetch(model, &interrupted)?;
-    let mut err = io::stderr();
+    let mut err = Notes::new(false);
     match (was_here, folder(model)) {
         (true, _) => writeln!(err, "{model} is on this machine already.")?,
         (false, Ok(folder)) => writeln!(err, "{model} is in {}.", folder.display())?,
@@ -142,11 +143,11 @@ fn remove(model: &ModelSpec, yes: bool) -> anyhow::Result<ExitCode> {
         bail!("There is nothing of {model} on this machine.");
     };
     if !yes && !is_agreed(&format!("Remove {id} ({}), which other programs may use too?", bytes(cached.bytes)))? {
-        writeln!(io::stderr(), "Nothing was removed.")?;
+        writeln!(Notes::new(false), "Nothing was removed.")?;
         return Ok(ExitCode::FAILURE);
     }
     let freed = models::remove(&cache, id)?;
-    writeln!(io::stderr(), "Removed {id}; {} are free again.", bytes(freed))?;
+    writeln!(Notes::new(false), "Removed {id}; {} are free again.", bytes(freed))?;
     Ok(ExitCode::SUCCESS)
 }
 
