@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
+use crate::cli::parse::{threads, whole};
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::{Engine, Request, local};
 use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
@@ -33,11 +34,11 @@ pub struct ModelArgs {
     pub prompt: String,
 
     /// The most tokens of a reply; a token is about three quarters of a word
-    #[arg(long, value_name = "N", default_value_t = most_tokens())]
+    #[arg(long, value_name = "N", default_value_t = most_tokens(), value_parser = whole::<NonZeroUsize, 1, 100_000>)]
     pub max_tokens: NonZeroUsize,
 
     /// Processor threads for the model [default: as many as there are cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -67,7 +68,7 @@ impl ModelArgs {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PaceArgs {
     /// The most captions a minute, to spare a battery; questions are answered at once all the same
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32, 1, 6000>)]
     pub most_per_minute: Option<NonZeroU32>,
 }
 
@@ -83,14 +84,6 @@ pub fn open_source(spec: SourceSpec, options: SourceOptions) -> OpenSource {
     Box::new(move || capture::open(&spec, &options))
 }
 
-/// Reads a number of seconds, such as `2` or `0.5`.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "Write a number of seconds, such as 20 or 0.5.".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,14 +95,5 @@ mod tests {
             (pace(4), pace(120), pace(0)),
             (Duration::from_secs(15), Duration::from_millis(500), Duration::ZERO)
         );
-    }
-
-    #[test]
-    fn seconds_are_read_with_and_without_a_fraction() {
-        assert_eq!(seconds("20"), Ok(Duration::from_secs(20)));
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for text in ["", "-1", "soon", "inf", "NaN", "1e300"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
     }
 }

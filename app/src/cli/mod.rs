@@ -16,6 +16,7 @@ mod live;
 mod log;
 mod models;
 mod output;
+mod parse;
 mod recording;
 mod scene;
 mod watch;

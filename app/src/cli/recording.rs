@@ -9,7 +9,8 @@ use clap::Args;
 use jiff::ZonedDateTime;
 
 use crate::base::text;
-use crate::cli::log::{log_path, size};
+use crate::cli::log::log_path;
+use crate::cli::parse::size;
 use crate::engine::EngineCard;
 use crate::live::Event;
 use crate::log;

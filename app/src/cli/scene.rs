@@ -9,16 +9,17 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::parse::{seed, whole};
 use crate::demo::{Object, Question, Random, World, caption, paint, questions};
 
 /// Write stills of the demo scene and what is true of them.
 #[derive(Args, Clone, Debug)]
 pub struct SceneArgs {
     /// Which scenes: the same number gives the same ones.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub seed: u64,
     /// How many stills.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<u32, 1, 99_999>)]
     pub count: u32,
     /// The folder for the pictures (PNG) and truth.jsonl; made if it is not there.
     #[arg(long, value_name = "DIR")]

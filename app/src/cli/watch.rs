@@ -16,10 +16,11 @@ use vlm::{Cancel, Stop};
 
 use crate::base::text::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
-use crate::cli::args::{ModelArgs, PaceArgs, open_source, seconds};
+use crate::cli::args::{ModelArgs, PaceArgs, open_source};
 use crate::cli::failure::sentences;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::{Notes, Output};
+use crate::cli::parse::{seconds, whole};
 use crate::cli::recording::{RecordArgs, Recording};
 use crate::cli::{download, interrupt};
 use crate::demo::model;
@@ -37,7 +38,7 @@ pub struct WatchArgs {
     pub source: SourceSpec,
 
     /// End after this many captions
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64, 1, 1_000_000_000>)]
     pub frames: Option<NonZeroU64>,
 
     /// Begin again at the end of a video or folder

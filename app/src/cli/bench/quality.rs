@@ -18,6 +18,7 @@ use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
 use crate::cli::output::Output;
+use crate::cli::parse::whole;
 use crate::cli::scene::still;
 use crate::demo::paint;
 use crate::engine::local;
@@ -67,11 +68,11 @@ pub struct QualityArgs {
     pub images: Vec<PathBuf>,
 
     /// Prompts to ask
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = whole::<u32, 1, 200>)]
     pub prompts: u32,
 
     /// Tokens of each reply
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = whole::<u32, 1, 1000>)]
     pub tokens: u32,
 
     #[command(flatten)]

@@ -24,6 +24,7 @@ use crate::cli::bench::roofline::Roofline;
 use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
 use crate::cli::output::{Notes, Output};
+use crate::cli::parse::whole;
 use crate::demo::Random;
 use crate::engine::local;
 use crate::engine::local::LocalEngine;
@@ -46,7 +47,7 @@ pub struct StageArgs {
     pub image: Option<PathBuf>,
 
     /// Rounds to measure, after one that is not counted
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole::<usize, 1, 10_000>)]
     pub rounds: usize,
 
     /// Measure this precision, too, round by round in turn with the other
@@ -116,7 +117,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         None => drawn(),
     };
     download::fetch(&args.model.model, &Cancel::default())?;
-    let rounds = args.rounds.max(1);
+    let rounds = args.rounds;
     let options = args.model.engine_options();
     let compared = args.compare.map(|precision| EngineOptions { precision, ..options });
     let mut subjects = Vec::new();

@@ -17,6 +17,7 @@ use crate::cli::args::ModelArgs;
 use crate::cli::bench::{Spread, ms};
 use crate::cli::download;
 use crate::cli::output::{Notes, Output};
+use crate::cli::parse::{seed, whole};
 use crate::cli::scene::still;
 use crate::demo::{caption, paint, questions};
 use crate::engine::{Engine, EngineError, Request, local};
@@ -29,15 +30,15 @@ const COUNT: u32 = 1000;
 #[derive(Args, Clone, Debug)]
 pub struct TruthArgs {
     /// Which scenes: the same number gives the same ones
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = seed)]
     pub seed: u64,
 
     /// How many scenes
-    #[arg(long, value_name = "K", default_value_t = COUNT, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = COUNT, value_parser = whole::<u32, 1, 99_999>)]
     pub count: u32,
 
     /// Show this many untrue replies on standard error
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize, 0, 999_999>)]
     pub untrue: usize,
 
     #[command(flatten)]

@@ -63,23 +63,6 @@ fn day(text: &str) -> Result<(i64, i64), String> {
     log::day(text, &ZonedDateTime::now())
 }
 
-/// Reads a number of bytes, such as `500MB`.
-pub fn size(text: &str) -> Result<u64, String> {
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "b" => 1e0,
-        "kb" | "k" => 1e3,
-        "mb" | "m" => 1e6,
-        "gb" | "g" => 1e9,
-        _ => 0.0,
-    };
-    match number.parse::<f64>() {
-        Ok(number) if number > 0.0 && factor > 0.0 => Ok((number * factor) as u64),
-        _ => Err("Write a size such as 500MB or 2GB.".to_owned()),
-    }
-}
-
 /// The file that is named, or the user's own log.
 ///
 /// # Errors
@@ -93,15 +76,6 @@ pub fn log_path(named: Option<&PathBuf>) -> Result<PathBuf, LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_read_with_their_unit() {
-        assert_eq!(size("500MB"), Ok(500_000_000));
-        assert_eq!(size("1.5 gb"), Ok(1_500_000_000));
-        for text in ["", "500", "MB", "-1MB", "0GB", "1TBx"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_day_is_from_its_first_moment_to_the_next_days() {

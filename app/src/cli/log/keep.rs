@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::text;
-use crate::cli::log::args::size;
 use crate::cli::log::show::no_entry;
+use crate::cli::parse::size;
 use crate::cli::recording::age;
 use crate::log::{Keep, LogError, Removed, Store};
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub use crate::cli::log::args::{log_path, size};
+pub use crate::cli::log::args::log_path;
 
 use crate::cli::output::{Notes, Output};
 use crate::log::Store;

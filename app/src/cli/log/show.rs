@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::base::text::{count, entries, length, lines, number, one_line};
 use crate::cli::log::args::FilterArgs;
+use crate::cli::parse::whole;
 use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
 
 /// How many entries are listed unless told otherwise: a screenful.
@@ -19,7 +20,7 @@ pub struct ListArgs {
     pub filter: FilterArgs,
 
     /// At most this many
-    #[arg(long, value_name = "N", default_value_t = PAGE)]
+    #[arg(long, value_name = "N", default_value_t = PAGE, value_parser = whole::<usize, 1, 1_000_000_000>)]
     pub limit: usize,
 
     /// Print one JSON object an entry, each on a line of its own

@@ -1,0 +1,133 @@
+//! Numbers and sizes of the command line: each within bounds that make sense, and refused in a sentence. Nothing is rounded
+//! or cut to fit.
+
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+/// The most threads that are asked of a small machine: more than its cores, for those who want to try.
+const MOST_THREADS: usize = 64;
+/// The longest time that can be asked for, in seconds: a year.
+const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
+/// The largest size that can be asked for, in bytes: a thousand terabytes.
+const LARGEST: f64 = 1e15;
+
+/// Reads a whole number from `LEAST` to `MOST`.
+pub fn whole<T, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String>
+where
+    T: FromStr,
+{
+    within(text, LEAST, MOST)
+}
+
+/// Reads any number that fits 64 bits, such as a seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    within(text, 0, u64::MAX)
+}
+
+/// Reads a number of processor threads: on a machine of many cores twice those at most.
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    within(text, 1, MOST_THREADS.max(2 * cores) as u64)
+}
+
+fn within<T: FromStr>(text: &str, least: u64, most: u64) -> Result<T, String> {
+    let text = text.trim();
+    let is_within = text.parse().is_ok_and(|number: u64| (least..=most).contains(&number));
+    let number = if is_within { text.parse().ok() } else { None };
+    number.ok_or_else(|| format!("write a whole number from {least} to {most}"))
+}
+
+/// Reads a number of seconds, such as `2` or `0.5`.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = decimal(text, 0.0, LONGEST).ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("write a number of seconds from 0 to {LONGEST}, such as 20 or 0.5"))
+}
+
+/// Reads a number of bytes, such as `500MB`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "b" => 1e0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        "tb" | "t" => 1e12,
+        _ => 0.0,
+    };
+    let bytes = number.parse::<f64>().map(|number| number * factor);
+    match bytes {
+        Ok(bytes) if (1.0..=LARGEST).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("write a size from 1B to 1000TB, such as 500MB or 2GB".to_owned()),
+    }
+}
+
+/// Reads a finite number from `least` to `most`.
+pub fn decimal<T: Display + Into<f64> + Copy>(text: &str, least: T, most: T) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().ok();
+    // Comparing rules out what is not a number.
+    number
+        .filter(|number| (least.into()..=most.into()).contains(number))
+        .ok_or_else(|| format!("write a number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// What no number of the command line may be.
+    const NEVER: [&str; 11] =
+        ["", " ", "-1", "NaN", "inf", "-inf", "1e400", "0x10", "1,5", "soon", "99999999999999999999999999"];
+
+    #[test]
+    fn whole_numbers_are_taken_within_their_bounds_only() {
+        let read = whole::<NonZeroU32, 1, 6000>;
+        assert_eq!(["1", " 6000 "].map(|text| read(text).map(NonZeroU32::get)), [Ok(1), Ok(6000)]);
+        for text in NEVER.into_iter().chain(["0", "6001", "2.5"]) {
+            assert_eq!(read(text), Err("write a whole number from 1 to 6000".to_owned()), "{text}");
+        }
+        assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
+        assert!(seed("18446744073709551616").is_err() && seed("-1").is_err());
+    }
+
+    #[test]
+    fn threads_are_not_many_more_than_there_are_cores() {
+        assert_eq!(threads("64").map(NonZeroUsize::get), Ok(64));
+        for text in NEVER.into_iter().chain(["0", "100000"]) {
+            assert!(threads(text).is_err_and(|sentence| sentence.starts_with("write a whole number from 1 to ")));
+        }
+    }
+
+    #[test]
+    fn seconds_are_read_with_and_without_a_fraction() {
+        assert_eq!(seconds("20"), Ok(Duration::from_secs(20)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in NEVER.into_iter().chain(["1e300", "31536001"]) {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(size("500MB"), Ok(500_000_000));
+        assert_eq!(size("1.5 gb"), Ok(1_500_000_000));
+        assert_eq!(size("2TB"), Ok(2_000_000_000_000));
+        for text in NEVER.into_iter().chain(["500", "MB", "-1MB", "0GB", "0.1B", "1TBx", "1e3MB", "1001TB", "NaNMB"]) {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn decimal_numbers_are_finite_and_within_their_bounds() {
+        assert_eq!(decimal("0.7", 0.0, 2.0), Ok(0.7));
+        for text in NEVER.into_iter().chain(["-0.1", "2.1"]) {
+            assert_eq!(decimal(text, 0.0, 2.0), Err("write a number from 0 to 2".to_owned()), "{text}");
+        }
+    }
+}
