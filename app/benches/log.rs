@@ -74,7 +74,7 @@ fn start() -> SessionStart {
         model: "256m".to_owned(),
         device: "cpu".to_owned(),
         precision: "f32".to_owned(),
-        why: String::new(),
+        ..EngineCard::default()
     };
     SessionStart { source: "camera".to_owned(), card, instruction: "What?".to_owned(), began: Moment::default() }
 }

@@ -8,8 +8,9 @@ use clap::Args;
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::parse::{threads, whole};
+use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
-use crate::engine::{Engine, Request, local};
+use crate::engine::{Limits, local};
 use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
 use crate::models::spec::ModelSpec;
 
@@ -55,12 +56,12 @@ impl ModelArgs {
     /// What opens the model, for a pipeline.
     pub fn open_engine(&self) -> OpenEngine {
         let (model, options) = (self.model.clone(), self.engine_options());
-        Box::new(move || local::open(&model, &options).map(|engine| Box::new(engine) as Box<dyn Engine>))
+        Box::new(move || engine::open(&model, &options))
     }
 
-    /// What is asked of the model.
-    pub fn request(&self, ignore_end: bool) -> Request {
-        Request { prompt: self.prompt.clone(), max_tokens: self.max_tokens.get(), ignore_end }
+    /// How long a reply may be.
+    pub fn limits(&self, ignore_end: bool) -> Limits {
+        Limits { max_tokens: self.max_tokens.get(), ignore_end }
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use image::RgbImage;
-use vlm::{Cancel, Footage, Reply, Stop, VideoSampling};
+use vlm::{Cancel, Footage, Reply, Same, Stop, Tiling, video_turn};
 
 use crate::base::text::{lines, one_line};
 use crate::capture;
@@ -19,9 +19,8 @@ use crate::cli::failure::sentences;
 use crate::cli::json::Description;
 use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
-use crate::engine::local;
-use crate::engine::local::LocalEngine;
-use crate::engine::{Engine, EngineCard, EngineError, Request};
+use crate::engine;
+use crate::engine::{Engine, EngineError, Shown, Task, Turn, ViewOptions};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -67,56 +66,14 @@ pub fn run(args: &DescribeArgs) -> anyhow::Result<ExitCode> {
     let mut describer = Describer { args, stream, interrupted, out, err: Notes::new(args.json) };
     describer.run(|| {
         download::fetch(&args.model.model, &wanted)?;
-        Ok(local::open(&args.model.model, &args.model.engine_options())?)
+        Ok(engine::open(&args.model.model, &args.model.engine_options())?)
     })
 }
 
 /// What a turn is about.
-#[derive(Clone, Debug)]
-enum Shown {
+enum Subject {
     Pictures(Vec<RgbImage>),
     Video(Footage, Frames),
-}
-
-/// What this command needs of an engine beyond the trait that the pipeline has: several pictures in a turn, tiles, videos.
-trait Describe {
-    fn card(&self) -> EngineCard;
-
-    /// How it looks at videos, if it can.
-    fn video_sampling(&self) -> Option<VideoSampling>;
-
-    fn describe(
-        &mut self,
-        shown: Shown,
-        split: bool,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError>;
-}
-
-impl Describe for LocalEngine {
-    fn card(&self) -> EngineCard {
-        Engine::card(self)
-    }
-
-    fn video_sampling(&self) -> Option<VideoSampling> {
-        Self::video_sampling(self)
-    }
-
-    fn describe(
-        &mut self,
-        shown: Shown,
-        split: bool,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        match shown {
-            Shown::Pictures(pictures) => Self::describe(self, &pictures, split, request, cancel, on_text),
-            Shown::Video(footage, frames) => self.describe_video(footage, frames, request, cancel, on_text),
-        }
-    }
 }
 
 struct Describer<'a, O, E> {
@@ -130,7 +87,7 @@ struct Describer<'a, O, E> {
 
 impl<O: Write, E: Write> Describer<'_, O, E> {
     /// Describes every turn. The model is loaded once a picture was read.
-    fn run<D: Describe>(&mut self, open: impl Fn() -> anyhow::Result<D>) -> anyhow::Result<ExitCode> {
+    fn run(&mut self, open: impl Fn() -> anyhow::Result<Box<dyn Engine>>) -> anyhow::Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
         let mut engine = None;
         let length = if self.args.together { self.args.images.len() } else { 1 };
@@ -154,11 +111,11 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                     engine
                 }
             };
-            let shown = match pictures {
-                Some(pictures) => Shown::Pictures(pictures),
+            let subject = match pictures {
+                Some(pictures) => Subject::Pictures(pictures),
                 // Which frames are wanted is the model's to say.
-                None => match self.watch(engine, &images[0]) {
-                    Ok(shown) => shown,
+                None => match self.watch(&**engine, &images[0]) {
+                    Ok(subject) => subject,
                     Err(sentence) => {
                         self.err.error(&sentences(&sentence));
                         code = ExitCode::FAILURE;
@@ -166,14 +123,14 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                     }
                 },
             };
-            match self.turn(engine, images, shown) {
+            match self.turn(&mut **engine, images, subject) {
                 Ok(()) => {}
-                Err(Fault::Engine(error)) if error.only_this_request => {
-                    self.err.error(&sentences(&error.message));
+                Err(TurnError::Engine(error)) if error.only_this_request => {
+                    self.err.error(&error.message);
                     code = ExitCode::FAILURE;
                 }
-                Err(Fault::Engine(error)) => return Err(error.into()),
-                Err(Fault::Output(error)) => return Err(error.into()),
+                Err(TurnError::Engine(error)) => return Err(error.into()),
+                Err(TurnError::Output(error)) => return Err(error.into()),
             }
         }
         if self.interrupted.is_cancelled() {
@@ -199,20 +156,21 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     }
 
     /// The frames of a video, for a model that knows what to do with them.
-    fn watch<D: Describe>(&self, engine: &D, path: &Path) -> Result<Shown, String> {
-        let Some(sampling) = engine.video_sampling() else {
+    fn watch(&self, engine: &dyn Engine, path: &Path) -> Result<Subject, String> {
+        let card = engine.card();
+        let Some(sampling) = card.can.video else {
             return Err(format!(
                 "{} is a video, and {} describes pictures only. Use a SmolVLM2 model, such as --model smolvlm2-256m.",
                 path.display(),
-                engine.card().model
+                card.model
             ));
         };
         let (footage, frames) =
             capture::read_footage(path, sampling, &self.interrupted).map_err(|error| error.message)?;
-        Ok(Shown::Video(footage, frames))
+        Ok(Subject::Video(footage, frames))
     }
 
-    fn turn<D: Describe>(&mut self, engine: &mut D, images: &[PathBuf], shown: Shown) -> Result<(), Fault> {
+    fn turn(&mut self, engine: &mut dyn Engine, images: &[PathBuf], subject: Subject) -> Result<(), TurnError> {
         let Self { args, stream, interrupted, out, .. } = self;
         // With several turns, each says what it is about.
         let label = (args.images.len() > images.len()).then(|| one_line(&format!("{}: ", images[0].display())));
@@ -227,8 +185,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 written = out.write_all(lines(piece).as_bytes()).and_then(|()| out.flush());
             }
         };
-        let request = args.model.request(args.ignore_end);
-        let told = engine.describe(shown, args.split, &request, interrupted, &mut on_text);
+        let told = reply(engine, args, subject, interrupted, &mut on_text);
         written?;
         if *stream {
             writeln!(out)?;
@@ -236,7 +193,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
         let reply = told?;
         if args.json {
             let card = engine.card();
-            serde_json::to_writer(&mut *out, &Description::new(images, &request.prompt, &reply, &card, args.ids))
+            serde_json::to_writer(&mut *out, &Description::new(images, &args.model.prompt, &reply, &card, args.ids))
                 .map_err(io::Error::from)?;
             writeln!(out)?;
         } else if !*stream && reply.stop != Stop::Cancelled {
@@ -247,19 +204,49 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     }
 }
 
+/// One turn in a view of its own: nothing of one turn is left for the next.
+fn reply(
+    engine: &mut dyn Engine,
+    args: &DescribeArgs,
+    subject: Subject,
+    cancel: &Cancel,
+    on_text: &mut dyn FnMut(&str),
+) -> Result<Reply, EngineError> {
+    let tiling = match subject {
+        Subject::Video(..) => Tiling::Frame,
+        Subject::Pictures(_) if args.split => Tiling::Split,
+        Subject::Pictures(_) => Tiling::One,
+    };
+    let view = engine.open_view(ViewOptions { tiling, ..ViewOptions::default() })?;
+    let (question, limits) = (args.model.prompt.as_str(), args.model.limits(args.ignore_end));
+    let told = match subject {
+        Subject::Pictures(pictures) => {
+            let pictures: Vec<_> = pictures.iter().collect();
+            let shown = Shown { pictures: &pictures, scene: None, same: Same::Exactly };
+            engine.reply(Turn { view, task: Task::Answer { shown, question }, limits }, cancel, on_text)
+        }
+        Subject::Video(footage, frames) => {
+            let parts = video_turn(footage, frames, question);
+            engine.reply(Turn { view, task: Task::Say { parts: &parts, remember: false }, limits }, cancel, on_text)
+        }
+    };
+    engine.close_view(view);
+    told
+}
+
 /// Why a turn failed.
-enum Fault {
+enum TurnError {
     Engine(EngineError),
     Output(io::Error),
 }
 
-impl From<EngineError> for Fault {
+impl From<EngineError> for TurnError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for TurnError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
@@ -273,6 +260,8 @@ mod tests {
     use vlm::{Draft, Timings};
 
     use super::*;
+    use crate::base::message::Message;
+    use crate::engine::{EngineCard, Forget, ViewId};
 
     #[derive(clap::Parser)]
     struct Line {
@@ -280,10 +269,12 @@ mod tests {
         args: DescribeArgs,
     }
 
-    /// Says how many pictures it saw and the red of the first.
-    struct Fake;
+    /// Says how many pictures it saw, the red of the first, and whether the view is split into tiles.
+    struct Fake {
+        split: bool,
+    }
 
-    impl Describe for Fake {
+    impl Engine for Fake {
         fn card(&self) -> EngineCard {
             EngineCard {
                 model: "fake".to_owned(),
@@ -293,24 +284,29 @@ mod tests {
             }
         }
 
-        fn video_sampling(&self) -> Option<VideoSampling> {
-            None
+        fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+            self.split = options.tiling == Tiling::Split;
+            Ok(ViewId(7))
         }
 
-        fn describe(
+        fn close_view(&mut self, view: ViewId) {
+            assert_eq!(view, ViewId(7));
+        }
+
+        fn forget(&mut self, _: ViewId, _: Forget) {}
+
+        fn reply(
             &mut self,
-            shown: Shown,
-            split: bool,
-            request: &Request,
+            turn: Turn<'_>,
             cancel: &Cancel,
             on_text: &mut dyn FnMut(&str),
         ) -> Result<Reply, EngineError> {
-            let Shown::Pictures(pictures) = shown else { panic!("no model of videos") };
+            let Task::Answer { shown: Shown { pictures, .. }, .. } = turn.task else { panic!("no model of videos") };
             let red = pictures[0].get_pixel(0, 0).0[0];
             if red == 13 {
-                return Err(EngineError { message: "It is unlucky.".to_owned(), only_this_request: true });
+                return Err(EngineError::request(Message::new("It is unlucky.")));
             }
-            let text = format!("{} of {red}, {split}, {}", pictures.len(), request.ignore_end);
+            let text = format!("{} of {red}, {}, {}", pictures.len(), self.split, turn.limits.ignore_end);
             on_text(&text);
             let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
             let (draft, timings) = (Draft::default(), Timings::default());
@@ -336,7 +332,7 @@ mod tests {
             out: &mut out,
             err: Notes::to(&mut err, line.args.json),
         };
-        let code = describer.run(|| Ok(Fake)).expect("described");
+        let code = describer.run(|| Ok(Box::new(Fake { split: false }))).expect("described");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (text(out), text(err), code)
     }
@@ -396,7 +392,7 @@ mod tests {
         let (out, err) = (Vec::new(), Notes::to(Vec::new(), false));
         let interrupted = Cancel::default();
         let mut describer = Describer { args: &line.args, stream: false, interrupted, out, err };
-        let code = describer.run(|| -> anyhow::Result<Fake> { panic!("loaded") }).expect("described");
+        let code = describer.run(|| panic!("loaded")).expect("described");
         assert_eq!(code, ExitCode::FAILURE);
     }
 }

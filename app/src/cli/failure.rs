@@ -6,6 +6,7 @@ use std::io;
 use crate::base::message::Message;
 use crate::base::text::one_line;
 use crate::cli::output::{Unwritten, without_number};
+use crate::engine::EngineError;
 
 /// What to do when standard output takes no more.
 const OUTPUT_HINT: &str = "Free some space, or write to another place.";
@@ -44,6 +45,9 @@ pub fn message(error: anyhow::Error) -> Option<Message> {
 fn of_link(link: &(dyn Error + 'static)) -> Message {
     if let Some(message) = link.downcast_ref::<Message>() {
         return message.clone();
+    }
+    if let Some(error) = link.downcast_ref::<EngineError>() {
+        return error.message.clone();
     }
     let text = link.to_string();
     if link.is::<io::Error>() { sentences(without_number(&text)) } else { sentences(&text) }

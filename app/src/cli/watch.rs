@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use vlm::{Cancel, Stop};
 
+use crate::base::message::Message;
 use crate::base::text::one_line;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source};
@@ -132,9 +133,9 @@ struct Watcher<O, E> {
     /// The terminal's line has words on it.
     in_line: bool,
     /// What was said last about a source that is away, so that every further try does not say it again.
-    lost: Option<String>,
+    lost: Option<Message>,
     /// Why the last picture got no caption.
-    refused: Option<String>,
+    refused: Option<Message>,
     /// With `--log`.
     recording: Option<Recording>,
 }
@@ -187,13 +188,16 @@ impl<O: Write, E: Write> Watcher<O, E> {
             }
             Event::SourceLost { message, .. } => {
                 if self.lost.as_ref() != Some(&message) {
-                    self.complain(&format!("{message} Trying again."))?;
+                    self.complain(&message.clone().hint(match message.advice() {
+                        Some(hint) => format!("{hint} Trying again."),
+                        None => "Trying again.".to_owned(),
+                    }))?;
                     self.lost = Some(message);
                 }
             }
             Event::ModelLoading { model } => self.say(&format!("Loading the model {model}."))?,
             Event::ModelReady(card) => {
-                let EngineCard { model, device, precision, why } = &card;
+                let EngineCard { model, device, precision, why, .. } = &card;
                 let ready = format!("The model {model} is ready ({device}, {precision}). {why}");
                 self.say(ready.trim_end())?;
                 if model == model::NAME {
@@ -233,6 +237,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             // Nobody asks questions here, and what stays as it is needs no words.
             Event::Began(_)
             | Event::Text { .. }
+            | Event::Asked(_)
             | Event::Answered { .. }
             | Event::SourceEnded
             | Event::Unchanged { .. } => {}
@@ -243,7 +248,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
     /// Records what happened, and says so once when recording fails and once when it works again.
     fn record(&mut self, event: Option<&Event>) -> io::Result<()> {
         match self.recording.as_mut().and_then(|recording| recording.observe(event)) {
-            Some(sentence) => self.complain(&sentence),
+            Some(sentence) => self.complain(&sentences(&sentence)),
             None => Ok(()),
         }
     }
@@ -296,9 +301,9 @@ impl<O: Write, E: Write> Watcher<O, E> {
     }
 
     /// Says what went wrong and what to do.
-    fn complain(&mut self, sentence: &str) -> io::Result<()> {
+    fn complain(&mut self, message: &Message) -> io::Result<()> {
         self.end_line(" …")?;
-        self.err.error(&sentences(sentence));
+        self.err.error(message);
         Ok(())
     }
 }
@@ -408,7 +413,7 @@ mod tests {
         let mut watcher = Watcher::new(Shape::Lines, String::new(), None, Vec::new(), Notes::to(Vec::new(), false));
         assert!(watcher.tell(Event::SourceOpened { name: "It".to_owned() }).expect("written").is_continue());
         for message in ["It is busy.", "It is busy.", "It is gone."] {
-            let event = Event::SourceLost { message: message.to_owned(), retry_in: Duration::from_secs(1) };
+            let event = Event::SourceLost { message: Message::new(message), retry_in: Duration::from_secs(1) };
             assert!(watcher.tell(event).expect("written").is_continue());
         }
         let Watcher { err: notes, .. } = watcher;

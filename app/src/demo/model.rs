@@ -32,8 +32,9 @@ mod tests {
     use vlm::{Cancel, Same, Stop};
 
     use crate::demo::{ONLY, World, paint};
+    use crate::engine;
     use crate::engine::options::EngineOptions;
-    use crate::engine::{Engine as _, Request, local};
+    use crate::engine::{Limits, Shown, Task, Turn, ViewOptions};
     use crate::live::DEFAULT_MAX_TOKENS;
     use crate::models::spec::ModelSpec;
 
@@ -77,21 +78,23 @@ mod tests {
 
     #[test]
     fn whatever_is_typed_gets_an_answer_that_ends() {
-        let mut engine = local::open(&ModelSpec::Demo, &EngineOptions::default()).expect("built in");
-        let cancel = Cancel::default();
+        let mut engine = engine::open(&ModelSpec::Demo, &EngineOptions::default()).expect("built in");
+        let view = engine.open_view(ViewOptions::default()).expect("a view");
+        let (cancel, limits) = (Cancel::default(), Limits::tokens(DEFAULT_MAX_TOKENS));
+        let mut ask = |seed: u64, question: &str| {
+            let picture = paint(&World::new(seed));
+            let shown = Shown { pictures: &[&picture], scene: Some(seed), same: Same::Exactly };
+            let task = Task::Answer { shown, question };
+            engine.reply(Turn { view, task, limits }, &cancel, &mut |_| {}).expect(question)
+        };
         let long = "and is it a red one ".repeat(60);
         for seed in 0..3 {
-            engine.look(&paint(&World::new(seed)), Same::Exactly, &cancel).expect("a view");
             for question in ODD.into_iter().chain([long.as_str()]) {
-                let request =
-                    Request { prompt: question.to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };
-                let reply = engine.ask(&request, &cancel, &mut |_| {}).expect(question);
+                let reply = ask(seed, question);
                 assert_eq!(reply.stop, Stop::End, "scene {seed}, {question}: {}", reply.text);
                 assert!(reply.text.len() >= "No.".len(), "scene {seed}, {question}: {}", reply.text);
             }
         }
-        let request =
-            Request { prompt: "Tell me a joke.".to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };
-        assert_eq!(engine.ask(&request, &cancel, &mut |_| {}).expect("an answer").text, ONLY);
+        assert_eq!(ask(2, "Tell me a joke.").text, ONLY);
     }
 }

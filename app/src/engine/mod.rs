@@ -1,100 +1,171 @@
-//! Who turns pictures into words. The pipeline asks an [`Engine`] and knows no model; an engine knows no thread.
+//! Who turns pictures into words. Front ends and the live pipeline ask an [`Engine`] and know no
+//! model; an engine knows no thread, source or log.
 
+mod card;
+mod error;
 pub mod local;
+mod open;
 pub mod options;
 pub mod place;
 
-use std::fmt;
-
 use image::RgbImage;
-use vlm::{Cancel, Reply, Same};
+use vlm::{Cancel, Part, Reply, Same, Tiling};
 
-/// A model that looks at one view at a time and answers about it.
+pub use crate::engine::card::{Capabilities, EngineCard};
+pub use crate::engine::error::EngineError;
+pub use crate::engine::open::open;
+
+use crate::base::message::Message;
+
+/// A model that answers about pictures, in several views that know nothing of each other.
 ///
-/// Calls block until they are done or `cancel` is raised; a cancelled call leaves the engine ready for the next one.
+/// Calls block until they are done or `cancel` is raised. Cancellation is not an error: a cancelled
+/// reply is a [`Reply`] whose `stop` says so, and the engine is ready for the next call. Everything
+/// in these signatures is plain data, so that an engine may be another machine.
 pub trait Engine: Send {
-    /// Who answers, for people and logs.
+    /// Who answers, and what it can do.
     fn card(&self) -> EngineCard;
 
-    /// Takes `picture` as the view that later calls are about, in place of the one before; where it shows the `same`, that one stays.
+    /// Opens a view: a place with a picture in hand, the last caption and a conversation of its own.
     ///
     /// # Errors
-    /// When the picture can't be used, or the model fails. The view is then empty.
-    fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError>;
+    /// When the prefix is too long, or the engine fails.
+    fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError>;
 
-    /// Describes the view. The caption before it serves as a draft, which never changes a word.
-    ///
-    /// `on_text` gets each new piece of text as it is decoded.
+    /// Frees what a view holds. Does nothing if it was closed before.
+    fn close_view(&mut self, view: ViewId);
+
+    /// Does what `turn` asks. `on_text` gets each new piece of text as it is decoded.
     ///
     /// # Errors
-    /// When there is no view, the prompt is too long, or the model fails.
-    fn caption(
+    /// When the prompt is too long, a picture can't be used, or the engine fails.
+    fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError>;
+
+    /// Takes back what was said in a view's conversation.
+    fn forget(&mut self, view: ViewId, what: Forget);
+
+    /// Log-probabilities of each question's choices as its answer, in nats, one row a question.
+    /// Leaves no trace. Ask [`Capabilities::scores`] first.
+    ///
+    /// # Errors
+    /// As [`Engine::reply`]; and where the engine can't do it.
+    fn score(
         &mut self,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError>;
-
-    /// Answers a question about the view. Leaves no trace: captions before and after are the same as without it.
-    ///
-    /// # Errors
-    /// As [`Engine::caption`].
-    fn ask(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError>;
+        _view: ViewId,
+        _shown: Shown<'_>,
+        _questions: &[Choices<'_>],
+        _cancel: &Cancel,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        let message = Message::new("This engine can't score answers.").hint("Use a model on this machine.");
+        Err(EngineError::request(message))
+    }
 }
 
-/// What is asked of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The instruction or question.
-    pub prompt: String,
+/// A view of an engine. Numbers of one engine mean nothing to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewId(pub u32);
+
+/// How a view is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewOptions<'a> {
+    /// Whole turns that stand before everything else: standing instructions, examples. Evaluated
+    /// once.
+    pub prefix: &'a [vlm::Turn],
+    /// How pictures are cut into tiles.
+    pub tiling: Tiling,
+}
+
+impl Default for ViewOptions<'_> {
+    /// No prefix, and one tile a picture: what live captions need.
+    fn default() -> Self {
+        Self { prefix: &[], tiling: Tiling::One }
+    }
+}
+
+/// One thing asked of one view.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Which view.
+    pub view: ViewId,
+    /// What.
+    pub task: Task<'a>,
+    /// How long the reply may be.
+    pub limits: Limits,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Task<'a> {
+    /// Describe pictures. The view's last caption serves as a draft (speculative decoding), which
+    /// never changes a word.
+    Caption {
+        /// The pictures.
+        shown: Shown<'a>,
+        /// What to do with them.
+        instruction: &'a str,
+    },
+    /// Answer a question about pictures. Leaves no trace: captions before and after are the same as
+    /// without it.
+    Answer {
+        /// The pictures.
+        shown: Shown<'a>,
+        /// What is asked.
+        question: &'a str,
+    },
+    /// Answer the next turn of the view's conversation. A reply that was cancelled before its first
+    /// word is not remembered, nor is one that failed.
+    Say {
+        /// Words and pictures, in order.
+        parts: &'a [Part],
+        /// Whether turn and reply become part of the conversation.
+        remember: bool,
+    },
+}
+
+/// Pictures to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// RGB, upright, of any size.
+    pub pictures: &'a [&'a RgbImage],
+    /// A number for what they show. Where it is that of the pictures in hand, those stay, whatever
+    /// the pixels. `None` is never in hand.
+    pub scene: Option<u64>,
+    /// Otherwise, which pixels still count as those in hand.
+    pub same: Same,
+}
+
+/// How long a reply may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
     /// The most tokens to write.
     pub max_tokens: usize,
-    /// Go on to `max_tokens` even when the model ends its turn, and leave the repetition guard off: for comparisons.
+    /// Go on to `max_tokens` even when the model ends its turn, and leave the repetition guard off:
+    /// for comparisons.
     pub ignore_end: bool,
 }
 
-/// Who answers, for people and logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EngineCard {
-    /// The model as the user named it, or its folder's name.
-    pub model: String,
-    /// Where it runs, such as `cpu` or `cuda:0`.
-    pub device: String,
-    /// Number format of weights and sums, such as `f32`.
-    pub precision: String,
-    /// Why it runs there, in a sentence; nothing where the user decided. Not kept in logs.
-    pub why: String,
-}
-
-impl EngineCard {
-    /// Where it runs and why, in a line.
+impl Limits {
+    /// As many tokens as these, and no more than the model wants.
     #[must_use]
-    pub fn words(&self) -> String {
-        let Self { model, device, precision, why } = self;
-        format!("The model {model} runs on {device} in {precision}. {why}").trim_end().to_owned()
-    }
-
-    /// The same where the user left it to the program.
-    #[must_use]
-    pub fn taken(&self) -> Option<String> {
-        (!self.why.is_empty()).then(|| self.words())
+    pub fn tokens(max_tokens: usize) -> Self {
+        Self { max_tokens, ignore_end: false }
     }
 }
 
-/// Why an engine gave no reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineError {
-    /// A sentence: what happened and what to do.
-    pub message: String,
-    /// Whether only this request is at fault (a prompt that is too long, say), so that the engine can go on. Otherwise
-    /// the worker opens it anew.
-    pub only_this_request: bool,
+/// What to take back of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// The last turn that is remembered, and its reply.
+    Last,
+    /// Everything.
+    All,
 }
 
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+/// A question and the answers to choose from.
+#[derive(Clone, Copy, Debug)]
+pub struct Choices<'a> {
+    /// What is asked.
+    pub question: &'a str,
+    /// The answers, each a text.
+    pub choices: &'a [&'a str],
 }
-
-impl std::error::Error for EngineError {}

@@ -2,8 +2,8 @@
 
 use vlm::{Device, Place};
 
+use crate::base::message::Message;
 use crate::engine::EngineError;
-use crate::engine::local::refused;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::models::Memory;
 
@@ -67,20 +67,18 @@ fn choose<P>(
         DeviceChoice::Metal => Device::Metal,
     };
     if precision == Precision::Int8 {
-        return Err(refused(format!(
-            "int8 is computed on the processor only: use --device cpu, or --precision bf16 or f32 on {wanted}."
-        )));
+        let hint = format!("Use --device cpu, or --precision bf16 or f32 on {wanted}.");
+        return Err(EngineError::lasting(Message::new("int8 is computed on the processor only.").hint(hint)));
     }
     let is_built_in = gpus.iter().any(|gpu| std::mem::discriminant(gpu) == std::mem::discriminant(&wanted));
     if !is_built_in {
         let feature = if wanted == Device::Metal { "metal" } else { "cuda" };
-        return Err(refused(format!(
-            "This build can't use {wanted}: build it with `cargo build --release --features {feature}`, or use --device cpu."
-        )));
+        let hint = format!("Build it with `cargo build --release --features {feature}`, or use --device cpu.");
+        return Err(EngineError::lasting(Message::new(format!("This build can't use {wanted}.")).hint(hint)));
     }
     match open(wanted) {
         Ok(place) => Ok((Some(place), String::new())),
-        Err(why) => Err(refused(format!("{why} Use another, or --device cpu."))),
+        Err(why) => Err(EngineError::lasting(Message::new(why).hint("Use another, or --device cpu."))),
     }
 }
 
@@ -126,7 +124,7 @@ mod tests {
             is_there.then_some(device).ok_or_else(|| format!("The device {device} can't be used: it is not there."))
         };
         let options = EngineOptions { device, precision, ..EngineOptions::default() };
-        choose(options, built_in, open, |_| "Tesla Model T").map_err(|e| e.message)
+        choose(options, built_in, open, |_| "Tesla Model T").map_err(|e| e.to_string())
     }
 
     const CARDS: [Device; 2] = [Device::Cuda(0), Device::Cuda(1)];

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Select, Sender};
 use image::RgbImage;
 
 use crate::base::backoff::Backoff;
+use crate::base::message::Message;
 use crate::base::panic::panic_message;
 use crate::base::slot::Slot;
 use crate::capture::{Next, Source, SourceError};
@@ -177,6 +178,7 @@ impl Capture {
         self.close();
         let SourceError { message, may_pass } = error;
         tracing::warn!(may_pass, "source lost: {message}");
+        let message = Message::new(message);
         if may_pass {
             let retry_in = self.try_again();
             self.outbox.send(Event::SourceLost { message, retry_in });
@@ -189,7 +191,7 @@ impl Capture {
     fn recover(&mut self, panic: &str) {
         self.close();
         let retry_in = Some(self.try_again());
-        let message = format!("The source broke down ({panic}). It will be opened again.");
+        let message = Message::new(format!("The source broke down ({panic}).")).hint("It will be opened again.");
         self.outbox.send(Event::Failed { worker: Worker::Capture, message, retry_in });
     }
 

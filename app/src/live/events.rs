@@ -5,11 +5,24 @@ use std::time::Duration;
 
 use vlm::Reply;
 
+use crate::base::message::Message;
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
 
 /// The number of a question, given out by `Pipeline::ask`.
 pub type Asked = u64;
+
+/// A question on its way to its answer. It carries its words and its picture, so that whoever sees
+/// an event of it needs to remember nothing.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its number.
+    pub id: Asked,
+    /// What is asked.
+    pub text: Arc<str>,
+    /// What it is about.
+    pub frame: Arc<Frame>,
+}
 
 /// One thing that happened, in the order in which it happened.
 #[derive(Clone, Debug)]
@@ -21,8 +34,8 @@ pub enum Event {
     },
     /// The source gives no pictures for now; the capture thread tries again.
     SourceLost {
-        /// A sentence: what happened and what to do.
-        message: String,
+        /// What happened and what to do.
+        message: Message,
         /// How long until the next try.
         retry_in: Duration,
     },
@@ -46,12 +59,12 @@ pub enum Event {
     },
     /// A caption is complete (or was cancelled: see its reply's `stop`; a cancelled one is shown but not kept).
     Captioned(Caption),
+    /// A question was asked. Comes from whoever asked it, not from the pipeline.
+    Asked(Question),
     /// An answer is complete or was cancelled.
     Answered {
-        /// Which question.
-        question: Asked,
-        /// What it was asked about.
-        frame: Arc<Frame>,
+        /// To which question.
+        question: Question,
         /// The answer.
         reply: Reply,
     },
@@ -64,15 +77,15 @@ pub enum Event {
     RequestFailed {
         /// What was being told.
         of: Told,
-        /// A sentence: what happened and what to do.
-        message: String,
+        /// What happened and what to do.
+        message: Message,
     },
     /// A worker failed. It starts again after `retry_in`, or waits for another source or model when that is `None`.
     Failed {
         /// Which one.
         worker: Worker,
-        /// A sentence: what happened and what to do.
-        message: String,
+        /// What happened and what to do.
+        message: Message,
         /// How long until it starts again.
         retry_in: Option<Duration>,
     },

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::base::backoff::Backoff;
+use crate::base::message::Message;
 use crate::base::panic::panic_message;
-use crate::live::OpenEngine;
-
 use crate::engine::{Engine, EngineCard, EngineError};
+use crate::live::OpenEngine;
 
 /// An order for an engine: the model as the user named it, and what opens it.
 pub struct Order {
@@ -40,11 +40,11 @@ enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The request is at fault; the engine goes on.
-    Request(String),
+    Request(Message),
     /// The engine is gone. It is due again after `retry_in`, or waits for another order.
     Engine {
-        /// A sentence.
-        message: String,
+        /// What happened and what to do.
+        message: Message,
         retry_in: Option<Duration>,
     },
 }
@@ -85,7 +85,7 @@ impl Host {
     pub fn open(&mut self) -> Result<EngineCard, Failure> {
         self.state = State::Absent;
         let Some(order) = &mut self.order else {
-            return Err(Failure::Engine { message: "No model was chosen.".to_owned(), retry_in: None });
+            return Err(Failure::Engine { message: Message::new("No model was chosen."), retry_in: None });
         };
         match catch_unwind(AssertUnwindSafe(|| (order.open)().map(|engine| (engine.card(), engine)))) {
             Ok(Ok((card, engine))) => {
@@ -101,7 +101,7 @@ impl Host {
     /// Lets the engine do some work.
     pub fn call<T>(&mut self, work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>) -> Result<T, Failure> {
         let State::Ready(engine) = &mut self.state else {
-            return Err(Failure::Request("No model is loaded. Choose one first.".to_owned()));
+            return Err(Failure::Request(Message::new("No model is loaded.").hint("Choose one first.")));
         };
         match catch_unwind(AssertUnwindSafe(|| work(engine.as_mut()))) {
             Ok(Ok(done)) => Ok(done),
@@ -116,7 +116,7 @@ impl Host {
         self.backoff.reset();
     }
 
-    fn fail(&mut self, message: String) -> Failure {
+    fn fail(&mut self, message: Message) -> Failure {
         self.close();
         let retry_in = self.has_worked.then(|| self.backoff.next());
         if let Some(wait) = retry_in {
@@ -134,6 +134,6 @@ impl Host {
     }
 }
 
-fn broke_down(panic: impl Display) -> String {
-    format!("The model broke down ({panic}). If that happens again, choose another model.")
+fn broke_down(panic: impl Display) -> Message {
+    Message::new(format!("The model broke down ({panic}).")).hint("If that happens again, choose another model.")
 }

@@ -2,11 +2,13 @@
 //! questions in between. Knows the engine by its trait only, and no source.
 //!
 //! # Which picture the engine looks at
-//! A caption is about the newest frame: the engine looks at it, unless it did already. A question is about the frame that
-//! it came with. The engine looks at that one only when it is neither the frame in view nor unchanged against it, as the
-//! gate defines that; with the gate off, only the very frame in view will do. So a question about the scene that is being
-//! captioned evaluates no picture. And with the gate on, the engine is told to keep its view where a frame differs from it by
-//! a camera's noise alone, which is a finer measure than the gate's.
+//! Every frame that is shown to the engine comes with the number of its scene, and the engine looks
+//! only where it does not have that scene in hand; nothing here knows what it has. A caption's
+//! frame is a scene of its own. A question is about the frame that it came with: that is the last
+//! scene where the gate finds it unchanged against it, and with the gate off only where it is the
+//! very frame. So a question about what is being captioned evaluates no picture. And with the gate
+//! on, the engine may keep the picture in hand where a frame differs from it by a camera's noise
+//! alone, which is a finer measure than the gate's.
 //!
 //! # What interrupts what
 //! A question, another model, another source, another instruction and a pause stop a running caption within one token. It
@@ -26,23 +28,22 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Select, Sender};
 use vlm::{Cancel, Reply, Same, Stop};
 
+use crate::base::message::Message;
 use crate::base::slot::Slot;
-use crate::engine::Request;
+use crate::engine::{Limits, Shown, Task, Turn, ViewId, ViewOptions};
 use crate::live::frame::Frame;
 use crate::live::gate::{Gate, Sketch};
 use crate::live::host::{Failure, Host, Order};
 use crate::live::outbox::Outbox;
 use crate::live::shared::{Shared, lock};
-use crate::live::{Asked, Caption, Event, Settings, Told, Worker};
+use crate::live::{Caption, Event, Question, Settings, Told, Worker};
 
 /// The rest after a caption whose request failed: every frame would fail alike, and say so.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// A question on its way to the engine.
-pub struct Question {
-    pub id: Asked,
-    pub text: String,
-    pub frame: Arc<Frame>,
+/// A question that waits for the engine.
+pub struct Waiting {
+    pub question: Question,
     pub cancel: Cancel,
 }
 
@@ -51,7 +52,7 @@ pub struct Links {
     pub shared: Arc<Shared>,
     pub frames: Slot<Arc<Frame>>,
     pub engines: Slot<Order>,
-    pub questions: Receiver<Question>,
+    pub questions: Receiver<Waiting>,
     /// Rings when something in [`Shared`] changed.
     pub bell: Receiver<()>,
     /// Rings on the capture thread.
@@ -69,8 +70,10 @@ pub struct Inference {
     least_interval: Duration,
     instruction: String,
     gate: Option<Gate>,
-    /// What the engine looked at last.
-    view: Option<View>,
+    /// The engine's view of the source, once it was opened.
+    view: Option<ViewId>,
+    /// The last frame that was shown to the engine as a scene of its own.
+    scene: Option<Sketched>,
     /// The frame of a caption that was cut short.
     again: Option<Arc<Frame>>,
     /// The frame taken from the slot last.
@@ -86,7 +89,7 @@ pub struct Inference {
 
 /// A frame with its sketch, where the gate is on.
 #[derive(Clone)]
-struct View {
+struct Sketched {
     frame: Arc<Frame>,
     sketch: Option<Sketch>,
 }
@@ -102,6 +105,7 @@ impl Inference {
             instruction: settings.instruction,
             gate: settings.gate.map(Gate::new),
             view: None,
+            scene: None,
             again: None,
             last_taken: 0,
             is_outdated: false,
@@ -118,9 +122,9 @@ impl Inference {
             if self.host.due().is_some_and(|at| at <= Instant::now()) {
                 self.open();
             } else if let Some(question) = self.next_question() {
-                self.answer(&question);
-            } else if let Some((view, must)) = self.next_frame() {
-                self.consider(view, must);
+                self.answer(question);
+            } else if let Some((next, must)) = self.next_frame() {
+                self.consider(next, must);
             } else {
                 self.finish_source();
                 self.wait();
@@ -176,12 +180,12 @@ impl Inference {
         self.host.is_ready() || self.host.is_absent()
     }
 
-    fn next_question(&self) -> Option<Question> {
+    fn next_question(&self) -> Option<Waiting> {
         if self.may_answer() { self.links.questions.try_recv().ok() } else { None }
     }
 
     /// The newest frame, and whether it must be captioned even if the gate would pass it over.
-    fn next_frame(&mut self) -> Option<(View, bool)> {
+    fn next_frame(&mut self) -> Option<(Sketched, bool)> {
         if !self.may_caption() {
             return None;
         }
@@ -209,8 +213,7 @@ impl Inference {
             (None, None) => return None,
         };
         self.is_outdated = false;
-        let sketch = self.sketch(&frame);
-        Some((View { frame, sketch }, must))
+        Some((self.sketch(frame), must))
     }
 
     /// A frame that had been taken from the slot makes way for a newer one.
@@ -223,13 +226,14 @@ impl Inference {
         frame.id >= self.links.shared.first_of_source.load(Ordering::Acquire)
     }
 
-    fn sketch(&self, frame: &Frame) -> Option<Sketch> {
-        self.gate.is_some().then(|| Sketch::of(&frame.image))
+    fn sketch(&self, frame: Arc<Frame>) -> Sketched {
+        let sketch = self.gate.is_some().then(|| Sketch::of(&frame.image));
+        Sketched { frame, sketch }
     }
 
     /// Captions the frame or passes it over.
-    fn consider(&mut self, view: View, must: bool) {
-        let passes_over = match (&self.gate, &view.sketch) {
+    fn consider(&mut self, next: Sketched, must: bool) {
+        let passes_over = match (&self.gate, &next.sketch) {
             (Some(gate), Some(sketch)) => !must && gate.passes_over(sketch, Instant::now()),
             _ => false,
         };
@@ -238,16 +242,16 @@ impl Inference {
             self.links.shared.skipped.fetch_add(1, Ordering::Relaxed);
             self.outbox.offer(Event::Unchanged { skipped: self.skipped });
         } else {
-            self.caption(view);
+            self.caption(next);
         }
     }
 
-    fn caption(&mut self, view: View) {
+    fn caption(&mut self, next: Sketched) {
         let cancel = self.links.shared.begin_caption();
-        if self.has_orders(&view.frame) {
-            self.again = Some(view.frame);
+        if self.has_orders(&next.frame) {
+            self.again = Some(next.frame);
         } else {
-            self.caption_until(view, &cancel);
+            self.caption_until(next, &cancel);
         }
         self.links.shared.end_caption();
     }
@@ -262,14 +266,14 @@ impl Inference {
             || !self.is_of_this_source(frame)
     }
 
-    fn caption_until(&mut self, view: View, cancel: &Cancel) {
-        let of = Told::Caption { frame: view.frame.id };
-        let look = self.view.as_ref().is_none_or(|in_view| in_view.frame.id != view.frame.id);
+    fn caption_until(&mut self, next: Sketched, cancel: &Cancel) {
+        let of = Told::Caption { frame: next.frame.id };
         let prompt = self.instruction.clone();
         let began = Instant::now();
-        match self.tell(of, &view, look, prompt, cancel) {
+        self.scene = Some(next.clone());
+        match self.tell(of, &next.frame, next.frame.id, &prompt, cancel) {
             Ok(reply) => {
-                let View { frame, sketch } = view;
+                let Sketched { frame, sketch } = next;
                 let now = Instant::now();
                 let age = now.saturating_duration_since(frame.captured_at);
                 let (dropped, skipped) = (self.dropped, self.skipped);
@@ -292,55 +296,54 @@ impl Inference {
         }
     }
 
-    fn answer(&mut self, question: &Question) {
+    fn answer(&mut self, waiting: Waiting) {
+        let Waiting { question, cancel } = waiting;
         let of = Told::Answer(question.id);
         if self.host.is_absent() {
-            let message = "The question can't be answered while no model is loaded. Choose a model and ask again.";
-            return self.report(Some(of), Failure::Request(message.to_owned()));
+            let message = Message::new("The question can't be answered while no model is loaded.");
+            return self.report(Some(of), Failure::Request(message.hint("Choose a model and ask again.")));
         }
-        let frame = Arc::clone(&question.frame);
-        let view = View { sketch: self.sketch(&frame), frame };
-        let look = !self.is_in_view(&view);
-        match self.tell(of, &view, look, question.text.clone(), &question.cancel) {
+        let scene = self.scene_of(&question.frame);
+        match self.tell(of, &question.frame, scene, &question.text, &cancel) {
             Ok(reply) => {
                 self.host.worked();
-                self.outbox.send(Event::Answered { question: question.id, frame: view.frame, reply });
+                self.outbox.send(Event::Answered { question, reply });
             }
             Err(failure) => self.report(Some(of), failure),
         }
     }
 
-    /// Whether a question about this frame can be answered from what the engine looked at last.
-    fn is_in_view(&self, asked: &View) -> bool {
-        self.view.as_ref().is_some_and(|in_view| {
-            in_view.frame.id == asked.frame.id
-                || matches!((&in_view.sketch, &asked.sketch), (Some(a), Some(b)) if b.is_unchanged(a))
-        })
+    /// The number of the scene that this frame shows: the last one's where nothing changed, and
+    /// otherwise its own.
+    fn scene_of(&mut self, frame: &Arc<Frame>) -> u64 {
+        let asked = self.sketch(Arc::clone(frame));
+        let last = self.scene.as_ref().filter(
+            |last| matches!((&last.sketch, &asked.sketch), (Some(last), Some(asked)) if asked.is_unchanged(last)),
+        );
+        match last {
+            Some(last) => last.frame.id,
+            None => self.scene.insert(asked).frame.id,
+        }
     }
 
-    /// Has the engine look, if need be, and tell what is wanted of it.
-    fn tell(&mut self, of: Told, view: &View, look: bool, prompt: String, cancel: &Cancel) -> Result<Reply, Failure> {
+    /// Has the engine tell what is wanted of it about a frame that shows this scene.
+    fn tell(&mut self, of: Told, frame: &Frame, scene: u64, prompt: &str, cancel: &Cancel) -> Result<Reply, Failure> {
         self.outbox.send(Event::Began(of));
-        let request = Request { prompt, max_tokens: self.max_tokens, ignore_end: false };
         // Whoever turned the gate off wants every frame looked at.
         let same = if self.gate.is_some() { Same::ButForNoise } else { Same::Exactly };
-        let Self { host, outbox, view: in_view, .. } = self;
+        let shown = Shown { pictures: &[&frame.image], scene: Some(scene), same };
+        let task = match of {
+            Told::Caption { .. } => Task::Caption { shown, instruction: prompt },
+            Told::Answer(_) => Task::Answer { shown, question: prompt },
+        };
+        let limits = Limits::tokens(self.max_tokens);
+        let Self { host, outbox, view, .. } = self;
         let told = host.call(|engine| {
-            if look {
-                // Not in view until the engine has seen all of it.
-                *in_view = None;
-                let looked = if cancel.is_cancelled() { Ok(()) } else { engine.look(&view.frame.image, same, cancel) };
-                if cancel.is_cancelled() {
-                    return Ok(Reply::cancelled());
-                }
-                looked?;
-                *in_view = Some(view.clone());
-            }
-            let mut on_text = |piece: &str| outbox.text(of, piece);
-            match of {
-                Told::Caption { .. } => engine.caption(&request, cancel, &mut on_text),
-                Told::Answer(_) => engine.ask(&request, cancel, &mut on_text),
-            }
+            let view = match *view {
+                Some(view) => view,
+                None => *view.insert(engine.open_view(ViewOptions::default())?),
+            };
+            engine.reply(Turn { view, task, limits }, cancel, &mut |piece| outbox.text(of, piece))
         });
         if !self.host.is_ready() {
             self.view = None;

@@ -28,9 +28,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-pub use crate::live::events::{Asked, Caption, Event, Told, Worker};
+pub use crate::live::events::{Asked, Caption, Event, Question, Told, Worker};
 pub use crate::live::gate::GateSettings;
 
+use crate::base::message::Message;
 use crate::base::slot::Slot;
 use crate::base::thread::Thread;
 use crate::capture::{Source, SourceError};
@@ -38,7 +39,7 @@ use crate::engine::{Engine, EngineError};
 use crate::live::capture::Capture;
 use crate::live::frame::Frame;
 use crate::live::host::Order;
-use crate::live::inference::{Inference, Question};
+use crate::live::inference::{Inference, Waiting};
 use crate::live::outbox::Outbox;
 use crate::live::shared::{Shared, lock};
 
@@ -105,9 +106,15 @@ pub struct Statistics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
+impl From<Busy> for Message {
+    fn from(_: Busy) -> Self {
+        Self::new(format!("{QUESTIONS} questions are waiting already.")).hint("Ask again when one is answered.")
+    }
+}
+
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{QUESTIONS} questions are waiting already. Ask again when one is answered.")
+        Message::from(*self).fmt(f)
     }
 }
 
@@ -118,7 +125,7 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     sources: Slot<OpenSource>,
     engines: Slot<Order>,
-    questions: Sender<Question>,
+    questions: Sender<Waiting>,
     bell: Sender<()>,
     events: Receiver<Event>,
     asked: AtomicU64,
@@ -227,12 +234,13 @@ impl Pipeline {
     ///
     /// # Errors
     /// When as many questions as may wait are waiting.
-    pub fn ask(&self, question: String, frame: Arc<Frame>) -> Result<Asked, Busy> {
+    pub fn ask(&self, text: &str, frame: Arc<Frame>) -> Result<Question, Busy> {
         let id = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let cancel = self.shared.answer_cancel();
-        self.questions.try_send(Question { id, text: question, frame, cancel }).map_err(|_| Busy)?;
+        let question = Question { id, text: text.into(), frame };
+        let waiting = Waiting { question: question.clone(), cancel: self.shared.answer_cancel() };
+        self.questions.try_send(waiting).map_err(|_| Busy)?;
         self.shared.interrupt_caption();
-        Ok(id)
+        Ok(question)
     }
 
     /// Stops the running answer, and those of all questions that wait.

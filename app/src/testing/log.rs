@@ -10,7 +10,7 @@ use vlm::{Draft, Reply, Stop, Timings};
 
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
-use crate::live::{Asked, Caption, Event};
+use crate::live::{Caption, Event, Question};
 use crate::log::data::entry::{Entry, Figures, Kind, Moment, Session, SessionStart};
 use crate::log::store::Store;
 use crate::log::store::rows;
@@ -51,8 +51,9 @@ pub fn captioned(id: u64, text: &str) -> Event {
     caption(Frame::now(id, RgbImage::new(64, 48)), text)
 }
 
-pub fn answered(question: Asked, text: &str) -> Event {
-    Event::Answered { question, frame: Arc::new(Frame::now(1, RgbImage::new(64, 48))), reply: reply(text) }
+pub fn answered(question: &str, text: &str) -> Event {
+    let frame = Arc::new(Frame::now(1, RgbImage::new(64, 48)));
+    Event::Answered { question: Question { id: 1, text: question.into(), frame }, reply: reply(text) }
 }
 
 /// A frame that was captured this long after `start`, with a wall clock of its own.

@@ -11,8 +11,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
 use vlm::{Cancel, Draft, Reply, Same, Stop, Timings};
 
+use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
-use crate::engine::{Engine, EngineCard, EngineError, Request};
+use crate::engine::{Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions};
 use crate::live::shared::lock;
 use crate::live::{OpenEngine, OpenSource};
 
@@ -188,10 +189,10 @@ impl EngineScript {
         let script = self.clone();
         Box::new(move || {
             if let Some(why) = *lock(&script.refuse) {
-                return Err(EngineError { message: why.to_owned(), only_this_request: false });
+                return Err(EngineError::lasting(Message::new(why)));
             }
             script.opened.fetch_add(1, Ordering::SeqCst);
-            Ok(Box::new(FakeEngine { script: script.clone(), view: None }))
+            Ok(Box::new(FakeEngine { script: script.clone(), views: Vec::new() }))
         })
     }
 }
@@ -208,7 +209,8 @@ pub fn answer_of(question: &str, red: u8) -> String {
 
 struct FakeEngine {
     script: EngineScript,
-    view: Option<u8>,
+    /// What each view has in hand: the number of a scene and the red of its picture.
+    views: Vec<Option<(Option<u64>, u8)>>,
 }
 
 impl FakeEngine {
@@ -216,18 +218,14 @@ impl FakeEngine {
         &self,
         text: &str,
         hold: &AtomicBool,
-        request: &Request,
+        limits: Limits,
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
         match lock(&self.script.faults).pop_front() {
             None => {}
-            Some(Fault::Request(why)) => {
-                return Err(EngineError { message: why.to_owned(), only_this_request: true });
-            }
-            Some(Fault::Engine(why)) => {
-                return Err(EngineError { message: why.to_owned(), only_this_request: false });
-            }
+            Some(Fault::Request(why)) => return Err(EngineError::request(Message::new(why))),
+            Some(Fault::Engine(why)) => return Err(EngineError::lasting(Message::new(why))),
             Some(Fault::Panic(why)) => panic!("{why}"),
         }
         let mut reply = Reply {
@@ -253,7 +251,7 @@ impl FakeEngine {
             } else {
                 break;
             };
-            if !hold.load(Ordering::SeqCst) && reply.token_ids.len() >= request.max_tokens {
+            if !hold.load(Ordering::SeqCst) && reply.token_ids.len() >= limits.max_tokens {
                 reply.stop = Stop::Length;
                 break;
             }
@@ -265,8 +263,20 @@ impl FakeEngine {
         Ok(reply)
     }
 
-    fn view(&self) -> Result<u8, EngineError> {
-        self.view.ok_or_else(|| EngineError { message: "There is no view.".to_owned(), only_this_request: true })
+    /// Has a view look, unless it has this scene in hand. Gives the red of what is then in hand.
+    fn look(&mut self, view: ViewId, shown: Shown<'_>) -> u8 {
+        let view = &mut self.views[view.0 as usize];
+        if let Some((scene, red)) = *view
+            && scene.is_some()
+            && scene == shown.scene
+        {
+            return red;
+        }
+        let red = shown.pictures[0].get_pixel(0, 0).0[0];
+        let call = if shown.same == Same::Exactly { Call::Look(red) } else { Call::LookIfNew(red) };
+        lock(&self.script.calls).push(call);
+        *view = Some((shown.scene, red));
+        red
     }
 }
 
@@ -280,28 +290,31 @@ impl Engine for FakeEngine {
         }
     }
 
-    fn look(&mut self, picture: &RgbImage, same: Same, _cancel: &Cancel) -> Result<(), EngineError> {
-        let red = picture.get_pixel(0, 0).0[0];
-        let call = if same == Same::Exactly { Call::Look(red) } else { Call::LookIfNew(red) };
-        lock(&self.script.calls).push(call);
-        self.view = Some(red);
-        Ok(())
+    fn open_view(&mut self, _: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+        self.views.push(None);
+        Ok(ViewId(self.views.len() as u32 - 1))
     }
 
-    fn caption(
-        &mut self,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        lock(&self.script.calls).push(Call::Caption(request.prompt.clone()));
-        let text = caption_of(self.view()?);
-        self.tell(&text, &self.script.hold, request, cancel, on_text)
+    fn close_view(&mut self, view: ViewId) {
+        self.views[view.0 as usize] = None;
     }
 
-    fn ask(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
-        lock(&self.script.calls).push(Call::Ask(request.prompt.clone()));
-        let text = answer_of(&request.prompt, self.view()?);
-        self.tell(&text, &self.script.hold_answers, request, cancel, on_text)
+    fn forget(&mut self, _: ViewId, _: Forget) {}
+
+    fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+        let Turn { view, task, limits } = turn;
+        match task {
+            Task::Caption { shown, instruction } => {
+                let text = caption_of(self.look(view, shown));
+                lock(&self.script.calls).push(Call::Caption(instruction.to_owned()));
+                self.tell(&text, &self.script.hold, limits, cancel, on_text)
+            }
+            Task::Answer { shown, question } => {
+                let text = answer_of(question, self.look(view, shown));
+                lock(&self.script.calls).push(Call::Ask(question.to_owned()));
+                self.tell(&text, &self.script.hold_answers, limits, cancel, on_text)
+            }
+            Task::Say { .. } => panic!("a pipeline holds no conversation"),
+        }
     }
 }

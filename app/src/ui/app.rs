@@ -12,7 +12,8 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use crate::live::{Pipeline, Waker};
+use crate::base::message::Message;
+use crate::live::{Event, Pipeline, Waker};
 use crate::models::Fault;
 use crate::ui::download::Download;
 use crate::ui::frame_times::FrameTimes;
@@ -95,7 +96,7 @@ impl App {
         };
         match app.doors.preferences() {
             Ok(preferences) => app.preferences = preferences,
-            Err(sentence) => app.state.notices.post(Topic::Preferences, sentence, None),
+            Err(sentence) => app.state.notices.post(Topic::Preferences, Message::new(sentence), None),
         }
         if app.recording.is_wanted_at_once() || app.preferences.always_record {
             app.set_recording(true);
@@ -118,7 +119,7 @@ impl App {
                 self.state.choose_source(spec);
                 self.pipeline.set_source(open);
             }
-            Err(message) => self.state.notices.post(Topic::Picker, message, None),
+            Err(message) => self.state.notices.post(Topic::Picker, Message::new(message), None),
         }
     }
 
@@ -142,7 +143,7 @@ impl App {
         match result {
             Ok(()) => self.open_model(download.model.clone()),
             Err(Fault::Cancelled) => {}
-            Err(fault) => self.state.notices.post(Topic::Model, fault.to_string(), None),
+            Err(fault) => self.state.notices.post(Topic::Model, Message::new(fault.to_string()), None),
         }
     }
 
@@ -152,14 +153,14 @@ impl App {
                 self.state.choose_model(name.clone(), Instant::now());
                 self.pipeline.set_engine(name, open);
             }
-            Err(message) => self.state.notices.post(Topic::Model, message, None),
+            Err(message) => self.state.notices.post(Topic::Model, Message::new(message), None),
         }
     }
 
     fn choose_path(&mut self, wanted: Wanted, path: PathBuf) {
         // Sources and models are written as text everywhere, from the command line to the log.
         let Ok(text) = path.into_os_string().into_string() else {
-            let message = "That name is not valid Unicode. Rename it, or choose another.".to_owned();
+            let message = Message::new("That name is not valid Unicode.").hint("Rename it, or choose another.");
             self.state.notices.post(Topic::Picker, message, None);
             return;
         };
@@ -181,7 +182,7 @@ impl App {
         if !record {
             self.recording.stop();
         } else if let Err(error) = self.recording.start() {
-            self.state.notices.post(Topic::Log, error.to_string(), None);
+            self.state.notices.post(Topic::Log, Message::new(error.to_string()), None);
         }
     }
 
@@ -199,13 +200,10 @@ impl App {
             self.questions.restore(question);
             return;
         };
-        match self.pipeline.ask(question.clone(), Arc::clone(frame)) {
-            Ok(id) => {
-                self.recording.asked(id, question.clone());
-                self.state.asked(id, question, frame);
-            }
+        match self.pipeline.ask(&question, Arc::clone(frame)) {
+            Ok(question) => self.state.apply(Event::Asked(question), Instant::now()),
             Err(busy) => {
-                self.state.notices.post(Topic::Question, busy.to_string(), None);
+                self.state.notices.post(Topic::Question, busy.into(), None);
                 self.questions.restore(question);
             }
         }
@@ -218,7 +216,7 @@ impl App {
             self.state.apply(event, now);
         }
         match self.recording.news() {
-            Some(RecordingNews::Trouble(sentence)) => self.state.notices.post(Topic::Log, sentence, None),
+            Some(RecordingNews::Trouble(sentence)) => self.state.notices.post(Topic::Log, Message::new(sentence), None),
             Some(RecordingNews::Well) => self.state.notices.clear(Topic::Log),
             None => {}
         }
@@ -231,11 +229,13 @@ impl App {
                 Outcome::Chosen(_, None) => {}
                 Outcome::Fetched(number, result) => self.fetched(number, result),
                 Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
-                Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
+                Outcome::Remembered(Err(message)) => {
+                    self.state.notices.post(Topic::Preferences, Message::new(message), None);
+                }
                 Outcome::NotStarted => {
                     self.download = None;
-                    let message = "The system has no room for another thread. Close something and try again.";
-                    self.state.notices.post(Topic::Picker, message.to_owned(), None);
+                    let message = Message::new("The system has no room for another thread.");
+                    self.state.notices.post(Topic::Picker, message.hint("Close something and try again."), None);
                 }
             }
         }

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use egui::{Frame, Label, Layout, Margin, Panel, RichText, Ui};
+use egui::text::{LayoutJob, TextFormat};
+use egui::{Frame, Label, Layout, Margin, Panel, RichText, TextStyle, Ui};
 
+use crate::base::message::Message;
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
 use crate::ui::state::{Notices, Topic};
@@ -41,11 +43,24 @@ pub fn show(ui: &mut Ui, notices: &Notices, now: Instant) -> Option<NoticeAction
                         ui.label(RichText::new(text).color(colours.warning));
                     }
                     ui.with_layout(Layout::left_to_right(egui::Align::Center).with_main_wrap(true), |ui| {
-                        ui.add(Label::new(&notice.message).wrap());
+                        ui.add(Label::new(words(ui, &notice.message)).wrap());
                     });
                 });
             });
         });
     }
     action
+}
+
+/// A message as text: what happened stands out, and what to do follows in the weaker colour.
+pub fn words(ui: &Ui, message: &Message) -> LayoutJob {
+    let colours = theme::palette(ui.visuals());
+    let font = TextStyle::Body.resolve(ui.style());
+    let mut job = LayoutJob::default();
+    job.append(message.what(), 0.0, TextFormat::simple(font.clone(), ui.visuals().strong_text_color()));
+    if let Some(hint) = message.advice() {
+        job.append(" ", 0.0, TextFormat::simple(font.clone(), colours.weak));
+        job.append(hint, 0.0, TextFormat::simple(font, colours.weak));
+    }
+    job
 }

@@ -12,7 +12,7 @@ use crate::live::Asked;
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
 use crate::ui::state::{Exchange, Exchanges, Phase};
-use crate::ui::{theme, wording};
+use crate::ui::{notice, theme, wording};
 
 /// The most characters of a question: far more than anyone types, far less than the shortest context takes.
 const LONGEST_QUESTION: usize = 1000;
@@ -147,7 +147,7 @@ impl Questions {
                 let image = Image::from_texture(&*texture).fit_to_exact_size(size).maintain_aspect_ratio(true);
                 ui.add(image.corner_radius(6).alt_text("The picture that the question is about"))
                     .on_hover_text("The picture that the question is about");
-                ui.add(Label::new(RichText::new(&exchange.question).font(theme::strong(14.0))).wrap());
+                ui.add(Label::new(RichText::new(&*exchange.question).font(theme::strong(14.0))).wrap());
             });
             answer(ui, exchange);
         });
@@ -171,8 +171,7 @@ fn answer(ui: &mut Ui, exchange: &Exchange) {
         }
         Phase::Stopped => ui.label(weak("Stopped".to_owned())),
         Phase::Failed(message) => {
-            let text = RichText::new(message).color(theme::palette(ui.visuals()).warning);
-            let response = ui.add(Label::new(text).wrap());
+            let response = ui.add(Label::new(notice::words(ui, message)).wrap());
             response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, message));
             response
         }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::text;
 use crate::engine::EngineCard;
-use crate::live::{Asked, Caption, Event, Waker};
+use crate::live::{Caption, Event, Waker};
 use crate::log::{Keep, LogError, Recorder, Scribe, Status, Store};
 
 /// Ends of recordings that wait for the window.
@@ -122,17 +122,12 @@ impl Recording {
             Event::SourceOpened { .. } | Event::ModelReady(_) => self.last = None,
             _ => {}
         }
-        // Observed also while nothing is recorded, so that source, model and questions are known when it begins.
+        // Observed also while nothing is recorded, so that source and model are known when it begins.
         if let Some(record) = self.scribe.observe(event)
             && let Some(recorder) = &self.recorder
         {
             recorder.record(record);
         }
-    }
-
-    /// Takes in a question, whose answer may be recorded.
-    pub fn asked(&mut self, id: Asked, question: String) {
-        self.scribe.asked(id, question);
     }
 
     /// What changed since it was asked for last.

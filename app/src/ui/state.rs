@@ -10,14 +10,14 @@ mod tally;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vlm::{Stop, Timings};
 
+use crate::base::message::Message;
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
-use crate::live::{Asked, Event, Told, Worker};
+use crate::live::{Event, Told, Worker};
 
 pub use crate::ui::state::caption::{CaptionView, Words};
 pub use crate::ui::state::exchange::{Exchange, Exchanges, Phase};
@@ -80,7 +80,7 @@ pub enum SourcePhase {
 }
 
 /// Who describes the pictures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelView {
     /// The model as it is written after `--model`.
     pub name: String,
@@ -89,7 +89,7 @@ pub struct ModelView {
 }
 
 /// How a model is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum ModelPhase {
     /// None was chosen.
     #[default]
@@ -126,12 +126,6 @@ impl State {
             self.recent.pop_front();
         }
         self.recent.push_back((frame.id, frame.captured_at));
-    }
-
-    /// The user asked about `frame`.
-    pub fn asked(&mut self, id: Asked, question: String, frame: &Arc<Frame>) {
-        self.exchanges.push(id, question, frame);
-        self.notices.clear(Topic::Question);
     }
 
     /// Takes in one event of the pipeline.
@@ -172,7 +166,11 @@ impl State {
                     self.caption.finish(caption.reply.text, caption.frame.captured_at);
                 }
             }
-            Event::Answered { question, reply, .. } => self.exchanges.finish(question, reply),
+            Event::Asked(question) => {
+                self.exchanges.push(&question);
+                self.notices.clear(Topic::Question);
+            }
+            Event::Answered { question, reply } => self.exchanges.finish(question.id, reply),
             Event::Unchanged { .. } => self.caption.still_holds(),
             Event::RequestFailed { of: Told::Caption { .. }, message } => {
                 self.caption.cancel();
@@ -198,7 +196,7 @@ impl State {
         [age, countdown, loading].into_iter().flatten().min()
     }
 
-    fn worker_failed(&mut self, worker: Worker, message: String, retry_in: Option<Duration>, now: Instant) {
+    fn worker_failed(&mut self, worker: Worker, message: Message, retry_in: Option<Duration>, now: Instant) {
         let topic = match worker {
             Worker::Capture => {
                 self.source.phase = SourcePhase::Lost;

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, Part, Peaks, Reply, Role, Same, Turn};
+use vlm::{Cancel, Part, Peaks, Reply, Role, Same};
 
 use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
@@ -29,7 +29,7 @@ use crate::demo::Random;
 use crate::engine::local;
 use crate::engine::local::LocalEngine;
 use crate::engine::options::{EngineOptions, Precision};
-use crate::engine::{Engine, Request};
+use crate::engine::{Engine, Limits, Shown, Task, Turn, ViewOptions};
 use crate::models::spec::ModelSpec;
 
 /// The question that a caption is compared with.
@@ -212,27 +212,32 @@ impl Subject {
     }
 }
 
-fn measure(engine: &mut LocalEngine, picture: &RgbImage, prompt: &str) -> anyhow::Result<Round> {
-    let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
-    let request = |prompt: &str| Request { prompt: prompt.into(), max_tokens: TOKENS, ignore_end: true };
-    engine.set_prefix(&[], &cancel)?;
-    engine.look(picture, Same::Exactly, &cancel)?;
-    let cold = engine.caption(&request(prompt), &cancel, silent)?;
-    let question = engine.ask(&request(QUESTION), &cancel, silent)?;
+fn measure(engine: &mut LocalEngine, picture: &RgbImage, instruction: &str) -> anyhow::Result<Round> {
+    let (cancel, silent, limits) =
+        (Cancel::default(), &mut |_: &str| {}, Limits { max_tokens: TOKENS, ignore_end: true });
     let next = next_frame(picture);
-    engine.look(&next, Same::ButForNoise, &cancel)?;
-    let steady = engine.caption(&request(prompt), &cancel, silent)?;
-    engine.look(&next, Same::Exactly, &cancel)?;
-    let changed = engine.caption(&request(prompt), &cancel, silent)?;
-    engine.set_prefix(&[long_instructions()], &cancel)?;
-    engine.look(picture, Same::Exactly, &cancel)?;
-    let prefixed = engine.caption(&request(prompt), &cancel, silent)?;
+    let view = engine.open_view(ViewOptions::default())?;
+    let (new, noisy) = ([picture], [&next]);
+    let first = Shown { pictures: &new, scene: Some(1), same: Same::Exactly };
+    let second = Shown { pictures: &noisy, scene: Some(2), same: Same::ButForNoise };
+    let third = Shown { scene: Some(3), same: Same::Exactly, ..second };
+    let caption = |view, shown| Turn { view, task: Task::Caption { shown, instruction }, limits };
+    let cold = engine.reply(caption(view, first), &cancel, silent)?;
+    let asked = Turn { view, task: Task::Answer { shown: first, question: QUESTION }, limits };
+    let question = engine.reply(asked, &cancel, silent)?;
+    let steady = engine.reply(caption(view, second), &cancel, silent)?;
+    let changed = engine.reply(caption(view, third), &cancel, silent)?;
+    engine.close_view(view);
+    let prefix = [long_instructions()];
+    let view = engine.open_view(ViewOptions { prefix: &prefix, ..ViewOptions::default() })?;
+    let prefixed = engine.reply(caption(view, first), &cancel, silent)?;
+    engine.close_view(view);
     Ok(Round { cold, question, steady, changed, prefixed })
 }
 
 /// Standing instructions of about a thousand tokens.
-fn long_instructions() -> Turn {
-    Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
+fn long_instructions() -> vlm::Turn {
+    vlm::Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
 }
 
 /// The picture as a camera might see it a moment later: with the noise of a webcam, a standard deviation of 3.

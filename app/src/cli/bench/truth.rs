@@ -20,7 +20,8 @@ use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seed, whole};
 use crate::cli::scene::still;
 use crate::demo::{caption, paint, questions};
-use crate::engine::{Engine, EngineError, Request, local};
+use crate::engine;
+use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewOptions};
 
 /// Scenes unless told otherwise. One share of 97 % then has a standard error of 0.5 % for captions and for each kind of
 /// answer, and of 0.2 % for all answers together.
@@ -120,8 +121,8 @@ impl Told {
 /// When the model can't be used, or standard output can't be written.
 pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &Cancel::default())?;
-    let mut engine = local::open(&args.model.model, &args.model.engine_options())?;
-    let told = tell(&mut engine, args.seed, args.count, &args.model.request(false))
+    let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
+    let told = tell(&mut *engine, args.seed, args.count, &args.model.prompt, args.model.limits(false))
         .context("The model failed while it was measured")?;
     let card = engine.card();
     let report = Report {
@@ -144,19 +145,28 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Has the engine caption the first `count` scenes of `seed` and answer every kind of question about each.
-fn tell(engine: &mut dyn Engine, seed: u64, count: u32, request: &Request) -> Result<Told, EngineError> {
+fn tell(
+    engine: &mut dyn Engine,
+    seed: u64,
+    count: u32,
+    instruction: &str,
+    limits: Limits,
+) -> Result<Told, EngineError> {
     let (cancel, silent) = (Cancel::default(), &mut |_: &str| {});
     let mut told = Told::default();
+    let view = engine.open_view(ViewOptions::default())?;
     for number in 0..count {
         let (world, mut random) = still(seed, number);
         let objects = world.truth();
-        engine.look(&paint(&world), Same::Exactly, &cancel)?;
-        let reply = engine.caption(request, &cancel, silent)?;
+        let picture = paint(&world);
+        let shown = Shown { pictures: &[&picture], scene: Some(number.into()), same: Same::Exactly };
+        let task = Task::Caption { shown, instruction };
+        let reply = engine.reply(Turn { view, task, limits }, &cancel, silent)?;
         told.caption_ms.push(ms(reply.timings.total()));
-        let mut replies = vec![(None, request.prompt.clone(), caption(&objects), reply.text)];
+        let mut replies = vec![(None, instruction.to_owned(), caption(&objects), reply.text)];
         for question in questions(&objects, &mut random) {
-            let request = Request { prompt: question.q.clone(), ..request.clone() };
-            let reply = engine.ask(&request, &cancel, silent)?;
+            let task = Task::Answer { shown, question: &question.q };
+            let reply = engine.reply(Turn { view, task, limits }, &cancel, silent)?;
             replies.push((Some(question.kind), question.q, question.a, reply.text));
         }
         for (kind, asked, truth, said) in replies {
@@ -167,6 +177,7 @@ fn tell(engine: &mut dyn Engine, seed: u64, count: u32, request: &Request) -> Re
             }
         }
     }
+    engine.close_view(view);
     Ok(told)
 }
 
@@ -176,8 +187,8 @@ mod tests {
     use vlm::Reply;
 
     use super::*;
-    use crate::engine::EngineCard;
     use crate::engine::options::EngineOptions;
+    use crate::engine::{EngineCard, Forget, ViewId};
     use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS};
     use crate::models::spec::ModelSpec;
 
@@ -197,28 +208,44 @@ mod tests {
             self.0.card()
         }
 
-        fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError> {
-            let grey = RgbImage::from_pixel(picture.width(), picture.height(), image::Rgb([128; 3]));
-            self.0.look(&grey, same, cancel)
+        fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+            self.0.open_view(options)
         }
 
-        fn caption(&mut self, to: &Request, cancel: &Cancel, on: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
-            self.0.caption(to, cancel, on)
+        fn close_view(&mut self, view: ViewId) {
+            self.0.close_view(view);
         }
 
-        fn ask(&mut self, to: &Request, cancel: &Cancel, on: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
-            self.0.ask(to, cancel, on)
+        fn forget(&mut self, view: ViewId, what: Forget) {
+            self.0.forget(view, what);
+        }
+
+        fn reply(
+            &mut self,
+            turn: Turn<'_>,
+            cancel: &Cancel,
+            on_text: &mut dyn FnMut(&str),
+        ) -> Result<Reply, EngineError> {
+            let grey = RgbImage::from_pixel(640, 480, image::Rgb([128; 3]));
+            let pictures: &[&RgbImage] = &[&grey];
+            let task = match turn.task {
+                Task::Caption { shown, instruction } => {
+                    Task::Caption { shown: Shown { pictures, ..shown }, instruction }
+                }
+                Task::Answer { shown, question } => Task::Answer { shown: Shown { pictures, ..shown }, question },
+                said @ Task::Say { .. } => said,
+            };
+            self.0.reply(Turn { task, ..turn }, cancel, on_text)
         }
     }
 
     fn demo() -> Box<dyn Engine> {
-        Box::new(local::open(&ModelSpec::Demo, &EngineOptions::default()).expect("the demo model is built in"))
+        engine::open(&ModelSpec::Demo, &EngineOptions::default()).expect("the demo model is built in")
     }
 
     fn tell_all(engine: &mut dyn Engine) -> (Told, String) {
-        let request =
-            Request { prompt: DEFAULT_INSTRUCTION.to_owned(), max_tokens: DEFAULT_MAX_TOKENS, ignore_end: false };
-        let told = tell(engine, FLOOR_SEED, FLOOR_COUNT, &request).expect("told");
+        let limits = Limits::tokens(DEFAULT_MAX_TOKENS);
+        let told = tell(engine, FLOOR_SEED, FLOOR_COUNT, DEFAULT_INSTRUCTION, limits).expect("told");
         let (captions, answers) = (told.captions.count(), told.all_answers().count());
         let figures = format!("captions {}/{}, answers {}/{}", captions.right, captions.of, answers.right, answers.of);
         (told, figures)

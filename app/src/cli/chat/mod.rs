@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use vlm::{Cancel, Part, Reply, Say, Stop};
+use vlm::{Part, Reply, Stop, Tiling};
 
 use crate::base::text::{lines as plain_lines, one_line};
 use crate::capture::{picture_named, web};
@@ -25,9 +25,8 @@ use crate::cli::chat::transcript::{Exchange, Said, Transcript};
 use crate::cli::download;
 use crate::cli::interrupt::{KILLED, Tasks};
 use crate::cli::output::{Notes, Output};
-use crate::engine::local::conversation;
-use crate::engine::local::conversation::LocalConversation;
-use crate::engine::{EngineCard, EngineError};
+use crate::engine;
+use crate::engine::{Engine, EngineCard, Forget, Limits, Task, Turn, ViewId, ViewOptions};
 
 /// The command's arguments. An answer may be longer than a caption, and what is asked is typed.
 #[derive(Args, Clone, Debug)]
@@ -62,9 +61,12 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     };
     let tasks = Tasks::new(if at_terminal { lines::restorer() } else { Box::new(|| {}) })?;
     tasks.run(|cancel| download::fetch(&args.model.model, cancel))?;
-    let talker = conversation::open(&args.model.model, &args.model.engine_options(), args.split)?;
+    let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
+    let tiling = if args.split { Tiling::Split } else { Tiling::One };
     let mut chat = Chat {
-        talker,
+        card: engine.card(),
+        view: engine.open_view(ViewOptions { tiling, ..ViewOptions::default() })?,
+        engine,
         tasks,
         max_tokens: args.model.max_tokens.get(),
         watched: stdin.is_terminal(),
@@ -81,47 +83,6 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(KILLED as u8));
     }
     Ok(if chat.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Who answers, and remembers.
-trait Talk {
-    fn card(&self) -> &EngineCard;
-
-    fn say(
-        &mut self,
-        turn: Say<'_>,
-        remember: bool,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Option<Reply>, EngineError>;
-
-    fn undo(&mut self);
-
-    fn reset(&mut self);
-}
-
-impl Talk for LocalConversation {
-    fn card(&self) -> &EngineCard {
-        Self::card(self)
-    }
-
-    fn say(
-        &mut self,
-        turn: Say<'_>,
-        remember: bool,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Option<Reply>, EngineError> {
-        Self::say(self, turn, remember, cancel, on_text)
-    }
-
-    fn undo(&mut self) {
-        Self::undo(self);
-    }
-
-    fn reset(&mut self) {
-        Self::reset(self);
-    }
 }
 
 /// What is asked for next.
@@ -146,8 +107,12 @@ enum Next {
     Quit,
 }
 
-struct Chat<T, O, E> {
-    talker: T,
+struct Chat<O, E> {
+    /// Who answers ...
+    engine: Box<dyn Engine>,
+    card: EngineCard,
+    /// ... and where it remembers.
+    view: ViewId,
     tasks: Tasks,
     max_tokens: usize,
     /// A person sees what goes wrong; otherwise the exit code has to tell.
@@ -162,14 +127,14 @@ struct Chat<T, O, E> {
     err: E,
 }
 
-impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
+impl<O: Write, E: Write> Chat<O, E> {
     /// Takes the pictures and the question of the command line.
     fn begin(&mut self, images: &[PathBuf], question: &str) -> anyhow::Result<()> {
-        if let Some(taken) = self.talker.card().taken() {
+        if let Some(taken) = self.card.taken() {
             writeln!(self.err, "{}", one_line(&taken))?;
         }
         if self.watched {
-            let model = one_line(&self.talker.card().model);
+            let model = one_line(&self.card.model);
             writeln!(self.err, "Talking with {model}. Name pictures at img>, ask at txt>. /help shows more.")?;
         }
         for image in images {
@@ -238,14 +203,14 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
             Command::Once(question) => return Ok(if self.ask(&question, false)? { Prompt::Picture } else { prompt }),
             Command::Undo => self.undo()?,
             Command::Reset => {
-                self.talker.reset();
+                self.engine.forget(self.view, Forget::All);
                 self.transcript.exchanges.clear();
                 self.said.clear();
                 self.parts.clear();
                 writeln!(self.err, "Forgot everything.")?;
                 return Ok(Prompt::Picture);
             }
-            Command::Save(path) => match self.transcript.save(&path, self.talker.card()) {
+            Command::Save(path) => match self.transcript.save(&path, &self.card) {
                 Ok(()) => writeln!(self.err, "Saved as {}.", one_line(&path.display().to_string()))?,
                 Err(sentence) => self.complain(&sentence)?,
             },
@@ -269,7 +234,7 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
             self.parts.pop();
             image
         } else if let Some(exchange) = self.transcript.exchanges.pop() {
-            self.talker.undo();
+            self.engine.forget(self.view, Forget::Last);
             exchange.question()
         } else {
             return self.complain("There is nothing to undo.");
@@ -344,11 +309,11 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
 
     /// Has the model answer what was put together, and writes the answer as it comes.
     fn answer(&mut self, remember: bool) -> anyhow::Result<Option<Reply>> {
-        let Self { talker, tasks, parts, out, max_tokens, .. } = self;
-        let turn = Say { parts, max_tokens: *max_tokens, ignore_end: false };
+        let Self { engine, view, tasks, parts, out, max_tokens, .. } = self;
+        let turn = Turn { view: *view, task: Task::Say { parts, remember }, limits: Limits::tokens(*max_tokens) };
         let mut written = Ok(());
         let told = tasks.run(|cancel| {
-            talker.say(turn, remember, cancel, &mut |piece| {
+            engine.reply(turn, cancel, &mut |piece| {
                 if written.is_ok() {
                     written = out.write_all(plain_lines(piece).as_bytes()).and_then(|()| out.flush());
                 }
@@ -359,7 +324,13 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         });
         written?;
         match told {
-            Ok(Some(reply)) => {
+            Ok(reply) if !was_sent(&reply) => {
+                // A terminal has shown the Ctrl-C where the answer would begin.
+                let line = if self.watched { "\n" } else { "" };
+                writeln!(self.err, "{line}(Stopped before the answer began; nothing was sent.)")?;
+                Ok(None)
+            }
+            Ok(reply) => {
                 writeln!(self.out)?;
                 self.out.flush()?;
                 self.explain(&reply)?;
@@ -367,12 +338,6 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
                     writeln!(self.err)?;
                 }
                 Ok(Some(reply))
-            }
-            Ok(None) => {
-                // A terminal has shown the Ctrl-C where the answer would begin.
-                let line = if self.watched { "\n" } else { "" };
-                writeln!(self.err, "{line}(Stopped before the answer began; nothing was sent.)")?;
-                Ok(None)
             }
             Err(error) if error.only_this_request => {
                 let room = if self.transcript.exchanges.is_empty() { "" } else { " /undo or /reset makes room." };
@@ -399,4 +364,9 @@ impl<T: Talk, O: Write, E: Write> Chat<T, O, E> {
         self.failed |= !self.watched;
         writeln!(self.err, "{}", one_line(sentence))
     }
+}
+
+/// Whether anything of a turn is remembered: one that was stopped before its first word is not.
+fn was_sent(reply: &Reply) -> bool {
+    reply.stop != Stop::Cancelled || !reply.token_ids.is_empty() || !reply.text.is_empty()
 }

@@ -4,38 +4,40 @@ use std::collections::VecDeque;
 use std::fs;
 
 use image::{Rgb, RgbImage};
-use vlm::{Draft, Timings};
+use vlm::{Cancel, Draft, Timings};
 
+use crate::base::message::Message;
 use crate::cli::chat::*;
+use crate::engine::EngineError;
 
 /// Answers with the turns it remembers and the present one, pictures as their red.
 #[derive(Default)]
 struct Echo {
-    card: EngineCard,
     turns: Vec<String>,
 }
 
-impl Talk for Echo {
-    fn card(&self) -> &EngineCard {
-        &self.card
+impl Engine for Echo {
+    fn card(&self) -> EngineCard {
+        EngineCard::default()
     }
 
-    fn say(
-        &mut self,
-        turn: Say<'_>,
-        remember: bool,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Option<Reply>, EngineError> {
+    fn open_view(&mut self, _: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+        Ok(ViewId(0))
+    }
+
+    fn close_view(&mut self, _: ViewId) {}
+
+    fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+        let Task::Say { parts, remember } = turn.task else { panic!("a chat only says") };
         let show = |part: &Part| match part {
             Part::Text(words) => words.clone(),
             Part::Picture(picture) => format!("<{}>", picture.get_pixel(0, 0).0[0]),
         };
-        let said: String = turn.parts.iter().map(show).collect();
+        let said: String = parts.iter().map(show).collect();
         match said.as_str() {
-            "stop" => return Ok(None),
-            "long" => return Err(EngineError { message: "Too long.".to_owned(), only_this_request: true }),
-            "break" => return Err(EngineError { message: "Broken.".to_owned(), only_this_request: false }),
+            "stop" => return Ok(Reply::cancelled()),
+            "long" => return Err(EngineError::request(Message::new("Too long."))),
+            "break" => return Err(EngineError::lasting(Message::new("Broken."))),
             _ => {}
         }
         let text = self.turns.iter().chain([&said]).cloned().collect::<Vec<_>>().join(" | ");
@@ -45,15 +47,14 @@ impl Talk for Echo {
         }
         let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
         let (draft, timings) = (Draft::default(), Timings::default());
-        Ok(Some(Reply { text, token_ids: vec![1], prompt_ids: vec![7], stop, draft, mean_log_prob: None, timings }))
+        Ok(Reply { text, token_ids: vec![1], prompt_ids: vec![7], stop, draft, mean_log_prob: None, timings })
     }
 
-    fn undo(&mut self) {
-        self.turns.pop();
-    }
-
-    fn reset(&mut self) {
-        self.turns.clear();
+    fn forget(&mut self, _: ViewId, what: Forget) {
+        match what {
+            Forget::Last => drop(self.turns.pop()),
+            Forget::All => self.turns.clear(),
+        }
     }
 }
 
@@ -84,7 +85,9 @@ fn talk_of(lines: impl IntoIterator<Item = Line>) -> Talked {
     let mut script = Script { lines: lines.into_iter().collect(), prompts: Vec::new() };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut chat = Chat {
-        talker: Echo::default(),
+        engine: Box::new(Echo::default()),
+        card: EngineCard::default(),
+        view: ViewId(0),
         tasks: Tasks::uninterrupted(),
         max_tokens: 9,
         watched: false,

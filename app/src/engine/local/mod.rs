@@ -1,43 +1,52 @@
-//! The engine on this machine: a `vlm` session behind the [`Engine`] trait. Turns what the user named into files, and vlm's
-//! errors into what the worker must know of them.
+//! The engine on this machine: `vlm`'s sessions and conversations behind the [`Engine`] trait. Turns
+//! what the user named into files, and `vlm`'s errors into what the worker must know of them.
 
-pub mod conversation;
-
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::RgbImage;
-use vlm::{
-    Ask, Cancel, Conversation, Error, Footage, LoadOptions, Model, ModelFiles, Reply, Same, Say, Session, Tiling, Turn,
-    VideoSampling, video_turn,
-};
+use vlm::{Ask, Cancel, Conversation, Error, LoadOptions, Model, ModelFiles, Reply, Say, Session, Stop, Tiling};
 
 use crate::base::message::Message;
 use crate::demo::model;
 use crate::engine::options::EngineOptions;
-use crate::engine::place;
 use crate::engine::place::Decision;
-use crate::engine::{Engine, EngineCard, EngineError, Request};
+use crate::engine::{
+    Capabilities, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions, place,
+};
 use crate::models::spec::{DEFAULT_MODEL, ModelSpec};
 
-/// Bytes of a checkpoint from which on keeping its weights in bytes saves time: fewer are made as fast as they are read.
+/// Bytes of a checkpoint from which on keeping its weights in bytes saves time: fewer are made as
+/// fast as they are read.
 const WORTH_KEEPING: u64 = 16 << 20;
 
-/// A model on this machine.
+/// A model on this machine, held once for all views.
 pub struct LocalEngine {
     model: Arc<Model>,
-    session: Session,
     card: EngineCard,
+    views: BTreeMap<ViewId, View>,
+    opened: u32,
+}
+
+/// What a view holds. Each has KV caches of its own, made when it is first asked for something that
+/// needs them.
+struct View {
+    prefix: Vec<vlm::Turn>,
+    tiling: Tiling,
+    session: Option<Session>,
+    /// The number of what the session has in hand, where whoever showed it gave one.
+    scene: Option<u64>,
+    conversation: Option<Conversation>,
 }
 
 /// Loads a model.
 ///
 /// # Errors
-/// When there is no such model here, it can't be run, or the device or precision is not to be had.
+/// When there is no such model here, it can't be run, or the device or precision can't be had.
 pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, EngineError> {
     let (model, card) = load(model, options)?;
-    Ok(LocalEngine { session: Session::new(Arc::clone(&model)).map_err(failed)?, model, card })
+    Ok(LocalEngine { model, card, views: BTreeMap::new(), opened: 0 })
 }
 
 /// Loads a model that nothing was said to yet.
@@ -49,9 +58,10 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let Decision { place, precision, why } = place::decide(options)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
     let keep_in = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
-    let loaded = Model::load(&files, LoadOptions { place, threads, precision, keep_in }).map_err(failed)?;
+    let loaded = Model::load(&files, LoadOptions { place, threads, precision, keep_in })?;
     let device = loaded.place().device().to_string();
-    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why };
+    let can = Capabilities { video: loaded.video_sampling(), scores: false };
+    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, can };
     Ok((Arc::new(loaded), card))
 }
 
@@ -79,74 +89,26 @@ pub fn name(precision: vlm::Precision) -> &'static str {
 /// The files of a model that is on this machine.
 fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
     match model {
-        ModelSpec::Folder(folder) => ModelFiles::in_folder(folder).map_err(failed),
+        ModelSpec::Folder(folder) => Ok(ModelFiles::in_folder(folder)?),
         ModelSpec::Demo => Ok(model::files()),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             let hub_id = model.hub_id().unwrap_or_default();
             ModelFiles::in_hub_cache(hub_id).filter(ModelFiles::is_complete).ok_or_else(|| {
-                refused(format!(
-                    "The model {model} is not on this machine. Download it with `sightline models download {model}`, or \
-                     put its files in a folder and use --model FOLDER."
-                ))
+                let message = Message::new(format!("The model {model} is not on this machine."));
+                EngineError::lasting(message.hint(format!(
+                    "Download it with `sightline models download {model}`, or put its files in a folder and use \
+                     --model FOLDER."
+                )))
             })
         }
     }
 }
 
 impl LocalEngine {
-    /// The model that answers.
+    /// The model that answers, for measuring.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
-    }
-
-    /// Evaluates whole turns once, to stand before every view from now on.
-    ///
-    /// # Errors
-    /// When they are too long, or the model fails.
-    pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<(), EngineError> {
-        self.session.set_prefix(turns, cancel).map_err(failed)
-    }
-
-    /// One turn about all of `pictures`, each as a single tile or, with `split`, cut into many.
-    ///
-    /// # Errors
-    /// As [`Engine::caption`].
-    pub fn describe(
-        &mut self,
-        pictures: &[RgbImage],
-        split: bool,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        let tiling = if split { Tiling::Split } else { Tiling::One };
-        let looked = self.session.look(&pictures.iter().collect::<Vec<_>>(), tiling, Same::Exactly, cancel);
-        or_cancelled(looked.and_then(|()| self.session.ask(asked(request), cancel, on_text)))
-    }
-
-    /// How the model was trained to look at videos, if it was.
-    #[must_use]
-    pub fn video_sampling(&self) -> Option<VideoSampling> {
-        self.model.video_sampling()
-    }
-
-    /// One turn about a video, of which these frames are shown. Leaves the view as it is.
-    ///
-    /// # Errors
-    /// As [`Engine::caption`].
-    pub fn describe_video(
-        &self,
-        footage: Footage,
-        frames: Vec<(usize, RgbImage)>,
-        request: &Request,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        let Request { max_tokens, ignore_end, .. } = *request;
-        let parts = video_turn(footage, frames, &request.prompt);
-        let mut talk = Conversation::new(Arc::clone(&self.model), Tiling::Frame).map_err(failed)?;
-        or_cancelled(talk.say(Say { parts: &parts, max_tokens, ignore_end }, cancel, on_text))
     }
 }
 
@@ -155,183 +117,108 @@ impl Engine for LocalEngine {
         self.card.clone()
     }
 
-    fn look(&mut self, picture: &RgbImage, same: Same, cancel: &Cancel) -> Result<(), EngineError> {
-        match self.session.look(&[picture], Tiling::One, same, cancel) {
-            // The call that follows sees the same flag and says so.
-            Err(Error::Cancelled) => Ok(()),
-            other => other.map_err(failed),
+    fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+        let ViewOptions { prefix, tiling } = options;
+        let mut view = View { prefix: prefix.to_vec(), tiling, session: None, scene: None, conversation: None };
+        if !prefix.is_empty() {
+            view.session(&self.model)?;
+        }
+        let id = ViewId(self.opened);
+        self.opened += 1;
+        self.views.insert(id, view);
+        Ok(id)
+    }
+
+    fn close_view(&mut self, view: ViewId) {
+        self.views.remove(&view);
+    }
+
+    fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
+        let Some(view) = self.views.get_mut(&turn.view) else {
+            return Err(EngineError::request(Message::new("The view was closed before its turn came.")));
+        };
+        match view.reply(&self.model, &turn, cancel, on_text) {
+            Err(Error::Cancelled) => Ok(Reply::cancelled()),
+            other => Ok(other?),
         }
     }
 
-    fn caption(
+    fn forget(&mut self, view: ViewId, what: Forget) {
+        let conversation = self.views.get_mut(&view).and_then(|view| view.conversation.as_mut());
+        match (conversation, what) {
+            (Some(conversation), Forget::Last) => drop(conversation.undo()),
+            (Some(conversation), Forget::All) => conversation.reset(),
+            (None, _) => {}
+        }
+    }
+}
+
+impl View {
+    fn reply(
         &mut self,
-        request: &Request,
+        model: &Arc<Model>,
+        turn: &Turn<'_>,
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
-    ) -> Result<Reply, EngineError> {
-        if cancel.is_cancelled() {
-            return or_cancelled(Err(Error::Cancelled));
-        }
-        or_cancelled(self.session.caption(asked(request), cancel, on_text))
-    }
-
-    fn ask(&mut self, request: &Request, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
-        if cancel.is_cancelled() {
-            return or_cancelled(Err(Error::Cancelled));
-        }
-        or_cancelled(self.session.ask(asked(request), cancel, on_text))
-    }
-}
-
-fn asked(request: &Request) -> Ask<'_> {
-    Ask { prompt: &request.prompt, max_tokens: request.max_tokens, ignore_end: request.ignore_end }
-}
-
-/// To be cancelled is an outcome, not a failure.
-fn or_cancelled(reply: vlm::Result<Reply>) -> Result<Reply, EngineError> {
-    match reply {
-        Err(Error::Cancelled) => Ok(Reply::cancelled()),
-        other => other.map_err(failed),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
-pub(super) fn failed(error: Error) -> EngineError {
-    let only_this_request =
-        matches!(error, Error::TooLong { .. } | Error::EmptyPrompt | Error::Picture { .. } | Error::NoView);
-    EngineError { message: Message::from(&error).to_string(), only_this_request }
-}
-
-impl From<&Error> for Message {
-    fn from(error: &Error) -> Self {
-        let what = Self::new(error.to_string());
-        match error.hint() {
-            Some(hint) => what.hint(hint),
-            None => what,
+    ) -> vlm::Result<Reply> {
+        let Limits { max_tokens, ignore_end } = turn.limits;
+        let ask = |prompt| Ask { prompt, max_tokens, ignore_end };
+        match turn.task {
+            Task::Caption { shown, instruction } => {
+                self.look(model, shown, cancel)?.caption(ask(instruction), cancel, on_text)
+            }
+            Task::Answer { shown, question } => self.look(model, shown, cancel)?.ask(ask(question), cancel, on_text),
+            Task::Say { parts, remember } => {
+                self.say(model, Say { parts, max_tokens, ignore_end }, remember, cancel, on_text)
+            }
         }
     }
-}
 
-/// What the user asked for is not to be had.
-pub(super) fn refused(message: String) -> EngineError {
-    EngineError { message, only_this_request: false }
+    /// The session with these pictures in hand. Nothing is evaluated where they are there already.
+    fn look(&mut self, model: &Arc<Model>, shown: Shown<'_>, cancel: &Cancel) -> vlm::Result<&mut Session> {
+        let (tiling, in_hand) = (self.tiling, shown.scene.is_some() && shown.scene == self.scene);
+        if !in_hand {
+            // Not in hand until the session has seen all of it.
+            self.scene = None;
+            self.session(model)?.look(shown.pictures, tiling, shown.same, cancel)?;
+            self.scene = shown.scene;
+        }
+        self.session(model)
+    }
+
+    fn session(&mut self, model: &Arc<Model>) -> vlm::Result<&mut Session> {
+        if self.session.is_none() {
+            let mut session = Session::new(Arc::clone(model))?;
+            if !self.prefix.is_empty() {
+                session.set_prefix(&self.prefix, &Cancel::default())?;
+            }
+            self.session = Some(session);
+        }
+        self.session.as_mut().ok_or(Error::NoView)
+    }
+
+    fn say(
+        &mut self,
+        model: &Arc<Model>,
+        say: Say<'_>,
+        remember: bool,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> vlm::Result<Reply> {
+        let conversation = match &mut self.conversation {
+            Some(conversation) => conversation,
+            none => none.insert(Conversation::new(Arc::clone(model), self.tiling)?),
+        };
+        if !remember {
+            return conversation.once(say, cancel, on_text);
+        }
+        let reply = conversation.say(say, cancel, on_text)?;
+        if reply.stop == Stop::Cancelled && reply.token_ids.is_empty() {
+            conversation.undo();
+        }
+        Ok(reply)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::{Path, PathBuf};
-
-    use vlm::Stop;
-
-    use crate::engine::options::{DeviceChoice, Precision};
-
-    fn tiny() -> ModelSpec {
-        ModelSpec::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b"))
-    }
-
-    fn request(prompt: &str) -> Request {
-        Request { prompt: prompt.into(), max_tokens: 8, ignore_end: true }
-    }
-
-    fn message(model: &ModelSpec, options: &EngineOptions) -> String {
-        open(model, options).err().expect("an error").message
-    }
-
-    #[test]
-    fn captions_and_questions_go_to_the_session() {
-        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
-        let (picture, cancel) = (RgbImage::from_pixel(40, 30, image::Rgb([200, 30, 30])), Cancel::default());
-        engine.look(&picture, Same::Exactly, &cancel).unwrap();
-        let first = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap();
-        let answer = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
-        assert!(!first.timings.vision.is_zero() && answer.timings.vision.is_zero());
-        let again = engine.describe(&[picture], false, &request("Describe."), &cancel, &mut |_| {}).unwrap();
-        assert_eq!(again.token_ids, first.token_ids);
-    }
-
-    #[test]
-    fn every_precision_that_can_be_asked_for_runs_on_the_processor() {
-        for (precision, name) in [(Precision::F32, "f32"), (Precision::Bf16, "bf16"), (Precision::Int8, "int8")] {
-            let options = EngineOptions { device: DeviceChoice::Cpu, precision, ..EngineOptions::default() };
-            let mut engine = open(&tiny(), &options).unwrap();
-            let card = engine.card();
-            assert_eq!((card.device.as_str(), card.precision.as_str(), card.taken()), ("cpu", name, None));
-            engine.look(&RgbImage::new(9, 9), Same::Exactly, &Cancel::default()).unwrap();
-            let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
-            assert_eq!(reply.token_ids.len(), 8, "{name}");
-        }
-        let card = open(&tiny(), &EngineOptions::default()).unwrap().card();
-        assert!(card.taken().is_some_and(|taken| taken.contains(&card.why)), "{card:?}");
-    }
-
-    #[test]
-    fn to_be_cancelled_is_no_failure() {
-        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
-        let raised = Cancel::default();
-        raised.cancel();
-        engine.look(&RgbImage::new(8, 8), Same::Exactly, &raised).unwrap();
-        let reply = engine.caption(&request("Describe."), &raised, &mut |_| {}).unwrap();
-        assert_eq!(reply.stop, Stop::Cancelled);
-        let reply = engine.describe(&[RgbImage::new(8, 8)], true, &request("Describe."), &raised, &mut |_| {}).unwrap();
-        assert_eq!(reply.stop, Stop::Cancelled);
-    }
-
-    #[test]
-    fn a_request_at_fault_leaves_the_engine_usable() {
-        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
-        let cancel = Cancel::default();
-        let e = engine.caption(&request("Describe."), &cancel, &mut |_| {}).unwrap_err();
-        assert!(e.only_this_request, "{e}");
-        let e = engine.look(&RgbImage::new(0, 0), Same::Exactly, &cancel).unwrap_err();
-        assert!(e.only_this_request, "{e}");
-        engine.look(&RgbImage::new(9, 9), Same::Exactly, &cancel).unwrap();
-        let e = engine.ask(&request(&"long ".repeat(9000)), &cancel, &mut |_| {}).unwrap_err();
-        assert!(e.only_this_request && e.message.contains("more than the 8192"), "{e}");
-        assert_eq!(engine.ask(&request("Short?"), &cancel, &mut |_| {}).unwrap().token_ids.len(), 8);
-    }
-
-    #[test]
-    fn a_video_is_one_turn_and_leaves_the_view_alone() {
-        let (fixtures, folder) =
-            (Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny"), tempfile::tempdir().unwrap());
-        let sides = std::fs::read_dir(fixtures.join("smolvlm")).unwrap().map(|entry| entry.unwrap().path());
-        for path in sides.chain([fixtures.join("model.safetensors")]) {
-            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
-        }
-        let mut engine = open(&ModelSpec::Folder(folder.path().into()), &EngineOptions::default()).unwrap();
-        assert_eq!(engine.video_sampling(), Some(VideoSampling { fps: 1.0, max_frames: 64 }));
-        let cancel = Cancel::default();
-        engine.look(&RgbImage::new(8, 8), Same::Exactly, &cancel).unwrap();
-        let before = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
-        let (footage, frames) =
-            (Footage { frames: 50, fps: 25.0 }, vec![(0, RgbImage::new(9, 7)), (49, RgbImage::new(9, 7))]);
-        let told = engine.describe_video(footage, frames, &request("What happens?"), &cancel, &mut |_| {}).unwrap();
-        assert!(told.prompt_ids.len() > before.prompt_ids.len() && told.token_ids.len() == 8);
-        let after = engine.ask(&request("What is it?"), &cancel, &mut |_| {}).unwrap();
-        assert_eq!(after.token_ids, before.token_ids);
-        assert_eq!(open(&tiny(), &EngineOptions::default()).unwrap().video_sampling(), None);
-    }
-
-    #[test]
-    #[ignore = "needs a CUDA card"]
-    fn gpu_auto_takes_the_card_and_says_why() {
-        let mut engine = open(&tiny(), &EngineOptions::default()).unwrap();
-        let card = engine.card();
-        assert_eq!((card.device.as_str(), card.precision.as_str()), ("cuda:0", "bf16"));
-        assert!(card.why.contains("GPU") && engine.model().place().memory().is_some(), "{card:?}");
-        engine.look(&RgbImage::new(9, 9), Same::Exactly, &Cancel::default()).unwrap();
-        let reply = engine.caption(&request("Describe."), &Cancel::default(), &mut |_| {}).unwrap();
-        assert_eq!(reply.token_ids.len(), 8);
-    }
-
-    #[test]
-    fn what_is_not_to_be_had_says_what_to_do() {
-        let nowhere = ModelSpec::Folder(PathBuf::from("/no/such/folder"));
-        assert!(message(&nowhere, &EngineOptions::default()).contains("/no/such/folder is missing"));
-        let hub = ModelSpec::Hub("nobody/has-this-model".into());
-        assert!(message(&hub, &EngineOptions::default()).contains("models download nobody/has-this-model"));
-        let gpu = EngineOptions { device: DeviceChoice::Cuda(usize::MAX), ..EngineOptions::default() };
-        assert!(message(&tiny(), &gpu).contains("--device cpu"));
-    }
-}
+mod tests;

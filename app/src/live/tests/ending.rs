@@ -59,7 +59,7 @@ fn dropping_stops_a_caption_an_answer_and_a_silent_source() {
     source.show(1);
     until(&pipeline, whole_caption);
     let frame = pipeline.latest_frame().expect("a frame");
-    let asked = pipeline.ask("For ever?".to_owned(), frame).expect("room for a question");
+    let asked = pipeline.ask("For ever?", frame).expect("room for a question").id;
     until(&pipeline, text_of(Told::Answer(asked)));
     let ended: Vec<_> = pipeline.threads.iter().map(Thread::ended).collect();
     drop_in_time(pipeline);

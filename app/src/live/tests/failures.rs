@@ -30,7 +30,7 @@ fn a_source_that_panics_is_opened_again_and_one_that_is_broken_is_not() {
     source.then(Step::Panic("a bad frame"));
     until(&pipeline, |event| match event {
         Event::Failed { worker: Worker::Capture, message, retry_in: Some(_) } => {
-            assert!(message.contains("a bad frame"), "{message}");
+            assert!(message.what().contains("a bad frame"), "{message}");
             Some(())
         }
         _ => None,
@@ -39,7 +39,7 @@ fn a_source_that_panics_is_opened_again_and_one_that_is_broken_is_not() {
     source.then(Step::Broken("That is no camera."));
     until(&pipeline, |event| match event {
         Event::Failed { worker: Worker::Capture, message, retry_in: None } => {
-            assert_eq!(message, "That is no camera.");
+            assert_eq!(message.what(), "That is no camera.");
             Some(())
         }
         _ => None,
@@ -60,7 +60,7 @@ fn an_engine_that_fails_or_panics_is_opened_again() {
         source.show(1);
         until(&pipeline, |event| match event {
             Event::Failed { worker: Worker::Inference, message, retry_in: Some(_) } => {
-                assert!(message.contains("out of memory"), "{message}");
+                assert!(message.what().contains("out of memory"), "{message}");
                 Some(())
             }
             _ => None,
@@ -79,7 +79,7 @@ fn a_request_that_is_refused_leaves_the_engine_open() {
     engine.fail(Fault::Request("The prompt is too long."));
     source.show(1);
     let message = until(&pipeline, |event| match event {
-        Event::RequestFailed { of: Told::Caption { frame: 1 }, message } => Some(message.clone()),
+        Event::RequestFailed { of: Told::Caption { frame: 1 }, message } => Some(message.to_string()),
         _ => None,
     });
     assert_eq!(message, "The prompt is too long.");
@@ -98,14 +98,14 @@ fn a_model_that_cannot_be_opened_waits_for_another_one_and_refuses_questions() {
     source.show(1);
     until(&pipeline, |event| match event {
         Event::Failed { worker: Worker::Inference, message, retry_in } => {
-            assert_eq!((message.as_str(), *retry_in), ("There is no such folder.", None));
+            assert_eq!((message.what(), *retry_in), ("There is no such folder.", None));
             Some(())
         }
         _ => None,
     });
     wait_for("the picture is on show", || pipeline.latest_frame().is_some());
     let frame = pipeline.latest_frame().expect("a frame");
-    let asked = pipeline.ask("Anyone?".to_owned(), frame).expect("room for a question");
+    let asked = pipeline.ask("Anyone?", frame).expect("room for a question").id;
     until(&pipeline, |event| match event {
         Event::RequestFailed { of, .. } => {
             assert_eq!(*of, Told::Answer(asked));

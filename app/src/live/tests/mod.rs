@@ -80,7 +80,7 @@ fn text_of(of: Told) -> impl FnMut(&Event) -> Option<()> {
 
 fn answered(event: &Event) -> Option<(Asked, u64, vlm::Reply)> {
     match event {
-        Event::Answered { question, frame, reply } => Some((*question, frame.id, reply.clone())),
+        Event::Answered { question, reply } => Some((question.id, question.frame.id, reply.clone())),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ fn a_question_stops_the_caption_is_about_its_frame_and_captioning_goes_on() {
     let on_screen = pipeline.latest_frame().expect("a frame");
     source.show(2);
     wait_for("a newer frame", || pipeline.statistics().captured == 2);
-    let asked = pipeline.ask("What is it?".to_owned(), on_screen).expect("room for a question");
+    let asked = pipeline.ask("What is it?", on_screen).expect("room for a question").id;
     let cut = until(&pipeline, any_caption);
     assert_eq!((cut.frame.id, cut.reply.stop), (1, Stop::Cancelled));
     engine.hold_captions(false);
@@ -35,7 +35,7 @@ fn a_question_about_the_view_in_hand_looks_at_nothing_and_leaves_the_caption_as_
     source.show(7);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
     let frame = pipeline.latest_frame().expect("a frame");
-    pipeline.ask("Why?".to_owned(), frame).expect("room for a question");
+    pipeline.ask("Why?", frame).expect("room for a question");
     until(&pipeline, answered);
     engine.hold_captions(false);
     let caption = until(&pipeline, whole_caption);
@@ -55,11 +55,11 @@ fn a_question_about_a_view_that_the_gate_calls_unchanged_looks_at_nothing() {
     until(&pipeline, |event| matches!(event, Event::Unchanged { skipped: 1 }).then_some(()));
     let frame = pipeline.latest_frame().expect("a frame");
     assert_eq!(frame.id, 2);
-    pipeline.ask("Same?".to_owned(), frame).expect("room for a question");
+    pipeline.ask("Same?", frame).expect("room for a question");
     let (_, frame, reply) = until(&pipeline, answered);
     assert_eq!((frame, reply.text), (2, answer_of("Same?", 50)));
     let changed = Arc::new(Frame::now(99, picture(200)));
-    pipeline.ask("And now?".to_owned(), changed).expect("room for a question");
+    pipeline.ask("And now?", changed).expect("room for a question");
     let (_, _, reply) = until(&pipeline, answered);
     assert_eq!(reply.text, answer_of("And now?", 200));
 }
@@ -77,7 +77,7 @@ fn a_pause_stops_captions_and_leaves_answers() {
     source.show(2);
     wait_for("the video goes on", || pipeline.latest_frame().is_some_and(|frame| frame.id == 2));
     let frame = pipeline.latest_frame().expect("a frame");
-    pipeline.ask("What now?".to_owned(), frame).expect("room for a question");
+    pipeline.ask("What now?", frame).expect("room for a question");
     until(&pipeline, |event| {
         assert!(any_caption(event).is_none(), "paused");
         answered(event)
@@ -94,7 +94,7 @@ fn an_answer_can_be_cancelled_and_so_can_those_that_wait() {
     until(&pipeline, whole_caption);
     engine.hold_answers(true);
     let frame = pipeline.latest_frame().expect("a frame");
-    let ask = |text: &str| pipeline.ask(text.to_owned(), Arc::clone(&frame));
+    let ask = |text: &str| pipeline.ask(text, Arc::clone(&frame)).map(|question| question.id);
     let running = ask("For ever?").expect("room for a question");
     until(&pipeline, text_of(Told::Answer(running)));
     for _ in 0..QUESTIONS {

@@ -75,7 +75,7 @@ impl Moment {
 }
 
 /// What is the same for all entries between two changes of source, model or instruction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionStart {
     /// What people call the source.
     pub source: String,
@@ -88,7 +88,7 @@ pub struct SessionStart {
 }
 
 /// A session as the log has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Session {
     /// Its number.
     pub id: i64,

@@ -3,7 +3,6 @@
 //! A session is what one source, model and instruction told without a break. When one of them changes, the next caption
 //! begins another session.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,16 +10,14 @@ use vlm::{Reply, Stop};
 
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
-use crate::live::{Asked, Caption, Event, Told};
+use crate::live::{Caption, Event, Question};
 use crate::log::data::entry::{Moment, SessionStart};
 
 /// How often a caption that lasts is written down as lasting: what a kill may cost of its duration.
 const LASTS_EVERY: Duration = Duration::from_secs(1);
-/// Questions remembered until they are answered; more than the pipeline lets wait.
-const QUESTIONS: usize = 16;
 
 /// The session that a record belongs to. Records of one session share one of these.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Telling {
     /// For the log.
     pub start: SessionStart,
@@ -63,10 +60,8 @@ pub enum What {
     Caption(Caption),
     /// A finished answer.
     Answer {
-        /// What was asked.
-        question: String,
-        /// What it was asked about.
-        frame: Arc<Frame>,
+        /// What was asked, and about what.
+        question: Question,
         /// The answer.
         reply: Reply,
     },
@@ -80,7 +75,7 @@ impl What {
     pub fn frame(&self) -> Option<&Arc<Frame>> {
         match self {
             Self::Caption(caption) => Some(&caption.frame),
-            Self::Answer { frame, .. } => Some(frame),
+            Self::Answer { question, .. } => Some(&question.frame),
             Self::Lasts => None,
         }
     }
@@ -96,7 +91,6 @@ pub struct Scribe {
     began_at: Instant,
     began: Moment,
     telling: Option<Arc<Telling>>,
-    questions: VecDeque<(Asked, String)>,
     lasted: Option<Instant>,
 }
 
@@ -104,16 +98,7 @@ impl Scribe {
     /// Begins to record now, with what is known of source and model; later events tell more.
     #[must_use]
     pub fn new(source: String, card: EngineCard, instruction: String) -> Self {
-        Self {
-            source,
-            card,
-            instruction,
-            began_at: Instant::now(),
-            began: Moment::now(),
-            telling: None,
-            questions: VecDeque::new(),
-            lasted: None,
-        }
+        Self { source, card, instruction, began_at: Instant::now(), began: Moment::now(), telling: None, lasted: None }
     }
 
     /// Begins another session now, whatever goes on.
@@ -130,14 +115,6 @@ impl Scribe {
             self.instruction = instruction;
             self.begin_anew();
         }
-    }
-
-    /// Tells of a question that was asked, so that its answer can be recorded with it.
-    pub fn asked(&mut self, id: Asked, question: String) {
-        if self.questions.len() == QUESTIONS {
-            self.questions.pop_front();
-        }
-        self.questions.push_back((id, question));
     }
 
     /// What is to be recorded of an event.
@@ -174,23 +151,11 @@ impl Scribe {
                 self.lasted = Some(now);
                 Some(self.record(What::Lasts))
             }
-            Event::Answered { question, frame, reply } => {
-                let text = self.take_question(*question);
-                (reply.stop != Stop::Cancelled).then(|| {
-                    self.record(What::Answer { question: text, frame: Arc::clone(frame), reply: reply.clone() })
-                })
-            }
-            Event::RequestFailed { of: Told::Answer(question), .. } => {
-                self.take_question(*question);
-                None
+            Event::Answered { question, reply } if reply.stop != Stop::Cancelled => {
+                Some(self.record(What::Answer { question: question.clone(), reply: reply.clone() }))
             }
             _ => None,
         }
-    }
-
-    fn take_question(&mut self, id: Asked) -> String {
-        let place = self.questions.iter().position(|(asked, _)| *asked == id);
-        place.and_then(|place| self.questions.remove(place)).map(|(_, text)| text).unwrap_or_default()
     }
 
     fn record(&mut self, what: What) -> Record {
@@ -266,10 +231,8 @@ mod tests {
     #[test]
     fn an_answer_is_recorded_with_its_question() {
         let mut scribe = scribe();
-        scribe.asked(1, "What colour?".to_owned());
-        scribe.asked(2, "How many?".to_owned());
-        let told = scribe.observe(&answered(2, "Two.")).expect("recorded");
-        assert!(matches!(told.what, What::Answer { question, .. } if question == "How many?"));
+        let told = scribe.observe(&answered("How many?", "Two.")).expect("recorded");
+        assert!(matches!(told.what, What::Answer { question, .. } if &*question.text == "How many?"));
     }
 
     #[test]

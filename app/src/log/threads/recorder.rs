@@ -283,10 +283,10 @@ impl Writer {
                 entry.figures.skipped = Some(caption.skipped as i64);
                 entry
             }
-            What::Answer { question, frame, reply } => Entry {
+            What::Answer { question, reply } => Entry {
                 kind: Kind::Answer,
-                question: Some(question.clone()),
-                ..Entry::about(frame, telling.since_ms(frame), reply)
+                question: Some(question.text.to_string()),
+                ..Entry::about(&question.frame, telling.since_ms(&question.frame), reply)
             },
         };
         entry.session = self.session_of(&telling)?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use egui::ColorImage;
 use vlm::{Reply, Stop};
 
-use crate::live::Asked;
-use crate::live::frame::Frame;
+use crate::base::message::Message;
+use crate::live::{Asked, Question};
 use crate::ui::pixels;
 
 /// Questions kept in the window. Each holds a thumbnail and two texts, not its frame.
@@ -26,7 +26,7 @@ pub struct Exchange {
     /// The number of the question.
     pub id: Asked,
     /// What was asked.
-    pub question: String,
+    pub question: Arc<str>,
     /// The picture it was asked about, small.
     pub picture: Arc<ColorImage>,
     /// The answer so far.
@@ -47,7 +47,7 @@ pub enum Phase {
     /// The user stopped it.
     Stopped,
     /// There is no answer, for this reason.
-    Failed(String),
+    Failed(Message),
 }
 
 impl Exchange {
@@ -81,13 +81,15 @@ impl Exchanges {
         self.0.retain(Exchange::is_open);
     }
 
-    /// A question about `frame` was asked.
-    pub(super) fn push(&mut self, id: Asked, question: String, frame: &Frame) {
+    /// A question was asked.
+    pub(super) fn push(&mut self, question: &Question) {
         if self.0.len() == MOST_EXCHANGES {
             self.0.pop_front();
         }
+        let Question { id, text, frame } = question;
         let picture = Arc::new(pixels::thumbnail(&frame.image, THUMBNAIL));
-        self.0.push_back(Exchange { id, question, picture, answer: String::new(), phase: Phase::Waiting });
+        let (question, answer, phase) = (Arc::clone(text), String::new(), Phase::Waiting);
+        self.0.push_back(Exchange { id: *id, question, picture, answer, phase });
     }
 
     pub(super) fn begin(&mut self, id: Asked) {
@@ -113,7 +115,7 @@ impl Exchanges {
         }
     }
 
-    pub(super) fn fail(&mut self, id: Asked, message: String) {
+    pub(super) fn fail(&mut self, id: Asked, message: Message) {
         if let Some(exchange) = self.find(id) {
             exchange.phase = Phase::Failed(message);
         }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use crate::base::message::Message;
+
 /// Shown notices, oldest first.
 #[derive(Debug, Default)]
 pub struct Notices {
     shown: Vec<Notice>,
-    dismissed: Vec<(Topic, String)>,
+    dismissed: Vec<(Topic, Message)>,
 }
 
 /// One line for the user.
@@ -14,8 +16,8 @@ pub struct Notices {
 pub struct Notice {
     /// What it is about.
     pub topic: Topic,
-    /// A sentence: what happened and what to do.
-    pub message: String,
+    /// What happened and what to do.
+    pub message: Message,
     /// When the program tries again by itself.
     pub retry_at: Option<Instant>,
 }
@@ -55,7 +57,7 @@ impl Notices {
 
     /// Shows a notice in place of the last one of its topic, unless the user has dismissed these very words: a camera
     /// that is tried every few seconds must not come back every few seconds.
-    pub fn post(&mut self, topic: Topic, message: String, retry_at: Option<Instant>) {
+    pub fn post(&mut self, topic: Topic, message: Message, retry_at: Option<Instant>) {
         if self.dismissed.iter().any(|(old_topic, old)| *old_topic == topic && *old == message) {
             return;
         }

@@ -1,9 +1,11 @@
 //! What the window shows after each event, without a window.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use vlm::{Draft, Reply};
 
-use crate::live::Caption;
+use crate::live::{Asked, Caption, Question};
 use crate::ui::state::*;
 
 fn reply(text: &str, stop: Stop) -> Reply {
@@ -30,6 +32,10 @@ fn captioned(frame: &Arc<Frame>, text: &str, stop: Stop) -> Event {
         dropped: 0,
         skipped: 0,
     })
+}
+
+fn asked(id: Asked, text: &str, frame: &Arc<Frame>) -> Question {
+    Question { id, text: text.into(), frame: Arc::clone(frame) }
 }
 
 fn text(frame: &Arc<Frame>, piece: &str) -> Event {
@@ -130,13 +136,14 @@ fn an_unchanged_view_says_so_until_the_next_caption() {
 fn an_answer_streams_in_beside_the_caption() {
     let mut scene = Scene::new();
     let one = frame(1);
-    scene.0.asked(7, "What animal?".to_owned(), &one);
+    let question = asked(7, "What animal?", &one);
+    scene.happens([Event::Asked(question.clone())]);
     assert!(scene.0.exchanges.is_open());
     let piece = |piece: &str| Event::Text { of: Told::Answer(7), piece: piece.to_owned() };
     scene.happens([Event::Began(Told::Answer(7)), piece(" A"), piece(" cat")]);
     let exchange = scene.0.exchanges.iter().next_back().expect("an exchange");
     assert_eq!((exchange.answer.as_str(), &exchange.phase), ("A cat", &Phase::Answering));
-    let done = Event::Answered { question: 7, frame: one, reply: reply("A cat.", Stop::End) };
+    let done = Event::Answered { question, reply: reply("A cat.", Stop::End) };
     scene.happens([done]);
     let exchange = scene.0.exchanges.iter().next_back().expect("an exchange");
     assert_eq!(exchange.answer, "A cat.");
@@ -149,14 +156,15 @@ fn an_answer_streams_in_beside_the_caption() {
 fn a_stopped_and_a_failed_answer_say_so() {
     let mut scene = Scene::new();
     let one = frame(1);
-    scene.0.asked(1, "Where?".to_owned(), &one);
-    scene.0.asked(2, "Who?".to_owned(), &one);
+    let (where_, who) = (asked(1, "Where?", &one), asked(2, "Who?", &one));
     scene.happens([
-        Event::Answered { question: 1, frame: one, reply: reply("On the", Stop::Cancelled) },
-        Event::RequestFailed { of: Told::Answer(2), message: "The question is too long.".to_owned() },
+        Event::Asked(where_.clone()),
+        Event::Asked(who),
+        Event::Answered { question: where_, reply: reply("On the", Stop::Cancelled) },
+        Event::RequestFailed { of: Told::Answer(2), message: Message::new("The question is too long.") },
     ]);
     let phases: Vec<_> = scene.0.exchanges.iter().map(|exchange| exchange.phase.clone()).collect();
-    assert_eq!(phases, [Phase::Stopped, Phase::Failed("The question is too long.".to_owned())]);
+    assert_eq!(phases, [Phase::Stopped, Phase::Failed(Message::new("The question is too long."))]);
 }
 
 #[test]
@@ -164,7 +172,7 @@ fn only_so_many_exchanges_are_kept() {
     let mut scene = Scene::new();
     let one = frame(1);
     for id in 0..80 {
-        scene.0.asked(id, "Again?".to_owned(), &one);
+        scene.happens([Event::Asked(asked(id, "Again?", &one))]);
     }
     assert_eq!(scene.0.exchanges.iter().count(), 50);
     assert_eq!(scene.0.exchanges.iter().next_back().expect("an exchange").id, 79);
@@ -174,7 +182,10 @@ fn only_so_many_exchanges_are_kept() {
 #[test]
 fn a_lost_source_counts_down_and_is_forgotten_when_it_is_back() {
     let mut scene = Scene::new();
-    scene.happens([Event::SourceLost { message: "The camera is gone.".to_owned(), retry_in: Duration::from_secs(2) }]);
+    scene.happens([Event::SourceLost {
+        message: Message::new("The camera is gone."),
+        retry_in: Duration::from_secs(2),
+    }]);
     assert_eq!(scene.0.source.phase, SourcePhase::Lost);
     let notice = scene.0.notices.iter().next().expect("a notice");
     assert_eq!(notice.until_retry(scene.1), Some(Duration::from_secs(2)));
@@ -187,7 +198,7 @@ fn a_lost_source_counts_down_and_is_forgotten_when_it_is_back() {
 #[test]
 fn a_dismissed_notice_comes_back_only_with_other_words_or_after_it_passed() {
     let mut scene = Scene::new();
-    let lost = || Event::SourceLost { message: "The camera is gone.".to_owned(), retry_in: Duration::from_secs(2) };
+    let lost = || Event::SourceLost { message: Message::new("The camera is gone."), retry_in: Duration::from_secs(2) };
     scene.happens([lost()]);
     scene.0.notices.dismiss(Topic::Source);
     scene.happens([lost()]);
@@ -203,7 +214,7 @@ fn a_failed_model_says_so_and_a_chosen_one_starts_afresh() {
     scene.happens([
         began(&one),
         captioned(&one, "A cat", Stop::End),
-        Event::Failed { worker: Worker::Inference, message: "No such folder.".to_owned(), retry_in: None },
+        Event::Failed { worker: Worker::Inference, message: Message::new("No such folder."), retry_in: None },
     ]);
     assert_eq!(scene.0.model.phase, ModelPhase::Failed);
     assert_eq!(scene.0.notices.iter().next().expect("a notice").topic, Topic::Model);
@@ -232,7 +243,7 @@ fn the_next_change_is_when_an_age_or_a_countdown_reads_differently() {
     let much_later = one.captured_at + Duration::from_secs(90);
     assert_eq!(scene.0.next_change(much_later), Some(Duration::from_secs(30)));
     scene.1 = much_later;
-    scene.happens([Event::SourceLost { message: "Gone.".to_owned(), retry_in: Duration::from_millis(1500) }]);
+    scene.happens([Event::SourceLost { message: Message::new("Gone."), retry_in: Duration::from_millis(1500) }]);
     assert_eq!(scene.0.next_change(much_later), Some(Duration::from_millis(500)));
 }
 

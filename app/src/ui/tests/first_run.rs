@@ -6,8 +6,8 @@ use egui_kittest::kittest::Queryable;
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::demo::model;
+use crate::engine;
 use crate::engine::options::EngineOptions;
-use crate::engine::{Engine, local};
 use crate::models::spec::ModelSpec;
 use crate::ui::tests::*;
 
@@ -22,9 +22,7 @@ impl Doors for BuiltIn {
 
     fn engine(&self, model: &str) -> Result<OpenEngine, String> {
         let model: ModelSpec = model.parse().map_err(|error| format!("{error}"))?;
-        Ok(Box::new(move || {
-            local::open(&model, &EngineOptions::default()).map(|engine| Box::new(engine) as Box<dyn Engine>)
-        }))
+        Ok(Box::new(move || engine::open(&model, &EngineOptions::default())))
     }
 
     fn models(&self) -> Vec<Choice> {

@@ -40,7 +40,7 @@ fn record(store: &mut Store) {
         model: "256m".to_owned(),
         device: "cpu".to_owned(),
         precision: "int8".to_owned(),
-        why: String::new(),
+        ..EngineCard::default()
     };
     let instruction = "Describe this image in one sentence.".to_owned();
     let start = SessionStart { source: "Front door".to_owned(), card, instruction, began: at(-1500) };

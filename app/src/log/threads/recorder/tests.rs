@@ -148,8 +148,7 @@ fn a_caption_ends_the_one_before_and_the_same_words_extend_it() {
 fn an_answer_stands_beside_the_caption_that_holds() {
     let mut bench = Bench::new(None);
     bench.caption(1, "A cup.");
-    bench.scribe.asked(1, "What colour?".to_owned());
-    bench.observe(&answered(1, "Red."));
+    bench.observe(&answered("What colour?", "Red."));
     bench.caption(4, "A cup.");
     let (_, calls) = bench.finish();
     assert!(matches!(&calls[2], Call::Add { text, ended: None, .. } if text == "Red."), "{calls:?}");

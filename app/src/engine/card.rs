@@ -1,0 +1,42 @@
+//! Who answers, for people and logs, and what it can do. Plain data.
+
+use vlm::VideoSampling;
+
+/// Who answers, for people and logs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineCard {
+    /// The model as the user named it, or its folder's name.
+    pub model: String,
+    /// Where it runs, such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Number format of weights and sums, such as `f32`.
+    pub precision: String,
+    /// Why it runs there, in a sentence; nothing where the user decided. Not kept in logs.
+    pub why: String,
+    /// What it can do. Not kept in logs.
+    pub can: Capabilities,
+}
+
+/// What not every engine can do: asked beforehand, so that it is never an error in the middle.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Capabilities {
+    /// How it was trained to look at videos, if it was.
+    pub video: Option<VideoSampling>,
+    /// Whether it tells how likely answers are: [`Engine::score`](crate::engine::Engine::score).
+    pub scores: bool,
+}
+
+impl EngineCard {
+    /// Where it runs and why, in a line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { model, device, precision, why, .. } = self;
+        format!("The model {model} runs on {device} in {precision}. {why}").trim_end().to_owned()
+    }
+
+    /// The same where the user left it to the program.
+    #[must_use]
+    pub fn taken(&self) -> Option<String> {
+        (!self.why.is_empty()).then(|| self.words())
+    }
+}
