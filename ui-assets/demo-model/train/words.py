@@ -1,7 +1,7 @@
 """What the demo model reads and says: captions, questions in several wordings, and the one answer to anything else.
 
 An object is a dict with `shape`, `color`, `size` and its centre `x`, `y` in shares of the picture, 0 to 1 from the top left.
-Nothing here knows how a picture is drawn. The program's own scene speaks the same grammar (app/src/capture/scene/words.rs).
+Nothing here knows how a picture is drawn. The program's own scene speaks the same grammar (app/src/demo/words.rs).
 """
 from offtopic import off_topic
 
