@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use vlm::{Model, Peaks, Precision, Reply, Work};
 
-use crate::cli::bench::Spread;
+use crate::cli::bench::spread::Spread;
 
 /// The machine's best, and the share of it that stages reach. An operation is a multiplication or an addition; products count
 /// once, however many planes they take.

@@ -21,7 +21,7 @@ use crate::capture::picture::decode::read_picture;
 use crate::cli::args::ModelArgs;
 use crate::cli::bench::roofline;
 use crate::cli::bench::roofline::Roofline;
-use crate::cli::bench::{Spread, ms};
+use crate::cli::bench::spread::{Spread, ms};
 use crate::cli::download;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::whole;

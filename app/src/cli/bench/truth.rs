@@ -14,7 +14,7 @@ use serde::Serialize;
 use vlm::{Cancel, Same};
 
 use crate::cli::args::ModelArgs;
-use crate::cli::bench::{Spread, ms};
+use crate::cli::bench::spread::{Spread, ms};
 use crate::cli::download;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seed, whole};
