@@ -78,6 +78,12 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+/// The command line, of which manual pages, completions and the reference are made.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the program with this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
