@@ -10,10 +10,16 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::RgbImage;
-use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Role, Same, Session, Tiling, Turn};
+use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Role, Same, Sampling, Session, Tiling, Turn};
 
-const CAPTION: Ask<'_> = Ask { prompt: "Describe this image in one sentence.", max_tokens: 30, ignore_end: true };
-const FIRST_TOKEN: Ask<'_> = Ask { prompt: "Is there an animal in this image?", max_tokens: 1, ignore_end: true };
+const CAPTION: Ask<'_> = Ask {
+    prompt: "Describe this image in one sentence.",
+    max_tokens: 30,
+    ignore_end: true,
+    sampling: Sampling::Greedy,
+};
+const FIRST_TOKEN: Ask<'_> =
+    Ask { prompt: "Is there an animal in this image?", max_tokens: 1, ignore_end: true, sampling: Sampling::Greedy };
 
 fn folder() -> PathBuf {
     std::env::var_os("SIGHTLINE_BENCH_MODEL")

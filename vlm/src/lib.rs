@@ -7,7 +7,7 @@
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
-//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Same, Session, Tiling};
+//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Same, Sampling, Session, Tiling};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let files = ModelFiles::in_folder(Path::new("SmolVLM-256M-Instruct"))?;
@@ -15,7 +15,7 @@
 //! let cancel = Cancel::default();
 //!
 //! session.look(&[&crate::input::image::open("cat.jpg")?.to_rgb8()], Tiling::One, Same::Exactly, &cancel)?;
-//! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false };
+//! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false, sampling: Sampling::Greedy };
 //! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
 //! let question = Ask { prompt: "Is the cat asleep?", ..describe };
 //! let answer = session.ask(question, &cancel, &mut |_| {})?;
@@ -52,4 +52,5 @@ pub use network::{LoadOptions, Model};
 pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};
 pub use session::reuse::Same;
+pub use session::sampling::Sampling;
 pub use session::{Ask, Session};

@@ -1,13 +1,15 @@
 //! Arguments that several commands have in common, and what they become.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
+use vlm::Sampling;
 
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
-use crate::cli::parse::{threads, whole};
+use crate::cli::parse::{seed, temperature, threads, top_p, whole};
 use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::{Limits, local};
@@ -61,7 +63,39 @@ impl ModelArgs {
 
     /// How long a reply may be.
     pub fn limits(&self, ignore_end: bool) -> Limits {
-        Limits { max_tokens: self.max_tokens.get(), ignore_end }
+        Limits { ignore_end, ..Limits::tokens(self.max_tokens.get()) }
+    }
+}
+
+/// How words are chosen, where people may want other ones the next time.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct SamplingArgs {
+    /// Choose words by chance: below 1 the likely ones more often than the model finds them likely, above 1 less often
+    /// [default: 0, always the likeliest]
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f64>,
+
+    /// Choose among the likeliest words only, as many as together have this probability [default: 1, among all]
+    #[arg(long, value_name = "P", value_parser = top_p, requires = "temperature")]
+    pub top_p: Option<f64>,
+
+    /// The same number chooses the same words again [default: another number for every reply]
+    #[arg(long, value_name = "N", value_parser = seed, requires = "temperature")]
+    pub seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    /// The same for one reply.
+    pub fn sampling(self) -> Sampling {
+        match self.temperature {
+            None => Sampling::Greedy,
+            Some(temperature) => Sampling::Random {
+                temperature,
+                top_p: self.top_p.unwrap_or(1.0),
+                // The standard library's hashers are keyed by chance.
+                seed: self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish()),
+            },
+        }
     }
 }
 

@@ -14,13 +14,13 @@ use vlm::{Cancel, Footage, Reply, Same, Stop, Tiling, video_turn};
 use crate::base::text::{lines, one_line};
 use crate::capture;
 use crate::capture::{Frames, picture_named};
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, SamplingArgs};
 use crate::cli::failure::sentences;
 use crate::cli::json::Description;
 use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
 use crate::engine;
-use crate::engine::{Engine, EngineError, Shown, Task, Turn, ViewOptions};
+use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewOptions};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -49,6 +49,9 @@ pub struct DescribeArgs {
     /// Go on to --max-tokens when the model comes to an end, for comparisons
     #[arg(long)]
     pub ignore_end: bool,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -218,7 +221,8 @@ fn reply(
         Subject::Pictures(_) => Tiling::One,
     };
     let view = engine.open_view(ViewOptions { tiling, ..ViewOptions::default() })?;
-    let (question, limits) = (args.model.prompt.as_str(), args.model.limits(args.ignore_end));
+    let question = args.model.prompt.as_str();
+    let limits = Limits { sampling: args.sampling.sampling(), ..args.model.limits(args.ignore_end) };
     let told = match subject {
         Subject::Pictures(pictures) => {
             let pictures: Vec<_> = pictures.iter().collect();

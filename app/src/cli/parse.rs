@@ -1,7 +1,6 @@
 //! Numbers and sizes of the command line: each within bounds that make sense, and refused in a sentence. Nothing is rounded
 //! or cut to fit.
 
-use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread;
@@ -66,12 +65,22 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads what logits are divided by before words are chosen by chance.
+pub fn temperature(text: &str) -> Result<f64, String> {
+    decimal(text, 0.0, 2.0)
+}
+
+/// Reads the probability that the words to choose from have together.
+pub fn top_p(text: &str) -> Result<f64, String> {
+    decimal(text, 0.001, 1.0)
+}
+
 /// Reads a finite number from `least` to `most`.
-pub fn decimal<T: Display + Into<f64> + Copy>(text: &str, least: T, most: T) -> Result<f64, String> {
+fn decimal(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok();
     // Comparing rules out what is not a number.
     number
-        .filter(|number| (least.into()..=most.into()).contains(number))
+        .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| format!("write a number from {least} to {most}"))
 }
 

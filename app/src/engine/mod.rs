@@ -9,7 +9,7 @@ pub mod options;
 pub mod place;
 
 use image::RgbImage;
-use vlm::{Cancel, Part, Reply, Same, Tiling};
+use vlm::{Cancel, Part, Reply, Same, Sampling, Tiling};
 
 pub use crate::engine::card::{Capabilities, EngineCard};
 pub use crate::engine::error::EngineError;
@@ -134,21 +134,23 @@ pub struct Shown<'a> {
     pub same: Same,
 }
 
-/// How long a reply may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long a reply may be, and how its words are chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The most tokens to write.
     pub max_tokens: usize,
     /// Go on to `max_tokens` even when the model ends its turn, and leave the repetition guard off:
     /// for comparisons.
     pub ignore_end: bool,
+    /// Greedily, unless people want surprises.
+    pub sampling: Sampling,
 }
 
 impl Limits {
-    /// As many tokens as these, and no more than the model wants.
+    /// As many tokens as these, and no more than the model wants; the likeliest ones.
     #[must_use]
     pub fn tokens(max_tokens: usize) -> Self {
-        Self { max_tokens, ignore_end: false }
+        Self { max_tokens, ignore_end: false, sampling: Sampling::Greedy }
     }
 }
 

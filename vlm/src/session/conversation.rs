@@ -22,6 +22,7 @@ use crate::network::Model;
 use crate::network::kv_cache::KvCache;
 use crate::session::generate::{Decoded, decode};
 use crate::session::reply::{Draft, Reply, Timings};
+use crate::session::sampling::Sampling;
 use crate::session::writer::{Writer, Written};
 
 /// What a person says in one turn, and how long the reply may be.
@@ -33,6 +34,8 @@ pub struct Say<'a> {
     pub max_tokens: usize,
     /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
     pub ignore_end: bool,
+    /// How words are chosen.
+    pub sampling: Sampling,
 }
 
 /// Turns of a person and a model, all of them in the model's memory.
@@ -127,7 +130,7 @@ impl Conversation {
 
     /// Evaluates a turn behind what is remembered, and writes its reply there.
     fn reply(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
-        let Say { parts, max_tokens, ignore_end } = turn;
+        let Say { parts, max_tokens, ignore_end, sampling } = turn;
         let model = &self.model;
         let pictures = || parts.iter().filter_map(Part::picture);
         let grids: Vec<Grid> = pictures().map(|picture| grid(picture, self.tiling, &model.preprocessor)).collect();
@@ -150,7 +153,8 @@ impl Conversation {
         let pass = &prompt_ids[self.cache.len()..];
         let logits = model.forward(pass, features.as_ref(), &mut self.cache, 1, cancel)?;
         let mut writer = Writer::new(&model.prompter, ignore_end, max_tokens, cancel, on_text);
-        let Decoded { stop, first_token, .. } = decode(model, &mut self.cache, &logits, &[], &mut writer, cancel)?;
+        let Decoded { stop, first_token, .. } =
+            decode(model, &mut self.cache, &logits, &[], sampling, &mut writer, cancel)?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;

@@ -1,4 +1,4 @@
-//! Greedy decoding of one reply, from the logits of its prompt to its end. Knows no turn, view or mark: whoever calls it sets
+//! Decoding of one reply, from the logits of its prompt to its end. Knows no turn, view or mark: whoever calls it sets
 //! the cache back or keeps what was written.
 
 use std::time::Instant;
@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
 use crate::session::reply::Stop;
-use crate::session::sampling::Greedy;
+use crate::session::sampling::{Sampler, Sampling};
 use crate::session::writer::Writer;
 
 /// How a reply was decoded.
 pub(crate) struct Decoded {
     /// Why it is over.
     pub stop: Stop,
-    /// Tokens of the draft that greedy decoding agreed with, the end of the reply included.
+    /// Tokens of the draft that decoding agreed with, the end of the reply included.
     pub accepted: usize,
     /// The last choice: the token that ended the reply, if the model did.
     pub last: u32,
@@ -36,19 +36,20 @@ pub(crate) fn decode(
     cache: &mut KvCache,
     logits: &Tensor,
     draft: &[u32],
+    sampling: Sampling,
     writer: &mut Writer<'_>,
     cancel: &Cancel,
 ) -> Result<Decoded> {
     let prompt = cache.len() - draft.len();
-    let mut greedy = Greedy::new();
+    let mut sampler = Sampler::new(sampling);
     // A choice counts as long as the draft agreed so far.
     let mut accepted = 0;
-    let mut next = greedy.choose(&logits.get(0)?)?;
+    let mut next = sampler.choose(&logits.get(0)?)?;
     let first_token = Instant::now();
     let mut stop = writer.write(next)?;
     while stop.is_none() && draft.get(accepted) == Some(&next.id) {
         accepted += 1;
-        next = greedy.choose(&logits.get(accepted)?)?;
+        next = sampler.choose(&logits.get(accepted)?)?;
         stop = writer.write(next)?;
     }
     // A reply that is over at a token that the draft had right, too, needed no further pass.
@@ -62,7 +63,7 @@ pub(crate) fn decode(
             Err(Error::Cancelled) => break Stop::Cancelled,
             other => other?,
         };
-        next = greedy.choose(&logits.get(0)?)?;
+        next = sampler.choose(&logits.get(0)?)?;
         stop = writer.write(next)?;
     };
     Ok(Decoded { stop, accepted: accepted + over, last: next.id, first_token })

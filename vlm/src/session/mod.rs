@@ -30,6 +30,7 @@ use crate::network::kv_cache::KvCache;
 use crate::session::generate::{Decoded, decode};
 use crate::session::reply::{Draft, Reply, Stop, Timings};
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::writer::{Writer, Written};
 
 /// What to ask of the view.
@@ -41,6 +42,8 @@ pub struct Ask<'a> {
     pub max_tokens: usize,
     /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
     pub ignore_end: bool,
+    /// How words are chosen.
+    pub sampling: Sampling,
 }
 
 /// A model with a prefix, a view and the draft of the next caption.
@@ -206,7 +209,7 @@ impl Session {
         };
         view.pending = None;
 
-        let decoded = decode(&model, &mut self.cache, &logits, draft, &mut writer, cancel);
+        let decoded = decode(&model, &mut self.cache, &logits, draft, ask.sampling, &mut writer, cancel);
         self.cache.rewind(base - instruction.len());
         let Decoded { stop, accepted, last, first_token } = decoded?;
         timings.prefill = first_token - start;

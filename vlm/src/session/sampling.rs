@@ -1,7 +1,7 @@
 //! Choosing the next token, and noticing when the choices go round in circles. Knows no prompt and no cache.
 
 use candle_core::Tensor;
-use candle_transformers::generation::{LogitsProcessor, Sampling};
+use candle_transformers::generation::{LogitsProcessor, Sampling as Law};
 
 use crate::error::{Error, Result};
 use crate::kernels;
@@ -21,27 +21,69 @@ pub(crate) struct Choice {
     pub log_prob: f32,
 }
 
-/// Greedy decoding: HuggingFace's own examples decode so.
-pub(crate) struct Greedy(LogitsProcessor);
+/// How the next token is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Sampling {
+    /// The likeliest: HuggingFace's own examples decode so.
+    #[default]
+    Greedy,
+    /// One by chance, as likely as the model finds it.
+    Random {
+        /// What logits are divided by first: below 1 the likely becomes likelier, above 1 less so. 0 is [`Sampling::Greedy`].
+        temperature: f64,
+        /// Nucleus sampling (Holtzman et al. 2020): only the likeliest tokens count, as many as together have this
+        /// probability. 1 takes all.
+        top_p: f64,
+        /// The same seed chooses the same words.
+        seed: u64,
+    },
+}
 
-impl Greedy {
-    pub fn new() -> Self {
-        // Greedy choice draws no random numbers, so the seed does not matter.
-        Self(LogitsProcessor::from_sampling(0, Sampling::ArgMax))
+impl Sampling {
+    /// Temperatures below this are none: dividing by them would leave the range of f32.
+    const COLDEST: f64 = 1e-4;
+
+    fn law(self) -> (u64, Law) {
+        match self {
+            Self::Random { temperature, top_p, seed } if temperature >= Self::COLDEST => {
+                (seed, if top_p < 1.0 { Law::TopP { p: top_p, temperature } } else { Law::All { temperature } })
+            }
+            // Greedy choice draws no random numbers, so the seed does not matter.
+            Self::Greedy | Self::Random { .. } => (0, Law::ArgMax),
+        }
+    }
+}
+
+/// Chooses the tokens of one reply.
+pub(crate) struct Sampler {
+    processor: LogitsProcessor,
+    is_greedy: bool,
+}
+
+impl Sampler {
+    pub fn new(sampling: Sampling) -> Self {
+        let (seed, law) = sampling.law();
+        let is_greedy = matches!(law, Law::ArgMax);
+        Self { processor: LogitsProcessor::from_sampling(seed, law), is_greedy }
     }
 
-    /// The likeliest token of one row of logits, `[vocabulary]`.
+    /// A token by one row of logits, `[vocabulary]`.
     ///
     /// # Errors
     /// [`Error::NotFinite`] when the row holds no usable number.
     pub fn choose(&mut self, logits: &Tensor) -> Result<Choice> {
-        let id = self.0.sample(logits)?;
-        let best = logits.get(id as usize)?.to_scalar::<f32>()?;
-        if !best.is_finite() {
+        let max = if self.is_greedy { None } else { Some(logits.max(0)?.to_scalar::<f32>()?) };
+        // The sampler's weights are no numbers where a logit is none.
+        if max.is_some_and(|max| !max.is_finite()) {
+            return Err(Error::NotFinite);
+        }
+        let id = self.processor.sample(logits)?;
+        let chosen = logits.get(id as usize)?.to_scalar::<f32>()?;
+        if !chosen.is_finite() {
             return Err(Error::NotFinite);
         }
         // Nothing is likelier than certain; rounding may say so.
-        let log_prob = (best - kernels::log_sum_exp(logits, best)?).min(0.0);
+        let log_prob = (chosen - kernels::log_sum_exp(logits, max.unwrap_or(chosen))?).min(0.0);
         Ok(Choice { id, log_prob })
     }
 }
@@ -62,7 +104,7 @@ mod tests {
     use candle_core::Device;
 
     fn choose(logits: &[f32]) -> Result<Choice> {
-        Greedy::new().choose(&Tensor::new(logits, &Device::Cpu).unwrap())
+        Sampler::new(Sampling::Greedy).choose(&Tensor::new(logits, &Device::Cpu).unwrap())
     }
 
     #[test]
@@ -95,5 +137,57 @@ mod tests {
         assert_eq!(circle(&[1, 2, 3, 4, 5].repeat(3)), None);
         let list: Vec<u32> = (0..8).flat_map(|n| [50, 60, n, 70]).collect();
         assert_eq!(circle(&list), None);
+    }
+
+    /// How often each of four tokens is chosen in a thousand choices.
+    fn shares(sampling: impl Fn(u64) -> Sampling) -> [usize; 4] {
+        let logits = Tensor::new(&[0.5_f32.ln(), 0.3_f32.ln(), 0.15_f32.ln(), 0.05_f32.ln()], &Device::Cpu).unwrap();
+        let mut sampler = Sampler::new(sampling(7));
+        let mut shares = [0; 4];
+        for _ in 0..1000 {
+            shares[sampler.choose(&logits).unwrap().id as usize] += 1;
+        }
+        shares
+    }
+
+    #[test]
+    fn chance_follows_the_models_probabilities() {
+        let of = |temperature, top_p| shares(|seed| Sampling::Random { temperature, top_p, seed });
+        let [a, b, c, d] = of(1.0, 1.0);
+        // Each within four standard deviations of its share.
+        for (share, p) in [(a, 0.5_f64), (b, 0.3), (c, 0.15), (d, 0.05)] {
+            let off = (share as f64 - 1000.0 * p).abs();
+            assert!(off < 4.0 * (1000.0 * p * (1.0 - p)).sqrt(), "{share} of 1000 where {p} was meant");
+        }
+        assert!(of(0.5, 1.0)[0] > a && of(2.0, 1.0)[0] < a, "a temperature sharpens or flattens");
+        assert_eq!(of(1.0, 0.7)[2..], [0, 0], "the nucleus of 0.7 has two tokens");
+        assert_eq!(of(0.0, 1.0), [1000, 0, 0, 0]);
+        assert_eq!(shares(|_| Sampling::Greedy), [1000, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_same_seed_chooses_the_same() {
+        let logits = Tensor::new(&[0.0_f32; 50], &Device::Cpu).unwrap();
+        let words = |seed| {
+            let mut sampler = Sampler::new(Sampling::Random { temperature: 0.8, top_p: 0.9, seed });
+            (0..20).map(|_| sampler.choose(&logits).unwrap().id).collect::<Vec<_>>()
+        };
+        assert_eq!(words(3), words(3));
+        assert_ne!(words(3), words(4));
+    }
+
+    #[test]
+    fn what_was_chosen_by_chance_knows_how_likely_it_was_and_damaged_numbers_are_an_error() {
+        let sampling = Sampling::Random { temperature: 1.0, top_p: 1.0, seed: 1 };
+        let even = Sampler::new(sampling).choose(&Tensor::new(&[2.5_f32; 4], &Device::Cpu).unwrap()).unwrap();
+        assert!((even.log_prob - 0.25_f32.ln()).abs() < 1e-6, "{even:?}");
+        // The unlikely one is far below the others, whose sum must not overflow.
+        let apart = Tensor::new(&[0.0_f32, 200.0, 200.0], &Device::Cpu).unwrap();
+        let chosen = Sampler::new(sampling).choose(&apart).unwrap();
+        assert!((chosen.log_prob - 0.5_f32.ln()).abs() < 1e-6, "{chosen:?}");
+        for damaged in [[f32::NAN; 3], [1.0, f32::INFINITY, 0.0]] {
+            let logits = Tensor::new(&damaged, &Device::Cpu).unwrap();
+            assert!(matches!(Sampler::new(sampling).choose(&logits), Err(Error::NotFinite)));
+        }
     }
 }

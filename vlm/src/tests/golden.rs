@@ -16,6 +16,7 @@ use crate::network::{LoadOptions, Model};
 use crate::session::conversation::{Conversation, Say};
 use crate::session::reply::Reply;
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
 use crate::tests::fixtures::{Golden, relative_error};
@@ -79,7 +80,7 @@ impl Case {
     fn reply(&self, tokens: usize) -> Reply {
         let (cancel, max_tokens, ignore_end) = (Cancel::default(), tokens, true);
         if self.tiling == Tiling::Frame {
-            let turn = Say { parts: &self.video(), max_tokens, ignore_end };
+            let turn = Say { parts: &self.video(), max_tokens, ignore_end, sampling: Sampling::Greedy };
             return Conversation::new(self.model.clone(), self.tiling)
                 .unwrap()
                 .say(turn, &cancel, &mut |_| {})
@@ -87,7 +88,9 @@ impl Case {
         }
         let mut session = Session::new(self.model.clone()).unwrap();
         session.look(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, Same::Exactly, &cancel).unwrap();
-        session.caption(Ask { prompt: PROMPT, max_tokens, ignore_end }, &cancel, &mut |_| {}).unwrap()
+        session
+            .caption(Ask { prompt: PROMPT, max_tokens, ignore_end, sampling: Sampling::Greedy }, &cancel, &mut |_| {})
+            .unwrap()
     }
 
     /// The ids of the whole prompt.

@@ -12,10 +12,12 @@ use crate::network::device::Place;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::{fixtures, golden, golden_bf16};
 
-const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
+const DESCRIBE: Ask<'_> =
+    Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
 
 fn the_card() -> Place {
     Place::open(Device::Cuda(0)).unwrap()

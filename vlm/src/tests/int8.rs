@@ -10,10 +10,12 @@ use crate::measure::quality::Comparison;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
 
-const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
+const DESCRIBE: Ask<'_> =
+    Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
 
 fn int8(keep_in: Option<&Path>) -> LoadOptions {
     LoadOptions { precision: Precision::Int8, keep_in: keep_in.map(Into::into), ..LoadOptions::default() }

@@ -11,11 +11,14 @@ use crate::input::prompt::{Part, Role, Turn};
 use crate::network::Model;
 use crate::session::reply::{Reply, Stop};
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
 
-const DESCRIBE: Ask<'_> = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
-const QUESTION: Ask<'_> = Ask { prompt: "What is the text about?", max_tokens: 17, ignore_end: true };
+const DESCRIBE: Ask<'_> =
+    Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
+const QUESTION: Ask<'_> =
+    Ask { prompt: "What is the text about?", max_tokens: 17, ignore_end: true, sampling: Sampling::Greedy };
 
 fn model() -> Arc<Model> {
     fixtures::load(&fixtures::tiny("smolvlm"))
@@ -139,7 +142,8 @@ fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
         for token in &got.token_ids {
             let mut cache = model.new_cache().unwrap();
             let whole = model.forward(&ids, features.as_ref(), &mut cache, 1, &Cancel::default()).unwrap();
-            let best = crate::session::sampling::Greedy::new().choose(&whole.get(0).unwrap()).unwrap().id;
+            let best =
+                crate::session::sampling::Sampler::new(Sampling::Greedy).choose(&whole.get(0).unwrap()).unwrap().id;
             assert_eq!(best, *token);
             ids.push(best);
         }
@@ -232,7 +236,7 @@ fn a_draft_that_ends_where_the_caption_ends_is_accepted_whole() {
     // The weights are random, so only some prompts make a reply that ends by itself.
     let ended = (0..100).find_map(|n| {
         let prompt = format!("Describe number {n}.");
-        let ask = Ask { prompt: &prompt, max_tokens: 60, ignore_end: false };
+        let ask = Ask { prompt: &prompt, max_tokens: 60, ignore_end: false, sampling: Sampling::Greedy };
         let first = session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();
         let second = session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();
         assert_eq!((&first.token_ids, first.stop), (&second.token_ids, second.stop));
@@ -333,11 +337,21 @@ fn a_reply_ends_where_the_context_ends() {
     // One letter and its space are one or two tokens: find a prompt that leaves little room.
     let n = (1..200).map(|k| model.context() - used - k).find(|n| {
         let prompt = words(n / 2);
-        session.ask(Ask { prompt: &prompt, max_tokens: 1, ignore_end: true }, &Cancel::default(), &mut |_| {}).is_ok()
+        session
+            .ask(
+                Ask { prompt: &prompt, max_tokens: 1, ignore_end: true, sampling: Sampling::Greedy },
+                &Cancel::default(),
+                &mut |_| {},
+            )
+            .is_ok()
     });
     let prompt = words(n.unwrap() / 2);
     let reply = session
-        .ask(Ask { prompt: &prompt, max_tokens: 1_000_000, ignore_end: true }, &Cancel::default(), &mut |_| {})
+        .ask(
+            Ask { prompt: &prompt, max_tokens: 1_000_000, ignore_end: true, sampling: Sampling::Greedy },
+            &Cancel::default(),
+            &mut |_| {},
+        )
         .unwrap();
     assert_eq!(reply.prompt_ids.len() + reply.token_ids.len(), model.context());
     assert_eq!(reply.stop, Stop::Length);

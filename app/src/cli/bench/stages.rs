@@ -214,7 +214,7 @@ impl Subject {
 
 fn measure(engine: &mut LocalEngine, picture: &RgbImage, instruction: &str) -> anyhow::Result<Round> {
     let (cancel, silent, limits) =
-        (Cancel::default(), &mut |_: &str| {}, Limits { max_tokens: TOKENS, ignore_end: true });
+        (Cancel::default(), &mut |_: &str| {}, Limits { ignore_end: true, ..Limits::tokens(TOKENS) });
     let next = next_frame(picture);
     let view = engine.open_view(ViewOptions::default())?;
     let (new, noisy) = ([picture], [&next]);

@@ -18,7 +18,7 @@ use vlm::{Part, Reply, Stop, Tiling};
 
 use crate::base::text::{lines as plain_lines, one_line};
 use crate::capture::{picture_named, web};
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, SamplingArgs};
 use crate::cli::chat::entry::{COMMANDS, Command, Piece};
 use crate::cli::chat::lines::{Line, Lines, Plain, Terminal};
 use crate::cli::chat::transcript::{Exchange, Said, Transcript};
@@ -42,6 +42,9 @@ pub struct ChatArgs {
     /// Cut pictures into tiles, for small print; slower
     #[arg(long)]
     pub split: bool,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -69,6 +72,7 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
         engine,
         tasks,
         max_tokens: args.model.max_tokens.get(),
+        sampling: args.sampling,
         watched: stdin.is_terminal(),
         transcript: Transcript::default(),
         said: Vec::new(),
@@ -115,6 +119,7 @@ struct Chat<O, E> {
     view: ViewId,
     tasks: Tasks,
     max_tokens: usize,
+    sampling: SamplingArgs,
     /// A person sees what goes wrong; otherwise the exit code has to tell.
     watched: bool,
     transcript: Transcript,
@@ -309,8 +314,9 @@ impl<O: Write, E: Write> Chat<O, E> {
 
     /// Has the model answer what was put together, and writes the answer as it comes.
     fn answer(&mut self, remember: bool) -> anyhow::Result<Option<Reply>> {
-        let Self { engine, view, tasks, parts, out, max_tokens, .. } = self;
-        let turn = Turn { view: *view, task: Task::Say { parts, remember }, limits: Limits::tokens(*max_tokens) };
+        let Self { engine, view, tasks, parts, out, max_tokens, sampling, .. } = self;
+        let limits = Limits { sampling: sampling.sampling(), ..Limits::tokens(*max_tokens) };
+        let turn = Turn { view: *view, task: Task::Say { parts, remember }, limits };
         let mut written = Ok(());
         let told = tasks.run(|cancel| {
             engine.reply(turn, cancel, &mut |piece| {

@@ -90,6 +90,7 @@ fn talk_of(lines: impl IntoIterator<Item = Line>) -> Talked {
         view: ViewId(0),
         tasks: Tasks::uninterrupted(),
         max_tokens: 9,
+        sampling: SamplingArgs::default(),
         watched: false,
         transcript: Transcript::default(),
         said: Vec::new(),

@@ -161,15 +161,15 @@ impl View {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> vlm::Result<Reply> {
-        let Limits { max_tokens, ignore_end } = turn.limits;
-        let ask = |prompt| Ask { prompt, max_tokens, ignore_end };
+        let Limits { max_tokens, ignore_end, sampling } = turn.limits;
+        let ask = |prompt| Ask { prompt, max_tokens, ignore_end, sampling };
         match turn.task {
             Task::Caption { shown, instruction } => {
                 self.look(model, shown, cancel)?.caption(ask(instruction), cancel, on_text)
             }
             Task::Answer { shown, question } => self.look(model, shown, cancel)?.ask(ask(question), cancel, on_text),
             Task::Say { parts, remember } => {
-                self.say(model, Say { parts, max_tokens, ignore_end }, remember, cancel, on_text)
+                self.say(model, Say { parts, max_tokens, ignore_end, sampling }, remember, cancel, on_text)
             }
         }
     }

@@ -31,7 +31,7 @@ impl Bench {
     }
 
     fn reply(&mut self, task: Task<'_>, cancel: &Cancel) -> Result<Reply, EngineError> {
-        let turn = Turn { view: self.view, task, limits: Limits { max_tokens: 8, ignore_end: true } };
+        let turn = Turn { view: self.view, task, limits: Limits { ignore_end: true, ..Limits::tokens(8) } };
         self.engine.reply(turn, cancel, &mut |_| {})
     }
 

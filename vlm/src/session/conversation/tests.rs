@@ -11,7 +11,7 @@ use crate::input::prompt::Part;
 use crate::network::Model;
 use crate::session::conversation::{Conversation, Say};
 use crate::session::reply::{Reply, Stop};
-use crate::session::sampling::Greedy;
+use crate::session::sampling::{Sampler, Sampling};
 use crate::tests::fixtures;
 
 fn model() -> Arc<Model> {
@@ -45,7 +45,7 @@ fn third_turn() -> Vec<Part> {
 }
 
 fn turn(parts: &[Part]) -> Say<'_> {
-    Say { parts, max_tokens: 14, ignore_end: true }
+    Say { parts, max_tokens: 14, ignore_end: true, sampling: Sampling::Greedy }
 }
 
 fn say(conversation: &mut Conversation, parts: &[Part]) -> Reply {
@@ -59,7 +59,7 @@ fn in_one_pass(model: &Model, prompt_ids: &[u32], pictures: &[RgbImage], tiling:
     for _ in 0..n {
         let mut cache = model.new_cache().unwrap();
         let logits = model.forward(&ids, features.as_ref(), &mut cache, 1, &Cancel::default()).unwrap();
-        ids.push(Greedy::new().choose(&logits.get(0).unwrap()).unwrap().id);
+        ids.push(Sampler::new(Sampling::Greedy).choose(&logits.get(0).unwrap()).unwrap().id);
     }
     ids.split_off(prompt_ids.len())
 }
@@ -228,7 +228,7 @@ fn a_reply_that_goes_round_in_a_circle_is_remembered_with_one_round() {
         .find_map(|n| {
             let mut conversation = new(&model);
             let parts = [text(&format!("Describe number {n}."))];
-            let free = Say { parts: &parts, max_tokens: 200, ignore_end: false };
+            let free = Say { parts: &parts, max_tokens: 200, ignore_end: false, sampling: Sampling::Greedy };
             let reply = conversation.say(free, &Cancel::default(), &mut |_| {}).unwrap();
             (reply.stop == Stop::Repetition).then_some((conversation, reply))
         })
