@@ -200,6 +200,23 @@ mod tests {
             "sightline describe a.png --model 1b",
             "sightline describe a.png --max-tokens 0",
             "sightline chat --max-tokens 0",
+            "sightline describe a.png --threads 100000",
+            "sightline describe a.png --max-tokens 99999999999999999999",
+            "sightline describe a.png --temperature NaN",
+            "sightline describe a.png --temperature 2.5",
+            "sightline describe a.png --temperature -1",
+            "sightline chat --temperature 1 --top-p 0",
+            "sightline chat --temperature 1 --top-p 1.1",
+            "sightline chat --seed 3",
+            "sightline watch --source camera --frames -1",
+            "sightline watch --source camera --most-per-minute 6001",
+            "sightline watch --source camera --longest-silence inf",
+            "sightline watch --source camera --longest-silence 1e300",
+            "sightline watch --source camera --log a.db --log-limit 99999999999999999999GB",
+            "sightline scene --out a --count 0",
+            "sightline scene --out a --seed -1",
+            "sightline log list --limit 0",
+            "sightline bench --rounds 1000000000",
             "sightline --device gpu",
             "sightline --precision f64",
             "sightline models fly",
@@ -207,7 +224,10 @@ mod tests {
             "sightline models remove 7b",
             "sightline watch --source demo --log-limit 2GB",
         ] {
-            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+            let usage = parse(line).expect_err(line);
+            assert_eq!(usage.exit_code(), 2, "{line}");
+            let message = failure::of_usage(&usage);
+            assert!(message.what().ends_with('.') && !message.to_string().contains('\n'), "{message}");
         }
         for line in ["sightline --help", "sightline watch --help", "sightline --version"] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
