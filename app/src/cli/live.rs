@@ -9,10 +9,10 @@ use clap::Args;
 use jiff::ZonedDateTime;
 use vlm::Cancel;
 
+use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source};
 use crate::cli::recording::RecordArgs;
-use crate::demo::model;
 use crate::live::{OpenEngine, OpenSource, Settings};
 use crate::models;
 use crate::models::spec::ModelSpec;
@@ -20,7 +20,7 @@ use crate::models::{Facts, Fault, Progress, bytes};
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Doors, Wanted};
+use crate::ui::{Choice, Platform, Wanted};
 
 /// Endings of the files that the dialog offers first; it shows others as well when told to.
 const PICTURES_AND_VIDEOS: [&str; 17] = [
@@ -66,12 +66,12 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     };
     let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));
     let options = ui::Options {
-        source: Some(source.to_string()),
-        model: Some(args.model.model.to_string()),
+        source: Some(source),
+        model: Some(args.model.model.clone()),
         settings,
         log: args.record.log_options(),
         clock: ZonedDateTime::now,
-        doors: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
+        platform: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
@@ -89,41 +89,32 @@ struct Desktop {
     source: SourceOptions,
 }
 
-impl Doors for Desktop {
-    fn source(&self, spec: &str) -> Result<OpenSource, String> {
-        let spec: SourceSpec = spec.parse().map_err(|error| format!("{error}"))?;
-        Ok(open_source(spec, self.source))
+impl Platform for Desktop {
+    fn source(&self, spec: &SourceSpec) -> OpenSource {
+        open_source(spec.clone(), self.source)
     }
 
-    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
-        let model: ModelSpec = model.parse().map_err(|error| format!("{error}"))?;
-        Ok(ModelArgs { model, ..self.model.clone() }.open_engine())
+    fn engine(&self, model: &ModelSpec) -> OpenEngine {
+        ModelArgs { model: model.clone(), ..self.model.clone() }.open_engine()
     }
 
-    fn is_absent(&self, model: &str) -> bool {
-        // What names no model is told when it is opened.
-        model.parse().is_ok_and(|model: ModelSpec| !models::is_here(&model))
+    fn is_absent(&self, model: &ModelSpec) -> bool {
+        !models::is_here(model)
     }
 
-    fn fetch(&self, model: &str, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
-        match model.parse() {
-            Ok(model) => models::fetch(&model, cancel, on_progress),
-            Err(_) => Ok(()),
-        }
+    fn fetch(&self, model: &ModelSpec, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+        models::fetch(model, cancel, on_progress)
     }
 
-    fn models(&self) -> Vec<Choice> {
-        let demo = Choice {
-            value: model::NAME.to_owned(),
-            label: "Demo model".to_owned(),
-            detail: "coloured shapes".to_owned(),
-        };
+    fn models(&self) -> Vec<Choice<ModelSpec>> {
+        let demo =
+            Choice { value: ModelSpec::Demo, label: "Demo model".to_owned(), detail: "coloured shapes".to_owned() };
         let named = ModelSpec::named().iter().map(|named| {
             let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
             let spec = ModelSpec::Named(*named);
             let download = Facts::of(&spec, None).filter(|_| !models::is_here(&spec)).map(|facts| facts.download());
             Choice {
-                value: named.name.to_owned(),
+                value: spec,
                 label: published.trim_end_matches("-Instruct").to_owned(),
                 detail: download.map_or_else(|| named.name.to_owned(), |size| format!("{} download", bytes(size))),
             }
@@ -131,22 +122,23 @@ impl Doors for Desktop {
         std::iter::once(demo).chain(named).collect()
     }
 
-    fn cameras(&self) -> Result<Vec<Choice>, String> {
-        let cameras = camera::list().map_err(|error| error.message)?;
+    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
+        let cameras = camera::list().map_err(|error| Message::new(error.message))?;
         let choice = |camera: camera::Camera| {
-            let value = format!("camera:{}", camera.number);
-            Choice { detail: value.clone(), value, label: camera.name }
+            let value = SourceSpec::Camera(CameraChoice::Number(camera.number));
+            Choice { detail: value.to_string(), value, label: camera.name }
         };
         Ok(cameras.into_iter().map(choice).collect())
     }
 
-    fn preferences(&self) -> Result<Preferences, String> {
+    fn preferences(&self) -> Result<Preferences, Message> {
         preferences::default_path().map_or_else(|| Ok(Preferences::default()), |path| Preferences::load(&path))
     }
 
-    fn remember(&self, preferences: &Preferences) -> Result<(), String> {
-        let no_folder = "Your choice holds until the window closes: the system knows no folder to remember it in.";
-        preferences.save(&preferences::default_path().ok_or(no_folder)?)
+    fn remember(&self, preferences: &Preferences) -> Result<(), Message> {
+        let no_folder =
+            || Message::new("Your choice holds until the window closes: the system knows no folder to remember it in.");
+        preferences.save(&preferences::default_path().ok_or_else(no_folder)?)
     }
 
     fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
@@ -194,18 +186,12 @@ mod tests {
         let desktop = desktop();
         let models = desktop.models();
         assert_eq!(models.len(), 7);
-        assert_eq!(models[0].value, "demo");
-        assert_eq!((models[1].value.as_str(), models[1].label.as_str()), ("256m", "SmolVLM-256M"));
+        assert_eq!(models[0].value, ModelSpec::Demo);
+        assert_eq!((models[1].value.to_string().as_str(), models[1].label.as_str()), ("256m", "SmolVLM-256M"));
         for model in models {
-            assert!(desktop.engine(&model.value).is_ok(), "{}", model.value);
+            // As it is written it is read again.
+            assert_eq!(model.value.to_string().parse(), Ok(model.value));
         }
-    }
-
-    #[test]
-    fn what_names_nothing_is_refused_in_a_sentence() {
-        let desktop = desktop();
-        assert!(desktop.source("ftp://x").is_err_and(|message| message.contains("ftp://")));
-        assert!(desktop.engine("7b").is_err_and(|message| message.contains("7b")));
-        assert!(desktop.source("camera").is_ok());
+        assert!(desktop.engine(&ModelSpec::Demo)().is_ok());
     }
 }

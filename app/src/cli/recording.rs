@@ -116,6 +116,7 @@ mod tests {
     use super::*;
     use crate::live::{Pipeline, Settings};
     use crate::log::Filter;
+    use crate::models::spec::ModelSpec;
     use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
         let pipeline = Pipeline::start(settings, Arc::new(|| {})).expect("threads start");
         let source = SourceScript::patient();
         source.show(1).show(1).show(2).then(Step::Ended);
-        pipeline.set_engine("fake".to_owned(), EngineScript::default().open());
+        pipeline.set_engine(ModelSpec::Demo, EngineScript::default().open());
         pipeline.set_source(source.open());
         loop {
             let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event");

@@ -90,7 +90,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &interrupted)?;
     let recording = args.record.start(&args.model.prompt)?;
     let pipeline = Pipeline::start(args.settings(), Arc::new(|| {})).context("The system starts no more threads.")?;
-    pipeline.set_engine(args.model.model.to_string(), args.model.open_engine());
+    pipeline.set_engine(args.model.model.clone(), args.model.open_engine());
     pipeline.set_source(open_source(args.source.clone(), SourceOptions { repeat: args.repeat }));
     let out = Output::new();
     let shape = match (args.json, out.is_terminal()) {
@@ -311,7 +311,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::pipeline::{EngineScript, Fault, SourceScript, Step, caption_of};
+    use crate::models::spec::ModelSpec;
+    use crate::testing::pipeline::{EngineFault, EngineScript, SourceScript, Step, caption_of};
 
     /// What was written to both streams, and the exit code.
     struct Watched {
@@ -323,7 +324,7 @@ mod tests {
     fn watch(shape: Shape, frames: Option<u64>, source: &SourceScript, engine: &EngineScript) -> Watched {
         let settings = Settings { gate: None, ..Settings::default() };
         let pipeline = Pipeline::start(settings, Arc::new(|| {})).expect("threads start");
-        pipeline.set_engine("fake".to_owned(), engine.open());
+        pipeline.set_engine(ModelSpec::Demo, engine.open());
         pipeline.set_source(source.open());
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut watcher = Watcher::new(
@@ -392,7 +393,7 @@ mod tests {
     #[test]
     fn a_picture_that_fails_is_told_and_the_others_go_on() {
         let engine = EngineScript::default();
-        engine.fail(Fault::Request("The picture is odd."));
+        engine.fail(EngineFault::Request("The picture is odd."));
         let watched = watch(Shape::Lines, None, &pictures(2), &engine);
         assert_eq!(watched.out, format!("{}\n", caption_of(2)));
         assert!(watched.err.contains("The picture is odd."), "{}", watched.err);
@@ -434,7 +435,7 @@ mod tests {
     fn a_request_that_fails_for_every_picture_ends_it() {
         let engine = EngineScript::default();
         for _ in 0..3 {
-            engine.fail(Fault::Request("The prompt is too long."));
+            engine.fail(EngineFault::Request("The prompt is too long."));
         }
         let source = SourceScript::patient();
         source.show(1).show(2).show(3);

@@ -8,6 +8,7 @@ use vlm::Reply;
 use crate::base::message::Message;
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
+use crate::models::spec::ModelSpec;
 
 /// The number of a question, given out by `Pipeline::ask`.
 pub type Asked = u64;
@@ -43,8 +44,8 @@ pub enum Event {
     SourceEnded,
     /// An engine is being opened.
     ModelLoading {
-        /// The model as the user named it.
-        model: String,
+        /// Which one.
+        model: ModelSpec,
     },
     /// The engine is ready.
     ModelReady(EngineCard),

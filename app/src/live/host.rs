@@ -9,10 +9,11 @@ use crate::base::message::Message;
 use crate::base::panic::panic_message;
 use crate::engine::{Engine, EngineCard, EngineError};
 use crate::live::OpenEngine;
+use crate::models::spec::ModelSpec;
 
-/// An order for an engine: the model as the user named it, and what opens it.
+/// An order for an engine: which model, and what opens it.
 pub struct Order {
-    pub model: String,
+    pub model: ModelSpec,
     pub open: OpenEngine,
 }
 
@@ -76,9 +77,9 @@ impl Host {
         }
     }
 
-    /// The model as the user named it.
-    pub fn model(&self) -> &str {
-        self.order.as_ref().map_or("", |order| &order.model)
+    /// The model of the order in hand.
+    pub fn model(&self) -> Option<&ModelSpec> {
+        self.order.as_ref().map(|order| &order.model)
     }
 
     /// Opens the engine of the order in hand.

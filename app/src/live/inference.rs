@@ -157,9 +157,10 @@ impl Inference {
     }
 
     fn open(&mut self) {
-        let model = self.host.model().to_owned();
-        tracing::info!(model, "opening the model");
-        self.outbox.send(Event::ModelLoading { model });
+        if let Some(model) = self.host.model() {
+            tracing::info!(%model, "opening the model");
+            self.outbox.send(Event::ModelLoading { model: model.clone() });
+        }
         match self.host.open() {
             Ok(card) => self.outbox.send(Event::ModelReady(card)),
             Err(failure) => self.report(None, failure),

@@ -42,6 +42,7 @@ use crate::live::host::Order;
 use crate::live::inference::{Inference, Waiting};
 use crate::live::outbox::Outbox;
 use crate::live::shared::{Shared, lock};
+use crate::models::spec::ModelSpec;
 
 /// Opens a source, on the capture thread; called again whenever the source has to be opened anew.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
@@ -197,9 +198,9 @@ impl Pipeline {
         self.sources.put(open);
     }
 
-    /// Uses another model from now on, named as the user named it. Stops what the present one is doing; the video goes on
+    /// Uses another model from now on. Stops what the present one is doing; the video goes on
     /// while the new one is loaded.
-    pub fn set_engine(&self, model: String, open: OpenEngine) {
+    pub fn set_engine(&self, model: ModelSpec, open: OpenEngine) {
         self.engines.put(Order { model, open });
         self.shared.interrupt_caption();
         self.shared.cancel_answers();

@@ -129,7 +129,7 @@ pub enum Call {
 
 /// How a fake engine fails.
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
+pub enum EngineFault {
     /// The request is refused; the engine goes on.
     Request(&'static str),
     /// The engine fails and has to be opened again.
@@ -141,7 +141,7 @@ pub enum Fault {
 #[derive(Clone, Default)]
 pub struct EngineScript {
     calls: Arc<Mutex<Vec<Call>>>,
-    faults: Arc<Mutex<VecDeque<Fault>>>,
+    faults: Arc<Mutex<VecDeque<EngineFault>>>,
     /// Why opening it fails.
     refuse: Arc<Mutex<Option<&'static str>>>,
     /// While it is set, captions go on for ever.
@@ -170,7 +170,7 @@ impl EngineScript {
     }
 
     /// Fails a coming caption or answer this way: the next one, after the faults set before.
-    pub fn fail(&self, fault: Fault) {
+    pub fn fail(&self, fault: EngineFault) {
         lock(&self.faults).push_back(fault);
     }
 
@@ -224,9 +224,9 @@ impl FakeEngine {
     ) -> Result<Reply, EngineError> {
         match lock(&self.script.faults).pop_front() {
             None => {}
-            Some(Fault::Request(why)) => return Err(EngineError::request(Message::new(why))),
-            Some(Fault::Engine(why)) => return Err(EngineError::lasting(Message::new(why))),
-            Some(Fault::Panic(why)) => panic!("{why}"),
+            Some(EngineFault::Request(why)) => return Err(EngineError::request(Message::new(why))),
+            Some(EngineFault::Engine(why)) => return Err(EngineError::lasting(Message::new(why))),
+            Some(EngineFault::Panic(why)) => panic!("{why}"),
         }
         let mut reply = Reply {
             text: String::new(),

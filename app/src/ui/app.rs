@@ -1,6 +1,6 @@
 //! The window: drains events, shows the newest frame, draws the widgets and carries out what they say.
 //!
-//! It runs when egui has input or the pipeline has news, and never waits: what blocks is an errand.
+//! It runs when egui has input or the pipeline has news, and never waits: what blocks is an background job.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,19 +13,21 @@ use egui::{
 };
 
 use crate::base::message::Message;
+use crate::capture::SourceSpec;
 use crate::live::{Event, Pipeline, Waker};
 use crate::models::Fault;
+use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
 use crate::ui::frame_times::FrameTimes;
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
-use crate::ui::jobs::{Errands, Outcome};
+use crate::ui::jobs::{BackgroundJobs, Outcome};
 use crate::ui::log::{LogAction, LogPanel};
 use crate::ui::notice;
 use crate::ui::notice::NoticeAction;
 use crate::ui::pickers;
 use crate::ui::pickers::{Cameras, PickAction};
-use crate::ui::platform::{Choice, Doors, Wanted};
+use crate::ui::platform::{Choice, Platform, Wanted};
 use crate::ui::preferences::Preferences;
 use crate::ui::question::{QuestionAction, Questions};
 use crate::ui::recording::{Recording, RecordingNews};
@@ -43,8 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The window's contents.
 pub struct App {
     pub(super) pipeline: Pipeline,
-    doors: Arc<dyn Doors>,
-    errands: Errands,
+    platform: Arc<dyn Platform>,
+    jobs: BackgroundJobs,
     state: State,
     pub(super) video: Video,
     questions: Questions,
@@ -52,7 +54,7 @@ pub struct App {
     recording: Recording,
     preferences: Preferences,
     cameras: Cameras,
-    models: Vec<Choice>,
+    models: Vec<Choice<ModelSpec>>,
     download: Option<Download>,
     downloads: u64,
     source_menu_open: bool,
@@ -78,9 +80,9 @@ impl App {
             Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         let mut app = Self {
             pipeline,
-            errands: Errands::new(Arc::clone(&options.doors), wake),
-            models: options.doors.models(),
-            doors: options.doors,
+            jobs: BackgroundJobs::new(Arc::clone(&options.platform), wake),
+            models: options.platform.models(),
+            platform: options.platform,
             state: State::default(),
             video: Video::default(),
             questions: Questions::default(),
@@ -94,9 +96,9 @@ impl App {
             frame_times: FrameTimes::default(),
             stale_frames: 0,
         };
-        match app.doors.preferences() {
+        match app.platform.preferences() {
             Ok(preferences) => app.preferences = preferences,
-            Err(sentence) => app.state.notices.post(Topic::Preferences, Message::new(sentence), None),
+            Err(message) => app.state.notices.post(Topic::Preferences, message, None),
         }
         if app.recording.is_wanted_at_once() || app.preferences.always_record {
             app.set_recording(true);
@@ -110,35 +112,30 @@ impl App {
         Ok(app)
     }
 
-    fn choose_source(&mut self, spec: String) {
-        match self.doors.source(&spec) {
-            Ok(open) => {
-                self.stale_frames = self.pipeline.latest_frame().map_or(self.stale_frames, |frame| frame.id);
-                self.video.clear();
-                self.set_paused(false);
-                self.state.choose_source(spec);
-                self.pipeline.set_source(open);
-            }
-            Err(message) => self.state.notices.post(Topic::Picker, Message::new(message), None),
-        }
+    fn choose_source(&mut self, spec: SourceSpec) {
+        self.stale_frames = self.pipeline.latest_frame().map_or(self.stale_frames, |frame| frame.id);
+        self.video.clear();
+        self.set_paused(false);
+        self.pipeline.set_source(self.platform.source(&spec));
+        self.state.choose_source(spec);
     }
 
     /// Opens a model, or has it downloaded first; until then the one in hand goes on.
-    fn choose_model(&mut self, name: String) {
+    fn choose_model(&mut self, model: ModelSpec) {
         self.download = None;
-        if !self.doors.is_absent(&name) {
-            return self.open_model(name);
+        if !self.platform.is_absent(&model) {
+            return self.open_model(model);
         }
         self.state.notices.clear(Topic::Model);
         self.downloads += 1;
-        let download = Download::new(self.downloads, name.clone());
-        self.errands.fetch(self.downloads, name, download.link());
+        let download = Download::new(self.downloads, model.clone());
+        self.jobs.fetch(self.downloads, model, download.link());
         self.download = Some(download);
     }
 
     /// A download ended. What came of one that was given up is of no interest.
     fn fetched(&mut self, number: u64, result: Result<(), Fault>) {
-        self.models = self.doors.models();
+        self.models = self.platform.models();
         let Some(download) = self.download.take_if(|download| download.number == number) else { return };
         match result {
             Ok(()) => self.open_model(download.model.clone()),
@@ -147,28 +144,17 @@ impl App {
         }
     }
 
-    fn open_model(&mut self, name: String) {
-        match self.doors.engine(&name) {
-            Ok(open) => {
-                self.state.choose_model(name.clone(), Instant::now());
-                self.pipeline.set_engine(name, open);
-            }
-            Err(message) => self.state.notices.post(Topic::Model, Message::new(message), None),
-        }
+    fn open_model(&mut self, model: ModelSpec) {
+        self.pipeline.set_engine(model.clone(), self.platform.engine(&model));
+        self.state.choose_model(model, Instant::now());
     }
 
     fn choose_path(&mut self, wanted: Wanted, path: PathBuf) {
-        // Sources and models are written as text everywhere, from the command line to the log.
-        let Ok(text) = path.into_os_string().into_string() else {
-            let message = Message::new("That name is not valid Unicode.").hint("Rename it, or choose another.");
-            self.state.notices.post(Topic::Picker, message, None);
-            return;
-        };
         self.state.notices.clear(Topic::Picker);
         match wanted {
-            Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(text),
-            Wanted::ModelFolder => self.choose_model(text),
-            Wanted::Export(_) => self.log.export_to(PathBuf::from(text)),
+            Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(SourceSpec::Path(path)),
+            Wanted::ModelFolder => self.choose_model(ModelSpec::Folder(path)),
+            Wanted::Export(_) => self.log.export_to(path),
         }
     }
 
@@ -189,7 +175,7 @@ impl App {
     /// Records from now on, whenever the window opens, or no longer. A recording that runs goes on.
     fn set_always_recording(&mut self, always: bool) {
         self.preferences.always_record = always;
-        self.errands.remember(self.preferences.clone());
+        self.jobs.remember(self.preferences.clone());
         if always && self.recording.status().is_none() {
             self.set_recording(true);
         }
@@ -221,7 +207,7 @@ impl App {
             None => {}
         }
         self.log.catch_up(ctx);
-        while let Some(outcome) = self.errands.outcome() {
+        while let Some(outcome) = self.jobs.outcome() {
             match outcome {
                 Outcome::Cameras(Ok(found)) => self.cameras = Cameras::Found(found),
                 Outcome::Cameras(Err(message)) => self.cameras = Cameras::Failed(message),
@@ -229,9 +215,7 @@ impl App {
                 Outcome::Chosen(_, None) => {}
                 Outcome::Fetched(number, result) => self.fetched(number, result),
                 Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
-                Outcome::Remembered(Err(message)) => {
-                    self.state.notices.post(Topic::Preferences, Message::new(message), None);
-                }
+                Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
                 Outcome::NotStarted => {
                     self.download = None;
                     let message = Message::new("The system has no room for another thread.");
@@ -299,9 +283,9 @@ impl App {
         });
         match action {
             Some(PickAction::Source(spec)) => self.choose_source(spec),
-            Some(PickAction::Model(name)) => self.choose_model(name),
-            Some(PickAction::Open(wanted)) => self.errands.choose(wanted),
-            Some(PickAction::LookForCameras) => self.errands.look_for_cameras(),
+            Some(PickAction::Model(model)) => self.choose_model(model),
+            Some(PickAction::Open(wanted)) => self.jobs.choose(wanted),
+            Some(PickAction::LookForCameras) => self.jobs.look_for_cameras(),
             None => {}
         }
     }
@@ -358,7 +342,7 @@ impl App {
         }
         match notice::show(ui, &self.state.notices, now) {
             Some(NoticeAction::Dismiss(topic)) => self.state.notices.dismiss(topic),
-            Some(NoticeAction::OpenModelFolder) => self.errands.choose(Wanted::ModelFolder),
+            Some(NoticeAction::OpenModelFolder) => self.jobs.choose(Wanted::ModelFolder),
             None => {}
         }
         let panel = Frame::new().fill(ui.visuals().panel_fill);
@@ -381,7 +365,7 @@ impl App {
             .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
         self.log.show_timeline(ui);
         match self.log.show_panel(ui, self.recording.status().is_some(), self.preferences.always_record) {
-            Some(LogAction::SaveAs(format)) => self.errands.choose(Wanted::Export(format)),
+            Some(LogAction::SaveAs(format)) => self.jobs.choose(Wanted::Export(format)),
             Some(LogAction::Record) => self.set_recording(true),
             Some(LogAction::AlwaysRecord(always)) => self.set_always_recording(always),
             None => {}
@@ -416,7 +400,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
-        self.errands.finish_remembering(PATIENCE);
+        self.jobs.finish_remembering(PATIENCE);
         let (longest, frames) = self.frame_times.ever();
         tracing::info!(frames, longest_ms = longest.as_secs_f64() * 1e3, "the window closes");
     }

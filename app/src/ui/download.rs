@@ -6,6 +6,7 @@ use std::time::Instant;
 use egui::{Align, Frame, Label, Layout, Margin, Panel, ProgressBar, Ui, Vec2, vec2};
 use vlm::Cancel;
 
+use crate::models::spec::ModelSpec;
 use crate::models::{Pace, Progress};
 use crate::ui::{theme, wording};
 
@@ -16,8 +17,8 @@ const BAR: Vec2 = vec2(160.0, 6.0);
 pub struct Download {
     /// Tells it from those before it.
     pub number: u64,
-    /// The model as it is written after `--model`.
-    pub model: String,
+    /// Which model.
+    pub model: ModelSpec,
     link: Link,
     pace: Pace,
     shown: Option<Progress>,
@@ -44,7 +45,7 @@ impl Link {
 
 impl Download {
     /// One that begins.
-    pub fn new(number: u64, model: String) -> Self {
+    pub fn new(number: u64, model: ModelSpec) -> Self {
         Self { number, model, link: Link::default(), pace: Pace::default(), shown: None }
     }
 
@@ -70,7 +71,8 @@ impl Download {
     }
 
     fn strip(&self, ui: &mut Ui) -> bool {
-        let model = wording::last_part(&self.model);
+        let model = self.model.to_string();
+        let model = wording::last_part(&model);
         let colours = theme::palette(ui.visuals());
         let row = Layout::right_to_left(Align::Center);
         ui.with_layout(row, |ui| {

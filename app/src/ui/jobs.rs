@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::base::message::Message;
+use crate::capture::SourceSpec;
 use crate::live::Waker;
 use crate::models::Fault;
+use crate::models::spec::ModelSpec;
 use crate::ui::download::Link;
-use crate::ui::platform::{Choice, Doors, Wanted};
+use crate::ui::platform::{Choice, Platform, Wanted};
 use crate::ui::preferences::Preferences;
 
 /// Results that wait for the window. When more are ready, as when one download after the other is given up, their threads wait.
 const RESULTS: usize = 4;
 
 /// Jobs under way and their results.
-pub struct Errands {
-    doors: Arc<dyn Doors>,
+pub struct BackgroundJobs {
+    platform: Arc<dyn Platform>,
     wake: Waker,
     sender: Sender<Outcome>,
     receiver: Receiver<Outcome>,
@@ -34,30 +37,30 @@ pub struct Errands {
 #[derive(Debug)]
 pub enum Outcome {
     /// The cameras of this machine, or why they can't be listed.
-    Cameras(Result<Vec<Choice>, String>),
+    Cameras(Result<Vec<Choice<SourceSpec>>, Message>),
     /// What the user chose, if anything.
     Chosen(Wanted, Option<PathBuf>),
     /// The download with this number ended.
     Fetched(u64, Result<(), Fault>),
     /// The user's choices are kept for the next start, or why not.
-    Remembered(Result<(), String>),
+    Remembered(Result<(), Message>),
     /// The system started no thread for the job.
     NotStarted,
 }
 
-impl Errands {
+impl BackgroundJobs {
     /// No jobs yet. `wake` is called when one is done.
-    pub fn new(doors: Arc<dyn Doors>, wake: Waker) -> Self {
+    pub fn new(platform: Arc<dyn Platform>, wake: Waker) -> Self {
         let (sender, receiver) = bounded(RESULTS);
         let (looking, choosing, remembering) = (false, false, false);
-        Self { doors, wake, sender, receiver, looking, choosing, remembering, to_remember: None }
+        Self { platform, wake, sender, receiver, looking, choosing, remembering, to_remember: None }
     }
 
     /// Lists the cameras, unless that is under way.
     pub fn look_for_cameras(&mut self) {
         if !self.looking {
             self.looking = true;
-            self.run("cameras", |doors| Outcome::Cameras(doors.cameras()));
+            self.run("cameras", |platform| Outcome::Cameras(platform.cameras()));
         }
     }
 
@@ -65,15 +68,15 @@ impl Errands {
     pub fn choose(&mut self, wanted: Wanted) {
         if !self.choosing {
             self.choosing = true;
-            self.run("dialog", move |doors| Outcome::Chosen(wanted, doors.choose(wanted)));
+            self.run("dialog", move |platform| Outcome::Chosen(wanted, platform.choose(wanted)));
         }
     }
 
     /// Downloads a model. `link` learns how far it is.
-    pub fn fetch(&self, number: u64, model: String, link: Link) {
+    pub fn fetch(&self, number: u64, model: ModelSpec, link: Link) {
         let wake = self.wake.clone();
-        self.run("download", move |doors| {
-            let fetched = doors.fetch(&model, &link.cancel, &mut |progress| {
+        self.run("download", move |platform| {
+            let fetched = platform.fetch(&model, &link.cancel, &mut |progress| {
                 link.tell(progress);
                 wake();
             });
@@ -88,7 +91,7 @@ impl Errands {
             return;
         }
         self.remembering = true;
-        self.run("preferences", move |doors| Outcome::Remembered(doors.remember(&preferences)));
+        self.run("preferences", move |platform| Outcome::Remembered(platform.remember(&preferences)));
     }
 
     /// Waits until the user's choices are on the disk, but no longer than `patience` for each.
@@ -121,11 +124,11 @@ impl Errands {
         }
     }
 
-    fn run(&self, name: &str, job: impl FnOnce(&dyn Doors) -> Outcome + Send + 'static) {
-        let (doors, wake, sender) = (Arc::clone(&self.doors), Arc::clone(&self.wake), self.sender.clone());
+    fn run(&self, name: &str, job: impl FnOnce(&dyn Platform) -> Outcome + Send + 'static) {
+        let (platform, wake, sender) = (Arc::clone(&self.platform), Arc::clone(&self.wake), self.sender.clone());
         let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
             // When the window is gone there is nobody to tell.
-            let _ = sender.send(job(&*doors));
+            let _ = sender.send(job(&*platform));
             wake();
         });
         if let Err(error) = started {

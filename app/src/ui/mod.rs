@@ -1,8 +1,8 @@
 //! The egui window: live picture, subtitle, questions.
 //!
 //! `state` reduces what happens to what is shown; a file a widget draws it and says what the user did; `app` carries that
-//! out on the pipeline. Nothing here waits: whatever blocks runs in `errands`. It knows sources and models only by the
-//! names of the command line, through [`Doors`].
+//! out on the pipeline. Nothing here waits: whatever blocks runs in `jobs`. It knows sources and models only by their
+//! specs, and opens them through [`Platform`].
 
 mod app;
 mod download;
@@ -34,10 +34,12 @@ use egui::{IconData, ViewportBuilder};
 use jiff::ZonedDateTime;
 
 pub use crate::ui::app::App;
-pub use crate::ui::platform::{Choice, Doors, Wanted};
+pub use crate::ui::platform::{Choice, Platform, Wanted};
 pub use crate::ui::recording::LogOptions;
 
+use crate::capture::SourceSpec;
 use crate::live::Settings;
+use crate::models::spec::ModelSpec;
 
 const ICON: &[u8] = include_bytes!("../../../ui-assets/sightline.png");
 /// The name of the desktop entry, by which the desktop finds the window's icon.
@@ -52,18 +54,18 @@ pub type Clock = fn() -> ZonedDateTime;
 
 /// What the window opens with.
 pub struct Options {
-    /// The source, as it is written after `--source`.
-    pub source: Option<String>,
-    /// The model, as it is written after `--model`.
-    pub model: Option<String>,
+    /// The source to open.
+    pub source: Option<SourceSpec>,
+    /// The model to open.
+    pub model: Option<ModelSpec>,
     /// What the pipeline is started with.
     pub settings: Settings,
     /// Which caption log is shown, and recorded into.
     pub log: LogOptions,
     /// What days and times of the log are told by.
     pub clock: Clock,
-    /// Ways to sources, models and dialogs.
-    pub doors: Arc<dyn Doors>,
+    /// The way to sources, models and dialogs.
+    pub platform: Arc<dyn Platform>,
 }
 
 /// Why there is no window.

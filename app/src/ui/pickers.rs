@@ -4,6 +4,9 @@ use egui::accesskit::Role;
 use egui::containers::menu::MenuButton;
 use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo};
 
+use crate::base::message::Message;
+use crate::capture::{CameraChoice, SourceSpec};
+use crate::models::spec::ModelSpec;
 use crate::ui::icon;
 use crate::ui::icon::Icon;
 use crate::ui::platform::{Choice, Wanted};
@@ -20,10 +23,10 @@ const LONGEST_NAME: usize = 36;
 /// What the user chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PickAction {
-    /// The source that is written like this.
-    Source(String),
-    /// The model that is written like this.
-    Model(String),
+    /// This source.
+    Source(SourceSpec),
+    /// This model.
+    Model(ModelSpec),
     /// Wants a dialog.
     Open(Wanted),
     /// Opened the menu of sources, which needs the list of cameras.
@@ -37,41 +40,44 @@ pub enum Cameras {
     #[default]
     Looking,
     /// These are there.
-    Found(Vec<Choice>),
+    Found(Vec<Choice<SourceSpec>>),
     /// They can't be listed, for this reason.
-    Failed(String),
+    Failed(Message),
 }
 
 /// Draws the source picker.
 pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mut bool) -> Option<PickAction> {
-    let name = source.name.as_deref().unwrap_or(&source.spec);
+    let written = source.spec.as_ref().map(SourceSpec::to_string).unwrap_or_default();
+    let name = source.name.as_ref().unwrap_or(&written);
     let text = match source.phase {
         SourcePhase::None => "Choose a source".to_owned(),
         SourcePhase::Opening => format!("Opening {}…", shorten(name)),
         SourcePhase::Live | SourcePhase::Lost | SourcePhase::Ended => shorten(name),
     };
+    let is_chosen = |spec: &SourceSpec| source.spec.as_ref() == Some(spec);
     let mut action = None;
     let (response, menu) = menu_button(Icon::Camera, &text, ui, |ui| {
         section(ui, "Cameras");
         match cameras {
             Cameras::Looking => remark(ui, "Looking for cameras…"),
-            Cameras::Failed(message) => remark(ui, message),
+            Cameras::Failed(message) => remark(ui, &message.to_string()),
             Cameras::Found(found) if found.is_empty() => {
                 remark(ui, "No camera found. Plug one in and open this menu again.");
             }
             Cameras::Found(found) => {
                 for camera in found {
                     // `--source camera` takes the first; its name tells which one that is.
-                    let by_name = source.spec == "camera" && source.name.as_ref() == Some(&camera.label);
-                    if entry(ui, camera, by_name || camera.value == source.spec) {
+                    let is_first = is_chosen(&SourceSpec::Camera(CameraChoice::First));
+                    let by_name = is_first && source.name.as_ref() == Some(&camera.label);
+                    if entry(ui, camera, by_name || is_chosen(&camera.value)) {
                         action = Some(PickAction::Source(camera.value.clone()));
                     }
                 }
             }
         }
         ui.separator();
-        if row(ui, "Demo scene", "coloured shapes", source.spec == "demo") {
-            action = Some(PickAction::Source("demo".to_owned()));
+        if row(ui, "Demo scene", "coloured shapes", is_chosen(&SourceSpec::Demo)) {
+            action = Some(PickAction::Source(SourceSpec::Demo));
         }
         ui.separator();
         section(ui, "Files");
@@ -91,11 +97,13 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
 }
 
 /// Draws the model picker.
-pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice]) -> Option<PickAction> {
+pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>]) -> Option<PickAction> {
+    let is_chosen = |choice: &Choice<ModelSpec>| model.spec.as_ref() == Some(&choice.value);
+    let name = model.name();
     let label = choices
         .iter()
-        .find(|choice| choice.value == model.name)
-        .map_or_else(|| wording::last_part(&model.name), |choice| &choice.label);
+        .find(|choice| is_chosen(choice))
+        .map_or_else(|| wording::last_part(&name), |choice| &choice.label);
     let text = match model.phase {
         ModelPhase::None => "Choose a model".to_owned(),
         ModelPhase::Loading(_) => format!("Loading {}…", shorten(label)),
@@ -105,7 +113,7 @@ pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice]) -> Option<PickA
     let (response, _) = menu_button(Icon::Model, &text, ui, |ui| {
         section(ui, "Models");
         for choice in choices {
-            if entry(ui, choice, choice.value == model.name) {
+            if entry(ui, choice, is_chosen(choice)) {
                 action = Some(PickAction::Model(choice.value.clone()));
             }
         }
@@ -149,7 +157,7 @@ fn remark(ui: &mut Ui, text: &str) {
     });
 }
 
-fn entry(ui: &mut Ui, choice: &Choice, chosen: bool) -> bool {
+fn entry<T>(ui: &mut Ui, choice: &Choice<T>, chosen: bool) -> bool {
     row(ui, &choice.label, &choice.detail, chosen)
 }
 

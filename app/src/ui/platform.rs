@@ -1,4 +1,5 @@
-//! What the window needs of the rest of the program: sources and engines by name, and what can be chosen.
+//! What the window needs of the rest of the program: how sources and engines are opened, what can be
+//! chosen, and dialogs of the desktop.
 //!
 //! A trait, so that the tests put a fake camera and a fake engine behind it.
 
@@ -6,72 +7,76 @@ use std::path::PathBuf;
 
 use vlm::Cancel;
 
+use crate::base::message::Message;
+use crate::capture::SourceSpec;
 use crate::live::{OpenEngine, OpenSource};
 use crate::log::export::Format;
+use crate::models::spec::ModelSpec;
 use crate::models::{Fault, Progress};
 use crate::ui::preferences::Preferences;
 
-/// Ways out of the window. Calls that say so block, and are made on threads of their own.
-pub trait Doors: Send + Sync {
-    /// How to open the source that is written like this after `--source`.
-    ///
-    /// # Errors
-    /// A sentence saying why this names no source. Whether it can be opened shows later.
-    fn source(&self, spec: &str) -> Result<OpenSource, String>;
+/// The machine that the window runs on. Calls that say so block, and are made on threads of their
+/// own.
+pub trait Platform: Send + Sync {
+    /// How to open this source. Whether it can be opened shows later.
+    fn source(&self, spec: &SourceSpec) -> OpenSource;
 
-    /// How to open the model that is written like this after `--model`.
-    ///
-    /// # Errors
-    /// A sentence saying why this names no model. Whether it can be opened shows later.
-    fn engine(&self, model: &str) -> Result<OpenEngine, String>;
+    /// How to open this model. Whether it can be opened shows later.
+    fn engine(&self, model: &ModelSpec) -> OpenEngine;
 
     /// Whether a model has to be downloaded before it can be opened. Looks at the disk only.
-    fn is_absent(&self, _model: &str) -> bool {
+    fn is_absent(&self, _model: &ModelSpec) -> bool {
         false
     }
 
     /// Downloads a model. Blocks until it is there, it can't be had or `cancel` is raised.
     ///
     /// # Errors
-    /// What went wrong, as a sentence.
-    fn fetch(&self, _model: &str, _cancel: &Cancel, _on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+    /// What went wrong.
+    fn fetch(
+        &self,
+        _model: &ModelSpec,
+        _cancel: &Cancel,
+        _on_progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(), Fault> {
         Ok(())
     }
 
     /// The models that have names.
-    fn models(&self) -> Vec<Choice>;
+    fn models(&self) -> Vec<Choice<ModelSpec>>;
 
     /// The cameras of this machine. Blocks while they are asked who they are.
     ///
     /// # Errors
-    /// A sentence saying why they can't be listed.
-    fn cameras(&self) -> Result<Vec<Choice>, String>;
+    /// Why they can't be listed.
+    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message>;
 
-    /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did; `None` when they did not.
+    /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did;
+    /// `None` when they did not.
     fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
 
     /// What the user chose once and for all. Reads a small file, before there is a window.
     ///
     /// # Errors
-    /// A sentence saying why it can't be read.
-    fn preferences(&self) -> Result<Preferences, String> {
+    /// Why it can't be read.
+    fn preferences(&self) -> Result<Preferences, Message> {
         Ok(Preferences::default())
     }
 
     /// Keeps that for the next start. Blocks until it is on the disk.
     ///
     /// # Errors
-    /// A sentence saying why it can't be kept.
-    fn remember(&self, _preferences: &Preferences) -> Result<(), String> {
+    /// Why it can't be kept.
+    fn remember(&self, _preferences: &Preferences) -> Result<(), Message> {
         Ok(())
     }
 }
 
 /// Something that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// As it is written on the command line.
-    pub value: String,
+pub struct Choice<T> {
+    /// What is chosen.
+    pub value: T,
     /// What people call it.
     pub label: String,
     /// A few words more, or nothing.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base::message::Message;
+
 /// The choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
@@ -30,8 +32,8 @@ impl Preferences {
     /// Reads the file. Where there is none, nothing was chosen yet.
     ///
     /// # Errors
-    /// A sentence, when it can't be read or is something else.
-    pub fn load(path: &Path) -> Result<Self, String> {
+    /// Why, when it can't be read or is something else.
+    pub fn load(path: &Path) -> Result<Self, Message> {
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -43,8 +45,8 @@ impl Preferences {
     /// Writes the file, whole or not at all, and its folder when it is not there.
     ///
     /// # Errors
-    /// A sentence, when it can't be written.
-    pub fn save(&self, path: &Path) -> Result<(), String> {
+    /// Why, when it can't be written.
+    pub fn save(&self, path: &Path) -> Result<(), Message> {
         let written = || -> io::Result<()> {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
@@ -57,21 +59,18 @@ impl Preferences {
             fs::rename(&partial, path)
         };
         written().map_err(|error| {
-            format!(
-                "Your choice holds until the window closes, but can't be remembered: {} was not written ({error}). Check the \
-                 disk and the permissions of its folder.",
+            let what = format!(
+                "Your choice holds until the window closes, but can't be remembered: {} was not written ({error}).",
                 path.display()
-            )
+            );
+            Message::new(what).hint("Check the disk and the permissions of its folder.")
         })
     }
 }
 
-fn unreadable(path: &Path, why: &str) -> String {
-    format!(
-        "What you chose last time can't be read from {} ({why}). Mend or remove that file; with your next choice it is written \
-         anew.",
-        path.display()
-    )
+fn unreadable(path: &Path, why: &str) -> Message {
+    let what = format!("What you chose last time can't be read from {} ({why}).", path.display());
+    Message::new(what).hint("Fix or delete the file; it is rewritten when you next change a setting.")
 }
 
 #[cfg(test)]
@@ -109,9 +108,9 @@ mod tests {
         for text in ["", "[]", r#"{"always_record": "perhaps"}"#] {
             fs::write(&path, text).expect("written");
             let said = Preferences::load(&path).expect_err("no preferences");
-            assert!(said.contains("preferences.json") && said.contains("Mend or remove"), "{said}");
+            assert!(said.what().contains("preferences.json") && said.to_string().contains("Fix or delete"), "{said}");
         }
         let said = Preferences::default().save(&path.join("preferences.json")).expect_err("no folder");
-        assert!(said.contains("can't be remembered"), "{said}");
+        assert!(said.what().contains("can't be remembered"), "{said}");
     }
 }

@@ -3,9 +3,9 @@
 //! It knows no widget, no pipeline and no clock of its own, so every rule here is tested without a window.
 
 mod caption;
+mod caption_rate;
 mod exchange;
 mod notices;
-mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -15,14 +15,16 @@ use std::time::{Duration, Instant};
 use vlm::{Stop, Timings};
 
 use crate::base::message::Message;
+use crate::capture::SourceSpec;
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
 use crate::live::{Event, Told, Worker};
+use crate::models::spec::ModelSpec;
 
 pub use crate::ui::state::caption::{CaptionView, Words};
+pub use crate::ui::state::caption_rate::CaptionRate;
 pub use crate::ui::state::exchange::{Exchange, Exchanges, Phase};
 pub use crate::ui::state::notices::{Notices, Topic};
-pub use crate::ui::state::tally::Tally;
 
 use crate::ui::wording;
 
@@ -44,7 +46,7 @@ pub struct State {
     /// What went wrong and what to do.
     pub notices: Notices,
     /// How often captions come.
-    pub tally: Tally,
+    pub caption_rate: CaptionRate,
     /// Where the time of the last complete caption went.
     pub timings: Option<Timings>,
     /// Whether the user stopped the picture.
@@ -55,8 +57,8 @@ pub struct State {
 /// Where pictures come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceView {
-    /// The source as it is written after `--source`.
-    pub spec: String,
+    /// Which source.
+    pub spec: Option<SourceSpec>,
     /// What people call it, once it was opened.
     pub name: Option<String>,
     /// How it is doing.
@@ -82,10 +84,18 @@ pub enum SourcePhase {
 /// Who describes the pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelView {
-    /// The model as it is written after `--model`.
-    pub name: String,
+    /// Which model.
+    pub spec: Option<ModelSpec>,
     /// How it is doing.
     pub phase: ModelPhase,
+}
+
+impl ModelView {
+    /// The model as it is written after `--model`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.spec.as_ref().map(ModelSpec::to_string).unwrap_or_default()
+    }
 }
 
 /// How a model is doing.
@@ -104,18 +114,18 @@ pub enum ModelPhase {
 
 impl State {
     /// The user chose a source, which is being opened.
-    pub fn choose_source(&mut self, spec: String) {
-        self.source = SourceView { spec, name: None, phase: SourcePhase::Opening };
+    pub fn choose_source(&mut self, spec: SourceSpec) {
+        self.source = SourceView { spec: Some(spec), name: None, phase: SourcePhase::Opening };
         self.caption = CaptionView::default();
         self.notices.clear(Topic::Source);
         self.notices.clear(Topic::Request);
     }
 
     /// The user chose a model, which is being opened.
-    pub fn choose_model(&mut self, name: String, now: Instant) {
-        self.model = ModelView { name, phase: ModelPhase::Loading(now) };
+    pub fn choose_model(&mut self, spec: ModelSpec, now: Instant) {
+        self.model = ModelView { spec: Some(spec), phase: ModelPhase::Loading(now) };
         self.timings = None;
-        self.tally = Tally::default();
+        self.caption_rate = CaptionRate::default();
         self.notices.clear(Topic::Model);
         self.notices.clear(Topic::Request);
     }
@@ -142,14 +152,14 @@ impl State {
             }
             Event::SourceEnded => self.source.phase = SourcePhase::Ended,
             Event::ModelLoading { model } => {
-                self.model = ModelView { name: model, phase: ModelPhase::Loading(now) };
+                self.model = ModelView { spec: Some(model), phase: ModelPhase::Loading(now) };
             }
             Event::ModelReady(card) => {
                 self.model.phase = ModelPhase::Ready(card);
                 self.notices.clear(Topic::Model);
             }
             Event::Began(Told::Caption { frame }) => {
-                self.tally.began(now);
+                self.caption_rate.began(now);
                 let captured_at = self.captured_at(frame).unwrap_or(now);
                 self.caption.begin(captured_at);
             }
@@ -160,7 +170,7 @@ impl State {
                 if caption.reply.stop == Stop::Cancelled {
                     self.caption.cancel();
                 } else {
-                    self.tally.finished(now);
+                    self.caption_rate.finished(now);
                     self.timings = Some(caption.reply.timings);
                     self.notices.clear(Topic::Request);
                     self.caption.finish(caption.reply.text, caption.frame.captured_at);

@@ -84,7 +84,7 @@ fn camera(state: &State, statistics: Statistics) -> String {
 }
 
 fn captions(state: &State, now: Instant) -> String {
-    match state.tally.per_minute(now) {
+    match state.caption_rate.per_minute(now) {
         Some(rate) => format!("{rate:.0} captions/min"),
         None => "– captions/min".to_owned(),
     }
@@ -108,11 +108,11 @@ fn model(state: &State, now: Instant) -> String {
         ModelPhase::Loading(since) => {
             format!(
                 "Loading {}… {} s",
-                wording::last_part(&state.model.name),
+                wording::last_part(&state.model.name()),
                 now.saturating_duration_since(*since).as_secs()
             )
         }
-        ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name)),
+        ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name())),
         ModelPhase::Ready(card) if card.model == model::NAME => model::NOTE.to_owned(),
         ModelPhase::Ready(card) => {
             format!("{} · {} · {}", wording::last_part(&card.model), card.device, card.precision)

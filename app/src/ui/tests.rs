@@ -16,9 +16,11 @@ use egui::{Key, ViewportId};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 
+use crate::base::message::Message;
+use crate::capture::CameraChoice;
 use crate::live::{OpenEngine, OpenSource};
 use crate::log::Keep;
-use crate::testing::pipeline::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of};
+use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of};
 use crate::ui::preferences::Preferences;
 use crate::ui::*;
 
@@ -26,16 +28,16 @@ use crate::ui::*;
 const PATIENCE: Duration = Duration::from_secs(30);
 const BOX: &str = "Question about the picture";
 
-/// Doors behind which everything is made up.
-struct FakeDoors {
+/// A machine on which everything is made up.
+struct FakePlatform {
     source: SourceScript,
     engine: EngineScript,
     opened: Mutex<Vec<String>>,
     chosen: Mutex<Option<PathBuf>>,
-    kept: Mutex<Result<Preferences, String>>,
+    kept: Mutex<Result<Preferences, Message>>,
 }
 
-impl FakeDoors {
+impl FakePlatform {
     fn new(source: SourceScript, engine: EngineScript) -> Arc<Self> {
         let kept = Mutex::new(Ok(Preferences::default()));
         Arc::new(Self { source, engine, opened: Mutex::default(), chosen: Mutex::default(), kept })
@@ -44,49 +46,46 @@ impl FakeDoors {
     /// A window that opens nothing by itself.
     fn options(self: &Arc<Self>, log: LogOptions) -> Options {
         let settings = Settings { gate: None, ..Settings::default() };
-        let doors: Arc<dyn Doors> = Arc::<Self>::clone(self);
-        Options { source: None, model: None, settings, log, clock: ZonedDateTime::now, doors }
+        let platform: Arc<dyn Platform> = Arc::<Self>::clone(self);
+        Options { source: None, model: None, settings, log, clock: ZonedDateTime::now, platform }
     }
 }
 
-impl Doors for FakeDoors {
-    fn source(&self, spec: &str) -> Result<OpenSource, String> {
-        if spec == "nonsense://" {
-            return Err("Addresses like nonsense:// are not supported.".to_owned());
-        }
+impl Platform for FakePlatform {
+    fn source(&self, spec: &SourceSpec) -> OpenSource {
         self.opened.lock().expect("no thread panicked").push(format!("source {spec}"));
-        Ok(self.source.open())
+        self.source.open()
     }
 
-    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
+    fn engine(&self, model: &ModelSpec) -> OpenEngine {
         self.opened.lock().expect("no thread panicked").push(format!("model {model}"));
-        Ok(self.engine.open())
+        self.engine.open()
     }
 
-    fn models(&self) -> Vec<Choice> {
+    fn models(&self) -> Vec<Choice<ModelSpec>> {
         let choice = |value: &str, label: &str| Choice {
-            value: value.to_owned(),
+            value: value.parse().expect("a model"),
             label: label.to_owned(),
             detail: String::new(),
         };
         vec![choice("256m", "SmolVLM 256M"), choice("500m", "SmolVLM 500M")]
     }
 
-    fn cameras(&self) -> Result<Vec<Choice>, String> {
+    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
         let label = "Desk camera".to_owned();
-        Ok(vec![Choice { value: "camera:1".to_owned(), label, detail: String::new() }])
+        Ok(vec![Choice { value: SourceSpec::Camera(CameraChoice::Number(1)), label, detail: String::new() }])
     }
 
     fn choose(&self, _: Wanted) -> Option<PathBuf> {
         self.chosen.lock().expect("no thread panicked").clone()
     }
 
-    fn preferences(&self) -> Result<Preferences, String> {
+    fn preferences(&self) -> Result<Preferences, Message> {
         self.kept.lock().expect("no thread panicked").clone()
     }
 
     /// What can't be read can't be written either.
-    fn remember(&self, preferences: &Preferences) -> Result<(), String> {
+    fn remember(&self, preferences: &Preferences) -> Result<(), Message> {
         let mut kept = self.kept.lock().expect("no thread panicked");
         kept.as_mut().map(|kept| kept.clone_from(preferences)).map_err(|why| why.clone())
     }
@@ -95,7 +94,7 @@ impl Doors for FakeDoors {
 /// A window and the test's ends of what is behind it.
 struct Bench {
     window: Harness<'static, App>,
-    doors: Arc<FakeDoors>,
+    platform: Arc<FakePlatform>,
     folder: tempfile::TempDir,
 }
 
@@ -119,22 +118,23 @@ impl Bench {
         log: LogOptions,
         folder: tempfile::TempDir,
     ) -> Self {
-        let doors = FakeDoors::new(source, engine);
-        let (source, model) = (spec.map(str::to_owned), model.map(str::to_owned));
-        let options = Options { source, model, ..doors.options(log) };
-        Self { window: open(Harness::builder().with_size(SIZE), options), doors, folder }
+        let platform = FakePlatform::new(source, engine);
+        let source = spec.map(|spec| spec.parse().expect("a source"));
+        let model = model.map(|model| model.parse().expect("a model"));
+        let options = Options { source, model, ..platform.options(log) };
+        Self { window: open(Harness::builder().with_size(SIZE), options), platform, folder }
     }
 
     /// A window that has captioned one picture.
     fn captioned() -> Self {
         let mut bench = Self::open(Some("camera"), Some("256m"));
-        bench.doors.source.show(10);
+        bench.platform.source.show(10);
         bench.wait_for_label(&caption_of(10));
         bench
     }
 
     fn engine(&self) -> &EngineScript {
-        &self.doors.engine
+        &self.platform.engine
     }
 
     #[track_caller]
@@ -183,7 +183,7 @@ impl Bench {
     }
 
     fn opened(&self) -> Vec<String> {
-        self.doors.opened.lock().expect("no thread panicked").clone()
+        self.platform.opened.lock().expect("no thread panicked").clone()
     }
 }
 
@@ -213,11 +213,11 @@ fn asks(calls: &[Call]) -> usize {
 fn a_caption_streams_under_the_picture() {
     let mut bench = Bench::open(Some("camera"), Some("256m"));
     bench.engine().hold_captions(true);
-    bench.doors.source.show(10);
+    bench.platform.source.show(10);
     bench.wait_for_part("still still");
     assert!(bench.shows("Live picture"));
     bench.engine().hold_captions(false);
-    bench.doors.source.show(20);
+    bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
     bench.wait_for_part("captions/min");
     assert!(bench.shows("fake · cpu · f32"));
@@ -233,7 +233,7 @@ fn enter_asks_about_the_frame_on_screen_and_captions_go_on_afterwards() {
     bench.wait_for_part("still still");
     assert!(bench.shows("Stop answer"));
     // The view moves on while the answer is written; it is still about the picture that was asked about.
-    bench.doors.source.show(99);
+    bench.platform.source.show(99);
     bench.engine().hold_answers(false);
     bench.wait("the end of the answer", |window| window.query_by_label_contains("Answered in").is_some());
     assert!(bench.shows("Only 10."), "the answer is about the frame that was on screen");
@@ -256,7 +256,7 @@ fn an_empty_question_is_not_sent() {
     bench.ask("   ");
     bench.ask("");
     bench.click("Ask");
-    bench.doors.source.show(20);
+    bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
     assert_eq!(asks(&bench.engine().calls()), 0);
     assert!(!bench.shows("Questions"));
@@ -301,7 +301,7 @@ fn space_pauses_the_picture_unless_a_question_is_typed() {
     let mut bench = Bench::captioned();
     bench.window.key_press(Key::Space);
     bench.wait_for_label("Paused");
-    bench.doors.source.show(77);
+    bench.platform.source.show(77);
     bench.wait("the frame to arrive", |window| {
         window.state().pipeline.latest_frame().is_some_and(|frame| frame.id == 2)
     });
@@ -325,7 +325,7 @@ fn the_pickers_open_what_is_chosen() {
     bench.click("Choose a model");
     bench.click("SmolVLM 500M");
     assert_eq!(bench.opened(), ["source camera:1", "model 500m"]);
-    bench.doors.source.show(30);
+    bench.platform.source.show(30);
     bench.wait_for_label(&caption_of(30));
     assert!(bench.shows("Fake camera") && bench.shows("SmolVLM 500M"));
 }
@@ -333,24 +333,17 @@ fn the_pickers_open_what_is_chosen() {
 #[test]
 fn a_dialog_does_not_hold_up_the_window() {
     let mut bench = Bench::captioned();
-    *bench.doors.chosen.lock().expect("no thread panicked") = Some("/somewhere/cat.png".into());
+    *bench.platform.chosen.lock().expect("no thread panicked") = Some("/somewhere/cat.png".into());
     bench.click("Fake camera");
     bench.click("Open picture or video…");
-    let doors = Arc::clone(&bench.doors);
+    let platform = Arc::clone(&bench.platform);
     bench.wait("the chosen file", |_| {
-        doors.opened.lock().expect("no thread panicked").contains(&"source /somewhere/cat.png".to_owned())
+        platform.opened.lock().expect("no thread panicked").contains(&"source /somewhere/cat.png".to_owned())
     });
     assert!(!bench.shows(&caption_of(10)), "the caption of the old source is gone");
-    bench.wait("the new source", |_| doors.source.opened.load(Ordering::SeqCst) == 2);
-    bench.doors.source.show(40);
+    bench.wait("the new source", |_| platform.source.opened.load(Ordering::SeqCst) == 2);
+    bench.platform.source.show(40);
     bench.wait_for_label(&caption_of(40));
-}
-
-#[test]
-fn what_names_no_source_is_said() {
-    let bench = Bench::open(Some("nonsense://"), None);
-    assert!(bench.shows("Addresses like nonsense:// are not supported."));
-    assert!(bench.shows("Choose a source"));
 }
 
 #[test]
@@ -358,11 +351,11 @@ fn a_missing_model_leaves_the_window_usable() {
     let engine = EngineScript::default();
     engine.refuse(Some("There is no model in /nowhere. Choose another folder."));
     let mut bench = Bench::with(SourceScript::live(), engine, Some("camera"), Some("/nowhere"));
-    bench.doors.source.show(10);
+    bench.platform.source.show(10);
     bench.wait_for_part("There is no model in /nowhere.");
     bench.wait_for_part("Live picture");
     bench.engine().refuse(None);
-    *bench.doors.chosen.lock().expect("no thread panicked") = Some("/models/good".into());
+    *bench.platform.chosen.lock().expect("no thread panicked") = Some("/models/good".into());
     bench.click("Open model folder…");
     bench.wait_for_label(&caption_of(10));
     assert!(!bench.shows("There is no model"), "the notice goes with its cause");
@@ -372,10 +365,10 @@ fn a_missing_model_leaves_the_window_usable() {
 #[test]
 fn a_failing_engine_is_told_and_starts_again() {
     let mut bench = Bench::captioned();
-    bench.engine().fail(Fault::Engine("The model ran out of memory."));
-    bench.doors.source.show(20);
+    bench.engine().fail(EngineFault::Engine("The model ran out of memory."));
+    bench.platform.source.show(20);
     bench.wait_for_part("The model ran out of memory.");
-    bench.doors.source.show(30);
+    bench.platform.source.show(30);
     bench.wait_for_label(&caption_of(30));
     assert!(!bench.shows("ran out of memory"));
 }
@@ -383,33 +376,33 @@ fn a_failing_engine_is_told_and_starts_again() {
 #[test]
 fn a_panicking_engine_does_not_take_the_window_down() {
     let mut bench = Bench::captioned();
-    bench.engine().fail(Fault::Panic("index out of bounds"));
-    bench.doors.source.show(20);
+    bench.engine().fail(EngineFault::Panic("index out of bounds"));
+    bench.platform.source.show(20);
     bench.wait("the engine to be opened again", |window| {
         window.query_by_label_contains("is not running").is_some()
             || window.query_by_label_contains("Loading").is_some()
     });
-    bench.doors.source.show(30);
+    bench.platform.source.show(30);
     bench.wait_for_label(&caption_of(30));
 }
 
 #[test]
 fn a_question_that_fails_says_why_in_its_place() {
     let mut bench = Bench::captioned();
-    bench.engine().fail(Fault::Request("The question is longer than the model can read."));
+    bench.engine().fail(EngineFault::Request("The question is longer than the model can read."));
     bench.ask("Too long?");
     bench.wait_for_part("longer than the model can read");
-    bench.doors.source.show(20);
+    bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
 }
 
 #[test]
 fn a_lost_source_counts_down_and_comes_back() {
     let mut bench = Bench::captioned();
-    bench.doors.source.refuse.store(1, Ordering::SeqCst);
-    bench.doors.source.then(Step::Lost("The camera was unplugged."));
+    bench.platform.source.refuse.store(1, Ordering::SeqCst);
+    bench.platform.source.then(Step::Lost("The camera was unplugged."));
     bench.wait_for_part("The camera");
-    bench.doors.source.show(20);
+    bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
     assert!(!bench.shows("unplugged"));
 }

@@ -143,7 +143,7 @@ fn another_model_takes_over_from_a_running_caption() {
     slow.hold_captions(true);
     source.show(1);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
-    pipeline.set_engine("quick".to_owned(), quick.open());
+    pipeline.set_engine(ModelSpec::Demo, quick.open());
     assert_eq!(until(&pipeline, any_caption).reply.stop, Stop::Cancelled);
     let caption = until(&pipeline, whole_caption);
     assert_eq!((caption.frame.id, caption.reply.text), (1, caption_of(1)));

@@ -53,7 +53,7 @@ fn a_source_that_panics_is_opened_again_and_one_that_is_broken_is_not() {
 
 #[test]
 fn an_engine_that_fails_or_panics_is_opened_again() {
-    for fault in [Fault::Engine("out of memory"), Fault::Panic("out of memory")] {
+    for fault in [EngineFault::Engine("out of memory"), EngineFault::Panic("out of memory")] {
         let (source, engine) = (SourceScript::live(), EngineScript::default());
         let pipeline = running(ungated(), &source, &engine);
         engine.fail(fault);
@@ -76,7 +76,7 @@ fn an_engine_that_fails_or_panics_is_opened_again() {
 fn a_request_that_is_refused_leaves_the_engine_open() {
     let (source, engine) = (SourceScript::live(), EngineScript::default());
     let pipeline = running(ungated(), &source, &engine);
-    engine.fail(Fault::Request("The prompt is too long."));
+    engine.fail(EngineFault::Request("The prompt is too long."));
     source.show(1);
     let message = until(&pipeline, |event| match event {
         Event::RequestFailed { of: Told::Caption { frame: 1 }, message } => Some(message.to_string()),
@@ -94,7 +94,7 @@ fn a_model_that_cannot_be_opened_waits_for_another_one_and_refuses_questions() {
     engine.refuse(Some("There is no such folder."));
     let pipeline = start(ungated());
     pipeline.set_source(source.open());
-    pipeline.set_engine("missing".to_owned(), engine.open());
+    pipeline.set_engine(ModelSpec::Demo, engine.open());
     source.show(1);
     until(&pipeline, |event| match event {
         Event::Failed { worker: Worker::Inference, message, retry_in } => {
@@ -114,6 +114,6 @@ fn a_model_that_cannot_be_opened_waits_for_another_one_and_refuses_questions() {
         _ => None,
     });
     engine.refuse(None);
-    pipeline.set_engine("found".to_owned(), engine.open());
+    pipeline.set_engine(ModelSpec::Demo, engine.open());
     assert_eq!(until(&pipeline, whole_caption).frame.id, 1);
 }

@@ -12,7 +12,7 @@ use std::thread;
 use vlm::Stop;
 
 use crate::live::*;
-use crate::testing::pipeline::{Call, EngineScript, Fault, SourceScript, Step, answer_of, caption_of, picture};
+use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of, picture};
 
 /// Only a hang takes this long, on however busy a machine.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -28,7 +28,7 @@ fn start(settings: Settings) -> Pipeline {
 /// A pipeline with its model loaded and its source open.
 fn running(settings: Settings, source: &SourceScript, engine: &EngineScript) -> Pipeline {
     let pipeline = start(settings);
-    pipeline.set_engine("fake".to_owned(), engine.open());
+    pipeline.set_engine(ModelSpec::Demo, engine.open());
     until(&pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
     pipeline.set_source(source.open());
     until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));

@@ -94,7 +94,7 @@ fn a_cancelled_caption_is_marked_as_cut_off_and_not_counted() {
     scene.happens([began(&two), text(&two, " A"), captioned(&two, "A", Stop::Cancelled)]);
     assert_eq!(scene.words(), ("A…", ""), "half a caption is no foretaste of the next");
     assert_eq!(scene.0.timings, None);
-    assert_eq!(scene.0.tally.per_minute(scene.1 + Duration::from_secs(30)), Some(0.0));
+    assert_eq!(scene.0.caption_rate.per_minute(scene.1 + Duration::from_secs(30)), Some(0.0));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_failed_model_says_so_and_a_chosen_one_starts_afresh() {
     ]);
     assert_eq!(scene.0.model.phase, ModelPhase::Failed);
     assert_eq!(scene.0.notices.iter().next().expect("a notice").topic, Topic::Model);
-    scene.0.choose_model("256m".to_owned(), scene.1);
+    scene.0.choose_model("256m".parse().expect("a model"), scene.1);
     assert_eq!(scene.0.model.phase, ModelPhase::Loading(scene.1));
     assert_eq!(scene.0.notices.iter().count(), 0);
     assert_eq!(scene.0.timings, None);
@@ -249,15 +249,15 @@ fn the_next_change_is_when_an_age_or_a_countdown_reads_differently() {
 
 #[test]
 fn the_rate_is_a_minutes_worth() {
-    let mut tally = Tally::default();
+    let mut caption_rate = CaptionRate::default();
     let start = Instant::now();
     let at = |secs: u64| start + Duration::from_secs(secs);
-    tally.began(start);
-    assert_eq!(tally.per_minute(at(1)), None);
+    caption_rate.began(start);
+    assert_eq!(caption_rate.per_minute(at(1)), None);
     for second in (2..=100).step_by(2) {
-        tally.finished(at(second));
+        caption_rate.finished(at(second));
     }
-    let rate = tally.per_minute(at(100)).expect("a rate");
+    let rate = caption_rate.per_minute(at(100)).expect("a rate");
     assert!((30.0..=31.0).contains(&rate), "{rate}");
-    assert_eq!(tally.per_minute(at(500)), Some(0.0));
+    assert_eq!(caption_rate.per_minute(at(500)), Some(0.0));
 }

@@ -9,7 +9,7 @@ use crate::ui::tests::*;
 
 /// A fake camera and engine, and a model that has to be fetched first.
 struct Far {
-    near: Arc<FakeDoors>,
+    near: Arc<FakePlatform>,
     /// Lets the download end.
     done: AtomicBool,
     fails: AtomicBool,
@@ -17,20 +17,20 @@ struct Far {
     stopped: AtomicUsize,
 }
 
-impl Doors for Far {
-    fn source(&self, spec: &str) -> Result<OpenSource, String> {
+impl Platform for Far {
+    fn source(&self, spec: &SourceSpec) -> OpenSource {
         self.near.source(spec)
     }
 
-    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
+    fn engine(&self, model: &ModelSpec) -> OpenEngine {
         self.near.engine(model)
     }
 
-    fn is_absent(&self, model: &str) -> bool {
-        model == "500m" && self.fetched.load(Ordering::SeqCst) == 0
+    fn is_absent(&self, model: &ModelSpec) -> bool {
+        model.to_string() == "500m" && self.fetched.load(Ordering::SeqCst) == 0
     }
 
-    fn fetch(&self, _: &str, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+    fn fetch(&self, _: &ModelSpec, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
         let (file, done) = ("model.safetensors".to_owned(), 250_000_000);
         on_progress(&Progress { file, done, total: 1_000_000_000, fetched: done, doing: Doing::Fetching });
         loop {
@@ -49,11 +49,11 @@ impl Doors for Far {
         }
     }
 
-    fn models(&self) -> Vec<Choice> {
+    fn models(&self) -> Vec<Choice<ModelSpec>> {
         self.near.models()
     }
 
-    fn cameras(&self) -> Result<Vec<Choice>, String> {
+    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
         self.near.cameras()
     }
 
@@ -64,7 +64,7 @@ impl Doors for Far {
 
 /// A window that has captioned a picture with another model and downloads this one.
 fn downloading() -> (Bench, Arc<Far>) {
-    let near = FakeDoors::new(SourceScript::live(), EngineScript::default());
+    let near = FakePlatform::new(SourceScript::live(), EngineScript::default());
     let far = Arc::new(Far {
         near: Arc::clone(&near),
         done: AtomicBool::default(),
@@ -75,14 +75,14 @@ fn downloading() -> (Bench, Arc<Far>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = Some(folder.path().join("captions.db"));
     let options = Options {
-        source: Some("camera".to_owned()),
-        model: Some("256m".to_owned()),
-        doors: Arc::<Far>::clone(&far),
+        source: Some(SourceSpec::Camera(CameraChoice::First)),
+        model: Some("256m".parse().expect("a model")),
+        platform: Arc::<Far>::clone(&far),
         ..near.options(LogOptions { path, record: false, keep: Keep::default() })
     };
     let window = open(Harness::builder().with_size(SIZE), options);
-    let mut bench = Bench { window, doors: near, folder };
-    bench.doors.source.show(10);
+    let mut bench = Bench { window, platform: near, folder };
+    bench.platform.source.show(10);
     bench.wait_for_label(&caption_of(10));
     bench.click("SmolVLM 256M");
     bench.click("SmolVLM 500M");
@@ -93,7 +93,7 @@ fn downloading() -> (Bench, Arc<Far>) {
 #[test]
 fn captions_go_on_until_the_new_model_is_there() {
     let (mut bench, far) = downloading();
-    bench.doors.source.show(11);
+    bench.platform.source.show(11);
     bench.wait_for_label(&caption_of(11));
     assert_eq!(bench.opened().last().map(String::as_str), Some("model 256m"));
     bench.window.check_accessibility();
@@ -107,7 +107,7 @@ fn a_download_can_be_cancelled_and_the_old_model_stays() {
     let (mut bench, far) = downloading();
     bench.click("Cancel");
     bench.wait("the end", |_| far.stopped.load(Ordering::SeqCst) == 1);
-    bench.doors.source.show(12);
+    bench.platform.source.show(12);
     bench.wait_for_label(&caption_of(12));
     assert!(!bench.shows("Downloading") && !bench.opened().contains(&"model 500m".to_owned()));
     drop(bench);

@@ -4,32 +4,31 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use crate::capture;
-use crate::capture::{SourceOptions, SourceSpec};
+use crate::capture::SourceOptions;
 use crate::demo::model;
 use crate::engine;
 use crate::engine::options::EngineOptions;
-use crate::models::spec::ModelSpec;
 use crate::ui::tests::*;
 
-/// Doors to what is built in, and to nothing else.
+/// A machine that has what is built in, and nothing else.
 struct BuiltIn;
 
-impl Doors for BuiltIn {
-    fn source(&self, spec: &str) -> Result<OpenSource, String> {
-        let spec: SourceSpec = spec.parse().map_err(|error| format!("{error}"))?;
-        Ok(Box::new(move || capture::open(&spec, &SourceOptions::default())))
+impl Platform for BuiltIn {
+    fn source(&self, spec: &SourceSpec) -> OpenSource {
+        let spec = spec.clone();
+        Box::new(move || capture::open(&spec, &SourceOptions::default()))
     }
 
-    fn engine(&self, model: &str) -> Result<OpenEngine, String> {
-        let model: ModelSpec = model.parse().map_err(|error| format!("{error}"))?;
-        Ok(Box::new(move || engine::open(&model, &EngineOptions::default())))
+    fn engine(&self, model: &ModelSpec) -> OpenEngine {
+        let model = model.clone();
+        Box::new(move || engine::open(&model, &EngineOptions::default()))
     }
 
-    fn models(&self) -> Vec<Choice> {
+    fn models(&self) -> Vec<Choice<ModelSpec>> {
         Vec::new()
     }
 
-    fn cameras(&self) -> Result<Vec<Choice>, String> {
+    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
         Ok(Vec::new())
     }
 
@@ -41,12 +40,12 @@ impl Doors for BuiltIn {
 #[test]
 fn the_demo_captions_itself_and_says_what_it_is() {
     let options = Options {
-        source: Some("demo".to_owned()),
-        model: Some(model::NAME.to_owned()),
+        source: Some(SourceSpec::Demo),
+        model: Some(ModelSpec::Demo),
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
         clock: ZonedDateTime::now,
-        doors: Arc::new(BuiltIn),
+        platform: Arc::new(BuiltIn),
     };
     let mut window = Harness::builder()
         .with_size([1180.0, 780.0])

@@ -70,13 +70,13 @@ fn r_records_what_is_captioned_and_says_so() {
     assert!(!bench.shows("Recording") && !path(&bench).exists());
     bench.window.key_press(Key::R);
     bench.wait_for_part("● Recording");
-    bench.doors.source.show(20);
+    bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
     bench.ask("Red?");
     bench.wait_for_label(&answer_of("Red?", 20));
     bench.click("Stop recording");
     assert!(!bench.shows("● Recording"));
-    bench.doors.source.show(30);
+    bench.platform.source.show(30);
     bench.wait_for_label(&caption_of(30));
     bench.wait("the recording to end", |_| true);
     let deadline = Instant::now() + PATIENCE;
@@ -104,7 +104,7 @@ fn a_flag_records_from_the_start() {
     let mut bench =
         Bench::with_log(SourceScript::live(), EngineScript::default(), Some("camera"), Some("256m"), log, folder);
     bench.wait_for_part("● Recording");
-    bench.doors.source.show(10);
+    bench.platform.source.show(10);
     bench.wait_for_part("● Recording · 1");
 }
 
@@ -117,7 +117,7 @@ fn a_log_that_cannot_be_written_is_said_and_captioning_goes_on() {
     let mut bench =
         Bench::with_log(SourceScript::live(), EngineScript::default(), Some("camera"), Some("256m"), log, folder);
     bench.wait_for_part("is not a caption log");
-    bench.doors.source.show(10);
+    bench.platform.source.show(10);
     bench.wait_for_label(&caption_of(10));
     bench.wait_for_part("● Not recording · 1 lost");
     assert_eq!(std::fs::read_to_string(diary).expect("read"), "This is a diary, not a log at all.");
@@ -144,9 +144,9 @@ fn a_log_of_nobody_invites_to_record() {
 fn opened_again(bench: &Bench) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let path = Some(folder.path().join("captions.db"));
-    let doors = Arc::clone(&bench.doors);
-    let options = doors.options(LogOptions { path, record: false, keep: Keep::default() });
-    Bench { window: open(Harness::builder().with_size(SIZE), options), doors, folder }
+    let platform = Arc::clone(&bench.platform);
+    let options = platform.options(LogOptions { path, record: false, keep: Keep::default() });
+    Bench { window: open(Harness::builder().with_size(SIZE), options), platform, folder }
 }
 
 #[test]
@@ -155,11 +155,13 @@ fn whoever_always_records_does_so_now_and_the_next_time() {
     open_log(&mut bench);
     bench.click("Always record");
     bench.wait_for_part("● Recording");
-    let kept = |doors: &FakeDoors| doors.kept.lock().expect("no thread panicked").clone().expect("kept").always_record;
-    let doors = Arc::clone(&bench.doors);
-    bench.wait("the choice to be kept", |_| kept(&doors));
+    let kept = |platform: &FakePlatform| {
+        platform.kept.lock().expect("no thread panicked").clone().expect("kept").always_record
+    };
+    let platform = Arc::clone(&bench.platform);
+    bench.wait("the choice to be kept", |_| kept(&platform));
     bench.click("Stop recording");
-    assert!(!bench.shows("● Recording") && kept(&doors), "for now only");
+    assert!(!bench.shows("● Recording") && kept(&platform), "for now only");
 
     let mut next = opened_again(&bench);
     next.wait_for_part("● Recording");
@@ -170,7 +172,7 @@ fn whoever_always_records_does_so_now_and_the_next_time() {
         next.click("Always record");
     }
     eframe::App::on_exit(next.window.state_mut(), None);
-    assert!(!kept(&doors));
+    assert!(!kept(&platform));
     assert!(next.shows("● Recording"), "what runs goes on");
     assert!(!opened_again(&next).shows("● Recording"));
 }
@@ -178,11 +180,11 @@ fn whoever_always_records_does_so_now_and_the_next_time() {
 #[test]
 fn a_choice_that_cannot_be_read_or_kept_is_said() {
     let bench = Bench::open(None, None);
-    *bench.doors.kept.lock().expect("no thread panicked") = Err("The disk has a scratch.".to_owned());
+    *bench.platform.kept.lock().expect("no thread panicked") = Err(Message::new("The disk has a scratch."));
     let mut next = opened_again(&bench);
     assert!(next.shows("The disk has a scratch.") && !next.shows("● Recording"));
     next.click("Dismiss");
-    *next.doors.kept.lock().expect("no thread panicked") = Err("The disk is in the bin.".to_owned());
+    *next.platform.kept.lock().expect("no thread panicked") = Err(Message::new("The disk is in the bin."));
     open_log(&mut next);
     next.click("Always record");
     next.wait_for_part("The disk is in the bin.");
@@ -293,7 +295,7 @@ fn the_timeline_goes_to_a_moment() {
 fn an_export_asks_for_a_file_and_says_what_it_wrote() {
     let mut bench = beside_a_log(9);
     let file = bench.folder.path().join("captions");
-    *bench.doors.chosen.lock().expect("no thread panicked") = Some(file.clone());
+    *bench.platform.chosen.lock().expect("no thread panicked") = Some(file.clone());
     open_log(&mut bench);
     bench.wait_for_label("10 entries");
     bench.click("Export…");
@@ -319,7 +321,7 @@ fn an_export_asks_for_a_file_and_says_what_it_wrote() {
 fn subtitles_are_of_one_session_whatever_was_chosen_before() {
     let mut bench = beside_a_log(9);
     let file = bench.folder.path().join("captions.srt");
-    *bench.doors.chosen.lock().expect("no thread panicked") = Some(file.clone());
+    *bench.platform.chosen.lock().expect("no thread panicked") = Some(file.clone());
     open_log(&mut bench);
     bench.wait_for_label("10 entries");
     bench.click("Export…");

@@ -87,9 +87,9 @@ fn window(theme: Theme, fill: impl FnOnce(&mut Store)) -> Bench {
         .with_options(SnapshotOptions::new().output_path(SNAPSHOTS))
         .renderer(Raster::default());
     let log = LogOptions { path: Some(path), record: false, keep: Keep::default() };
-    let doors = FakeDoors::new(SourceScript::live(), EngineScript::default());
-    let options = Options { clock: noon, ..doors.options(log) };
-    let mut bench = Bench { window: open(builder, options), doors, folder };
+    let platform = FakePlatform::new(SourceScript::live(), EngineScript::default());
+    let options = Options { clock: noon, ..platform.options(log) };
+    let mut bench = Bench { window: open(builder, options), platform, folder };
     bench.window.key_press(Key::L);
     bench.wait_for_part("Timeline of the day");
     bench

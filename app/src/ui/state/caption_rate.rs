@@ -10,12 +10,12 @@ const LEAST: Duration = Duration::from_secs(2);
 
 /// The instants of the last minute's captions.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct CaptionRate {
     since: Option<Instant>,
     finished: VecDeque<Instant>,
 }
 
-impl Tally {
+impl CaptionRate {
     /// A caption began.
     pub fn began(&mut self, now: Instant) {
         self.since.get_or_insert(now);
