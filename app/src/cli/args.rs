@@ -28,8 +28,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DEVICE", default_value_t)]
     pub device: DeviceChoice,
 
-    /// Numbers to calculate in: auto, f32, bf16 or int8
-    #[arg(long, value_name = "PRECISION", default_value_t)]
+    /// Numbers to calculate in
+    #[arg(long, value_name = "PRECISION", default_value_t, ignore_case = true)]
     pub precision: Precision,
 
     /// What the model is told to do with a picture

@@ -1,13 +1,12 @@
 //! Why an engine gave no reply, and what a worker has to know of it. Knows no engine.
 
-use std::fmt;
-
 use vlm::Error;
 
 use crate::base::message::Message;
 
 /// Why an engine gave no reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct EngineError {
     /// What happened and what to do.
     pub message: Message,
@@ -47,11 +46,3 @@ impl From<&Error> for Message {
         }
     }
 }
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.message.fmt(f)
-    }
-}
-
-impl std::error::Error for EngineError {}

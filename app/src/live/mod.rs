@@ -104,7 +104,8 @@ pub struct Statistics {
 }
 
 /// Why a question was not taken: as many as may wait are waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{QUESTIONS} questions are waiting already. Ask again when one is answered.")]
 pub struct Busy;
 
 impl From<Busy> for Message {
@@ -112,14 +113,6 @@ impl From<Busy> for Message {
         Self::new(format!("{QUESTIONS} questions are waiting already.")).hint("Ask again when one is answered.")
     }
 }
-
-impl fmt::Display for Busy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Message::from(*self).fmt(f)
-    }
-}
-
-impl std::error::Error for Busy {}
 
 /// A running pipeline. Dropping it stops what runs and joins both threads; a thread that hangs is left behind.
 pub struct Pipeline {

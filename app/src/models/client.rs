@@ -4,12 +4,11 @@
 //! where the bytes are, and loses them), and an end within a tenth of a second when the user wants it. Keeps nothing on the disk.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::Stream as _;
+use futures_util::StreamExt as _;
 use hf_hub::repository::RepoTypeModel;
 use hf_hub::{HFClient, HFError, HFRepository};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, LOCATION, RETRY_AFTER};
@@ -190,7 +189,7 @@ impl Hub for HubClient {
         let (_, mut stream) = self.wait(cancel, begun)?.map_err(|error| self.of_hub(id, Some(&file.name), error))?;
         let mut done = from;
         loop {
-            match self.wait(cancel, poll_fn(|context| Pin::new(&mut stream).poll_next(context)))? {
+            match self.wait(cancel, stream.next())? {
                 None => return Ok(()),
                 Some(Ok(bytes)) => {
                     done += bytes.len() as u64;

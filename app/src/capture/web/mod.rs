@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::StreamExt as _;
 use reqwest::header::LOCATION;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
@@ -187,7 +187,7 @@ async fn read(response: Response) -> Result<Vec<u8>, Why> {
     }
     let mut stream = std::pin::pin!(response.bytes_stream());
     let mut content = Vec::new();
-    while let Some(piece) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {
+    while let Some(piece) = stream.next().await {
         content.extend_from_slice(&piece.map_err(|error| unreachable(&error))?);
         if content.len() as u64 > MOST_BYTES {
             return Err(Why::TooLarge);

@@ -51,7 +51,7 @@ pub struct StageArgs {
     pub rounds: usize,
 
     /// Measure this precision, too, round by round in turn with the other
-    #[arg(long, value_name = "PRECISION")]
+    #[arg(long, value_name = "PRECISION", ignore_case = true)]
     pub compare: Option<Precision>,
 
     #[command(flatten)]
