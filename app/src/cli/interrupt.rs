@@ -36,10 +36,19 @@ enum Wish {
 /// # Errors
 /// When the system takes no signal handler.
 pub fn flag() -> anyhow::Result<Cancel> {
+    flag_and(|| {})
+}
+
+/// The same, and calls `wake` once it is raised, for those who look at no clock.
+///
+/// # Errors
+/// As [`flag`].
+pub fn flag_and(wake: impl Fn() + Send + 'static) -> anyhow::Result<Cancel> {
     let flag = Cancel::default();
     let (raised, mut first) = (flag.clone(), None);
     listen(move |_| {
         raised.cancel();
+        wake();
         if first.get_or_insert_with(Instant::now).elapsed() >= GRACE {
             at_once(1);
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,8 +12,9 @@ use vlm::Cancel;
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source};
+use crate::cli::interrupt;
 use crate::cli::recording::RecordArgs;
-use crate::live::{OpenEngine, OpenSource, Settings};
+use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{Facts, Fault, Progress, bytes};
@@ -65,13 +66,25 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         ..Settings::default()
     };
     let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));
+    let wake: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let woken = Arc::clone(&wake);
+    let ending = interrupt::flag_and(move || {
+        if let Some(wake) = &*woken.lock().unwrap_or_else(PoisonError::into_inner) {
+            wake();
+        }
+    })?;
     let options = ui::Options {
         source: Some(source),
         model: Some(args.model.model.clone()),
         settings,
         log: args.record.log_options(),
         clock: ZonedDateTime::now,
-        platform: Arc::new(Desktop { model: args.model.clone(), source: SourceOptions { repeat: args.repeat } }),
+        platform: Arc::new(Desktop {
+            model: args.model.clone(),
+            source: SourceOptions { repeat: args.repeat },
+            ending,
+            wake,
+        }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
@@ -87,6 +100,9 @@ fn preferred_source(model: &ModelSpec) -> SourceSpec {
 struct Desktop {
     model: ModelArgs,
     source: SourceOptions,
+    /// Raised by a signal, which then wakes the window.
+    ending: Cancel,
+    wake: Arc<Mutex<Option<Waker>>>,
 }
 
 impl Platform for Desktop {
@@ -141,6 +157,14 @@ impl Platform for Desktop {
         preferences.save(&preferences::default_path().ok_or_else(no_folder)?)
     }
 
+    fn wake_at_end(&self, wake: Waker) {
+        *self.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
+    }
+
     fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
         let dialog = rfd::FileDialog::new();
         match wanted {
@@ -178,7 +202,12 @@ mod tests {
     fn desktop() -> Desktop {
         let line = Line::parse_from(["sightline", "--loop"]);
         assert!(line.live.repeat && line.live.source.is_none());
-        Desktop { model: line.live.model, source: SourceOptions { repeat: true } }
+        Desktop {
+            model: line.live.model,
+            source: SourceOptions { repeat: true },
+            ending: Cancel::default(),
+            wake: Arc::default(),
+        }
     }
 
     #[test]

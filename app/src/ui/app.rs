@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use egui::accesskit::Role;
 use egui::{
     Align2, CentralPanel, Color32, Context, FontId, Frame, Key, Layout, Margin, Panel, Popup, Rect, Sense, Ui,
-    WidgetInfo, pos2, vec2,
+    ViewportCommand, WidgetInfo, pos2, vec2,
 };
 
 use crate::base::message::Message;
@@ -78,6 +78,7 @@ impl App {
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let pipeline =
             Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
+        options.platform.wake_at_end(Arc::clone(&wake));
         let mut app = Self {
             pipeline,
             jobs: BackgroundJobs::new(Arc::clone(&options.platform), wake),
@@ -389,6 +390,10 @@ impl eframe::App for App {
             self.frame_times.record(now, Duration::from_secs_f32(seconds.max(0.0)));
         }
         self.catch_up(ctx, now);
+        if self.platform.is_ending() {
+            // As if its user had closed it: a recording ends its session.
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {

@@ -9,7 +9,7 @@ use vlm::Cancel;
 
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
-use crate::live::{OpenEngine, OpenSource};
+use crate::live::{OpenEngine, OpenSource, Waker};
 use crate::log::export::Format;
 use crate::models::spec::ModelSpec;
 use crate::models::{Fault, Progress};
@@ -54,6 +54,14 @@ pub trait Platform: Send + Sync {
     /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did;
     /// `None` when they did not.
     fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
+
+    /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C say.
+    fn wake_at_end(&self, _wake: Waker) {}
+
+    /// Whether the program was asked to end in such a way.
+    fn is_ending(&self) -> bool {
+        false
+    }
 
     /// What the user chose once and for all. Reads a small file, before there is a window.
     ///
