@@ -2,18 +2,20 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use vlm::Sampling;
 
+use crate::base::message::Message;
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::parse::{seed, temperature, threads, top_p, whole};
 use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::{Limits, local};
-use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource};
+use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation};
 use crate::models::spec::ModelSpec;
 
 /// Which model, and what it is asked.
@@ -114,6 +116,71 @@ impl PaceArgs {
     }
 }
 
+/// Which part of a picture is looked at. Each may be given for one source alone, by its number: `2:0,50,100,50`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FramingArgs {
+    /// Look at this part alone: left, top, width and height in per cent of the picture
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub region: Vec<OfSource<Region>>,
+
+    /// Black out this part before anything looks at it; may be given several times
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub mask: Vec<OfSource<Region>>,
+
+    /// Turn the picture clockwise by 90, 180 or 270 degrees, before its parts are counted
+    #[arg(long, value_name = "DEGREES")]
+    pub rotate: Vec<OfSource<Rotation>>,
+}
+
+impl FramingArgs {
+    /// What holds for the source with this number, counted from 0. Of several the last one counts; masks add up.
+    pub fn of(&self, number: usize) -> Framing {
+        Framing {
+            rotation: self.rotate.iter().rev().find_map(|rotation| rotation.of(number)).unwrap_or_default(),
+            region: self.region.iter().rev().find_map(|region| region.of(number)),
+            masks: self.mask.iter().filter_map(|mask| mask.of(number)).collect(),
+        }
+    }
+
+    /// The largest number of a source that is named, counted from 1.
+    pub fn largest_number(&self) -> usize {
+        let parts = self.region.iter().chain(&self.mask).map(|part| part.source);
+        parts.chain(self.rotate.iter().map(|turn| turn.source)).flatten().max().unwrap_or(0)
+    }
+}
+
+/// A value for all sources, or for one of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OfSource<T> {
+    /// Counted from 1.
+    source: Option<usize>,
+    value: T,
+}
+
+impl<T: Copy> OfSource<T> {
+    fn of(&self, number: usize) -> Option<T> {
+        self.source.is_none_or(|source| source == number + 1).then_some(self.value)
+    }
+}
+
+impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
+    type Err = Message;
+
+    fn from_str(text: &str) -> Result<Self, Message> {
+        let (source, value) = match text.split_once(':') {
+            Some((source, value)) => {
+                let number = source.trim().parse().ok().filter(|&number: &usize| number > 0).ok_or_else(|| {
+                    Message::new(format!("`{source}` is not the number of a source."))
+                        .hint("Write 1 for the first one, as in 1:0,50,100,50.")
+                })?;
+                (Some(number), value)
+            }
+            None => (None, text),
+        };
+        Ok(Self { source, value: value.parse()? })
+    }
+}
+
 /// What opens a source, for a pipeline.
 pub fn open_source(spec: SourceSpec, options: SourceOptions) -> OpenSource {
     Box::new(move || capture::open(&spec, &options))
@@ -130,5 +197,24 @@ mod tests {
             (pace(4), pace(120), pace(0)),
             (Duration::from_secs(15), Duration::from_millis(500), Duration::ZERO)
         );
+    }
+
+    #[test]
+    fn a_part_is_for_all_sources_or_for_one() {
+        let part = |text: &str| text.parse::<OfSource<Region>>().expect(text);
+        let args = FramingArgs {
+            region: vec![part("0,0,50,50"), part("2:0,50,100,50")],
+            mask: vec![part("0,0,10,10"), part("1:90,90,10,10")],
+            rotate: vec!["2:180".parse().expect("degrees")],
+        };
+        let (first, second) = (args.of(0), args.of(1));
+        assert_eq!(first.region, "0,0,50,50".parse().ok());
+        assert_eq!(second.region, "0,50,100,50".parse().ok());
+        assert_eq!((first.masks.len(), second.masks.len()), (2, 1));
+        assert_eq!((first.rotation, second.rotation), (Rotation::None, Rotation::Half));
+        assert_eq!((args.largest_number(), FramingArgs::default().largest_number()), (2, 0));
+        for text in ["0:0,0,9,9", "x:0,0,9,9", ":0,0,9,9"] {
+            assert!(text.parse::<OfSource<Region>>().is_err(), "{text}");
+        }
     }
 }

@@ -36,6 +36,8 @@ impl<'a> Description<'a> {
 /// A caption of `watch --json`.
 #[derive(Serialize)]
 pub struct CaptionLine<'a> {
+    /// The source as it was written on the command line.
+    source: &'a str,
     frame: u64,
     /// When the frame was captured, RFC 3339 with the offset of this place.
     time: String,
@@ -50,8 +52,9 @@ pub struct CaptionLine<'a> {
 }
 
 impl<'a> CaptionLine<'a> {
-    pub fn new(caption: &'a Caption, prompt: &'a str, card: &'a EngineCard) -> Self {
+    pub fn new(caption: &'a Caption, source: &'a str, prompt: &'a str, card: &'a EngineCard) -> Self {
         Self {
+            source,
             frame: caption.frame.id,
             time: rfc3339(&caption.frame.time),
             age_ms: milliseconds(caption.age),
@@ -190,8 +193,9 @@ mod tests {
         frame.time = "2025-03-01T12:30:05.25+01:00[Europe/Berlin]".parse().expect("a time");
         let frame = Arc::new(frame);
         let caption = Caption { frame, reply, age: Duration::from_millis(1250), dropped: 5, skipped: 2 };
-        let value = serde_json::to_value(CaptionLine::new(&caption, "What?", &card)).expect("JSON");
+        let value = serde_json::to_value(CaptionLine::new(&caption, "camera:1", "What?", &card)).expect("JSON");
         let expected = [
+            "source",
             "frame",
             "time",
             "age_ms",
@@ -211,7 +215,7 @@ mod tests {
         ];
         assert_eq!(keys(&value), BTreeSet::from(expected));
         assert_eq!(keys(&value["ms"]), BTreeSet::from(["preprocess", "vision", "prefill", "decode", "total"]));
-        assert_eq!(value["frame"], 7);
+        assert_eq!((&value["source"], &value["frame"]), (&json!("camera:1"), &json!(7)));
         assert_eq!(value["time"], "2025-03-01T12:30:05.250+01:00");
         assert_eq!(value["age_ms"], 1250.0);
         assert_eq!(value["mean_log_prob"], -0.25);

@@ -34,6 +34,8 @@ use crate::base::message::Message;
 use crate::base::panic::panic_message;
 use crate::cli::output::Notes;
 
+/// The most sources of one `watch`: each takes a thread and a view of the model.
+const MOST_SOURCES: usize = 64;
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
 /// told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
@@ -149,6 +151,15 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
             let sentence = "--log-limit and --log-keep are about a log that is recorded: add --log.";
             Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, sentence))
         }
+        Some(Command::Watch(watch)) if watch.source.len() > MOST_SOURCES => {
+            let sentence = format!("At most {MOST_SOURCES} sources are watched at once: leave some out.");
+            Err(Arguments::command().error(ErrorKind::TooManyValues, sentence))
+        }
+        Some(Command::Watch(watch)) if watch.framing.largest_number() > watch.source.len() => {
+            let sentence =
+                format!("There is no source {}: count the --source options.", watch.framing.largest_number());
+            Err(Arguments::command().error(ErrorKind::ValueValidation, sentence))
+        }
         _ => Ok(arguments),
     }
 }
@@ -223,6 +234,10 @@ mod tests {
             "sightline models download",
             "sightline models remove 7b",
             "sightline watch --source demo --log-limit 2GB",
+            "sightline watch --source demo --region 0,0,0,50",
+            "sightline watch --source demo --mask 10,10,95,10",
+            "sightline watch --source demo --rotate 45",
+            "sightline watch --source demo --region 2:0,0,50,50",
         ] {
             let usage = parse(line).expect_err(line);
             assert_eq!(usage.exit_code(), 2, "{line}");

@@ -126,13 +126,13 @@ mod tests {
         let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
         let mut recording = args.start("What?").expect("opened").expect("wanted");
         let settings = Settings { gate: None, ..Settings::default() };
-        let pipeline = Pipeline::start(settings, Arc::new(|| {})).expect("threads start");
+        let pipeline = Pipeline::start(vec![settings], Arc::new(|| {})).expect("threads start");
         let source = SourceScript::patient();
         source.show(1).show(1).show(2).then(Step::Ended);
         pipeline.set_engine(ModelSpec::Demo, EngineScript::default().open());
-        pipeline.set_source(source.open());
+        pipeline.view(0).set_source(source.open());
         loop {
-            let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event");
+            let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event").event;
             assert_eq!(recording.observe(Some(&event)), None);
             if matches!(event, Event::Done) {
                 break;

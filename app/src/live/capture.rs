@@ -17,18 +17,19 @@ use image::RgbImage;
 use crate::base::backoff::Backoff;
 use crate::base::message::Message;
 use crate::base::panic::panic_message;
-use crate::base::slot::Slot;
 use crate::capture::{Next, Source, SourceError};
+use crate::live::events::{Event, Worker};
 use crate::live::frame::Frame;
 use crate::live::outbox::Outbox;
-use crate::live::shared::{Shared, lock};
-use crate::live::{Event, OpenSource, Worker};
+use crate::live::settings::OpenSource;
+use crate::live::shared::{Shared, SharedView, lock};
 
 /// Everything that the capture thread shares with the others.
 pub struct Links {
     pub shared: Arc<Shared>,
-    pub frames: Slot<Arc<Frame>>,
-    pub sources: Slot<OpenSource>,
+    pub view: Arc<SharedView>,
+    /// The view's number.
+    pub number: usize,
     /// Rings on the inference thread.
     pub bell: Sender<()>,
     /// Rung by the inference thread when it has finished with a frame.
@@ -65,7 +66,7 @@ impl Capture {
     /// Works until the pipeline stops.
     pub fn run(mut self) {
         while !self.links.shared.is_stopped() {
-            if let Some(open) = self.links.sources.take() {
+            if let Some(open) = self.links.view.sources.take() {
                 self.replace(open);
             }
             // Before the number below is read: a bell that rings later ends the wait.
@@ -78,7 +79,7 @@ impl Capture {
                 }
                 State::Due(_) => self.open(),
                 State::Running(source) => {
-                    let dealt_with = self.links.shared.dealt_with.load(Ordering::Acquire);
+                    let dealt_with = self.links.view.dealt_with.load(Ordering::Acquire);
                     if source.is_live() || dealt_with >= self.last_id {
                         self.read();
                     } else {
@@ -93,7 +94,7 @@ impl Capture {
     /// Waits for another source, a frame that is finished with, the end of the pipeline, or `until`.
     fn wait(&self, until: Option<Instant>) {
         let mut select = Select::new();
-        select.recv(self.links.sources.receiver());
+        select.recv(self.links.view.sources.receiver());
         select.recv(&self.links.dealt_with);
         select.recv(&self.links.stop);
         match until {
@@ -106,15 +107,15 @@ impl Capture {
     /// Takes leave of the source in hand and of its frames.
     fn replace(&mut self, open: OpenSource) {
         self.close();
-        let shared = &self.links.shared;
-        shared.first_of_source.store(self.last_id + 1, Ordering::Release);
-        shared.dealt_with.store(self.last_id, Ordering::Release);
-        shared.ended.store(false, Ordering::Release);
-        if self.links.frames.take().is_some() {
-            shared.dropped.fetch_add(1, Ordering::Relaxed);
+        let view = &self.links.view;
+        view.first_of_source.store(self.last_id + 1, Ordering::Release);
+        view.dealt_with.store(self.last_id, Ordering::Release);
+        view.ended.store(false, Ordering::Release);
+        if self.links.view.frames.take().is_some() {
+            view.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        shared.interrupt_caption();
-        *lock(&shared.latest) = None;
+        self.links.shared.interrupt_caption_of(self.links.number);
+        *lock(&view.latest) = None;
         self.open = Some(open);
         self.backoff.reset();
         self.state = State::Due(Instant::now());
@@ -128,7 +129,7 @@ impl Capture {
             Ok(Ok((name, source))) => {
                 tracing::info!(source = name, "source opened");
                 self.state = State::Running(source);
-                self.outbox.send(Event::SourceOpened { name });
+                self.outbox.send(Some(self.links.number), Event::SourceOpened { name });
             }
             Ok(Err(error)) => self.lose(error),
             Err(panic) => self.recover(panic_message(&*panic)),
@@ -142,9 +143,9 @@ impl Capture {
             Ok(Ok(Next::Nothing)) => self.show_rate(),
             Ok(Ok(Next::Ended)) => {
                 self.close();
-                self.outbox.send(Event::SourceEnded);
+                self.outbox.send(Some(self.links.number), Event::SourceEnded);
                 // After the last frame was put, so that who sees the flag finds the frame.
-                self.links.shared.ended.store(true, Ordering::Release);
+                self.links.view.ended.store(true, Ordering::Release);
                 // A bell that rings already will do.
                 let _ = self.links.bell.try_send(());
             }
@@ -160,17 +161,17 @@ impl Capture {
         let frame = Arc::new(Frame::now(self.last_id, picture));
         self.rate.tick(frame.captured_at);
         self.show_rate();
-        let shared = &self.links.shared;
-        shared.captured.fetch_add(1, Ordering::Relaxed);
-        *lock(&shared.latest) = Some(Arc::clone(&frame));
-        if self.links.frames.put(frame).is_some() {
-            shared.dropped.fetch_add(1, Ordering::Relaxed);
+        let view = &self.links.view;
+        view.captured.fetch_add(1, Ordering::Relaxed);
+        *lock(&view.latest) = Some(Arc::clone(&frame));
+        if self.links.view.frames.put(frame).is_some() {
+            view.dropped.fetch_add(1, Ordering::Relaxed);
         }
         self.outbox.wake();
     }
 
     fn show_rate(&mut self) {
-        self.links.shared.set_fps(self.rate.per_second(Instant::now()));
+        self.links.view.set_fps(self.rate.per_second(Instant::now()));
     }
 
     /// The source failed in a way that it reports itself.
@@ -181,9 +182,10 @@ impl Capture {
         let message = Message::new(message);
         if may_pass {
             let retry_in = self.try_again();
-            self.outbox.send(Event::SourceLost { message, retry_in });
+            self.outbox.send(Some(self.links.number), Event::SourceLost { message, retry_in });
         } else {
-            self.outbox.send(Event::Failed { worker: Worker::Capture, message, retry_in: None });
+            self.outbox
+                .send(Some(self.links.number), Event::Failed { worker: Worker::Capture, message, retry_in: None });
         }
     }
 
@@ -192,7 +194,7 @@ impl Capture {
         self.close();
         let retry_in = Some(self.try_again());
         let message = Message::new(format!("The source broke down ({panic}).")).hint("It will be opened again.");
-        self.outbox.send(Event::Failed { worker: Worker::Capture, message, retry_in });
+        self.outbox.send(Some(self.links.number), Event::Failed { worker: Worker::Capture, message, retry_in });
     }
 
     fn try_again(&mut self) -> Duration {

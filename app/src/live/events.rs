@@ -25,6 +25,15 @@ pub struct Question {
     pub frame: Arc<Frame>,
 }
 
+/// One thing that happened, and to whom.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The number of the view; `None` where it concerns all of them.
+    pub view: Option<usize>,
+    /// What happened.
+    pub event: Event,
+}
+
 /// One thing that happened, in the order in which it happened.
 #[derive(Clone, Debug)]
 pub enum Event {

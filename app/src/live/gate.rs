@@ -25,6 +25,9 @@ pub const CELL_THRESHOLD: f32 = 14.0;
 /// The most that luma may differ on average, of 255. Lamps flicker and exposure wanders by some 3 %, 4 at middle grey.
 pub const MEAN_THRESHOLD: f32 = 6.0;
 
+/// How far a view differs from none, in thresholds: as far as a cell can.
+pub const NEW_VIEW: f32 = 255.0 / CELL_THRESHOLD;
+
 /// When an unchanged view is captioned nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateSettings {
@@ -79,17 +82,25 @@ impl Sketch {
     /// Whether nothing changed between the two pictures, as the module defines it.
     #[must_use]
     pub fn is_unchanged(&self, other: &Self) -> bool {
+        self.change(other) <= 1.0
+    }
+
+    /// How far the two pictures differ, in thresholds: of the cell that differs most, or of all on
+    /// average, whichever is more. Another size is another view.
+    #[must_use]
+    pub fn change(&self, other: &Self) -> f32 {
         if self.size != other.size {
-            return false;
+            return NEW_VIEW;
         }
-        let mut luma = 0.0;
+        let (mut most, mut luma) = (0.0_f32, 0.0);
         for (a, b) in self.cells.iter().zip(&other.cells) {
-            if a.iter().zip(b).any(|(a, b)| (a - b).abs() > CELL_THRESHOLD) {
-                return false;
+            for (a, b) in a.iter().zip(b) {
+                most = most.max((a - b).abs());
             }
             luma += (a[0] - b[0]).abs();
         }
-        luma <= MEAN_THRESHOLD * self.cells.len() as f32
+        let mean = luma / self.cells.len().max(1) as f32;
+        (most / CELL_THRESHOLD).max(mean / MEAN_THRESHOLD)
     }
 }
 
@@ -126,6 +137,12 @@ impl Gate {
         self.last.as_ref().is_some_and(|(last, captioned_at)| {
             now.saturating_duration_since(*captioned_at) < self.settings.longest_silence && picture.is_unchanged(last)
         })
+    }
+
+    /// How far this picture differs from the last captioned one, in thresholds.
+    #[must_use]
+    pub fn change(&self, picture: &Sketch) -> f32 {
+        self.last.as_ref().map_or(NEW_VIEW, |(last, _)| picture.change(last))
     }
 
     /// This picture was captioned at `now`: later ones are compared with it.

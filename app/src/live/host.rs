@@ -8,7 +8,7 @@ use crate::base::backoff::Backoff;
 use crate::base::message::Message;
 use crate::base::panic::panic_message;
 use crate::engine::{Engine, EngineCard, EngineError};
-use crate::live::OpenEngine;
+use crate::live::settings::OpenEngine;
 use crate::models::spec::ModelSpec;
 
 /// An order for an engine: which model, and what opens it.

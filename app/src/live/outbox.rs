@@ -9,51 +9,54 @@ use std::time::Duration;
 
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
+use crate::live::events::{Event, Report, Told};
+use crate::live::settings::Waker;
 use crate::live::shared::Shared;
-use crate::live::{Event, Told, Waker};
 
 /// How often a worker that waits for room looks at the stop flag.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// One worker's end of the event channel.
 pub struct Outbox {
-    events: Sender<Event>,
+    events: Sender<Report>,
     shared: Arc<Shared>,
     wake: Waker,
     /// Text that found the channel full.
-    held_back: Option<(Told, String)>,
+    held_back: Option<(usize, Told, String)>,
 }
 
 impl Outbox {
-    pub fn new(events: Sender<Event>, shared: Arc<Shared>, wake: Waker) -> Self {
+    pub fn new(events: Sender<Report>, shared: Arc<Shared>, wake: Waker) -> Self {
         Self { events, shared, wake, held_back: None }
     }
 
     /// Sends an event that must not get lost. Waits for room, but not beyond the end of the pipeline.
-    pub fn send(&mut self, event: Event) {
-        if let Some((of, piece)) = self.held_back.take() {
-            self.wait_and_send(Event::Text { of, piece });
+    pub fn send(&mut self, view: Option<usize>, event: Event) {
+        if let Some((view, of, piece)) = self.held_back.take() {
+            self.wait_and_send(Report { view: Some(view), event: Event::Text { of, piece } });
         }
-        self.wait_and_send(event);
+        self.wait_and_send(Report { view, event });
     }
 
     /// Sends an event that the next one of its kind replaces: left out while the channel is full.
-    pub fn offer(&mut self, event: Event) {
-        if self.held_back.is_none() && self.events.try_send(event).is_ok() {
+    pub fn offer(&mut self, view: Option<usize>, event: Event) {
+        if self.held_back.is_none() && self.events.try_send(Report { view, event }).is_ok() {
             self.wake();
         }
     }
 
     /// Sends a piece of text without ever waiting.
-    pub fn text(&mut self, of: Told, piece: &str) {
+    pub fn text(&mut self, view: usize, of: Told, piece: &str) {
         let piece = match self.held_back.take() {
             // Whatever ends a caption or an answer is sent by `send`, so that the text held back is of the same one.
-            Some((_, held_back)) => held_back + piece,
+            Some((_, _, held_back)) => held_back + piece,
             None => piece.to_owned(),
         };
-        match self.events.try_send(Event::Text { of, piece }) {
+        match self.events.try_send(Report { view: Some(view), event: Event::Text { of, piece } }) {
             Ok(()) => self.wake(),
-            Err(TrySendError::Full(Event::Text { of, piece })) => self.held_back = Some((of, piece)),
+            Err(TrySendError::Full(Report { event: Event::Text { of, piece }, .. })) => {
+                self.held_back = Some((view, of, piece));
+            }
             Err(_) => {}
         }
     }
@@ -63,12 +66,12 @@ impl Outbox {
         (self.wake)();
     }
 
-    fn wait_and_send(&self, event: Event) {
-        let mut event = event;
+    fn wait_and_send(&self, report: Report) {
+        let mut report = report;
         loop {
-            match self.events.send_timeout(event, LOOK_UP) {
+            match self.events.send_timeout(report, LOOK_UP) {
                 Ok(()) => return self.wake(),
-                Err(SendTimeoutError::Timeout(unsent)) if !self.shared.is_stopped() => event = unsent,
+                Err(SendTimeoutError::Timeout(unsent)) if !self.shared.is_stopped() => report = unsent,
                 Err(_) => return,
             }
         }
@@ -98,11 +101,11 @@ mod tests {
         };
         let mut outbox = Outbox::new(sender, Arc::new(Shared::default()), wake);
         for piece in ["a ", "cup ", "of ", "tea"] {
-            outbox.text(CAPTION, piece);
+            outbox.text(0, CAPTION, piece);
         }
-        outbox.offer(Event::Unchanged { skipped: 1 });
-        let sending = thread::spawn(move || outbox.send(Event::SourceEnded));
-        let got: Vec<_> = receiver.iter().collect();
+        outbox.offer(Some(0), Event::Unchanged { skipped: 1 });
+        let sending = thread::spawn(move || outbox.send(Some(0), Event::SourceEnded));
+        let got: Vec<_> = receiver.iter().map(|report| report.event).collect();
         sending.join().expect("sent");
         let texts: Vec<_> = got
             .iter()
@@ -122,8 +125,8 @@ mod tests {
         let (sender, _receiver) = bounded(1);
         let shared = Arc::new(Shared::default());
         let mut outbox = Outbox::new(sender, Arc::clone(&shared), Arc::new(|| {}));
-        outbox.send(Event::SourceEnded);
-        let sending = thread::spawn(move || outbox.send(Event::Done));
+        outbox.send(Some(0), Event::SourceEnded);
+        let sending = thread::spawn(move || outbox.send(Some(0), Event::Done));
         shared.stop();
         sending.join().expect("the worker came free");
     }

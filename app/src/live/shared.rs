@@ -1,22 +1,99 @@
-//! What the front end, the capture thread and the inference thread hold in common: flags, counters, the newest frame and
-//! the means to stop what is running. No channel is in here and no thread starts here.
+//! What the front end and the worker threads hold in common: flags, counters, each view's newest
+//! frame, and the means to stop what is running. No thread starts here.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vlm::Cancel;
 
-use crate::live::Statistics;
+use crate::base::slot::Slot;
 use crate::live::frame::Frame;
+use crate::live::settings::OpenSource;
 
-/// See the module.
+/// What was counted and measured of a view so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// Frames that the source gave.
+    pub captured: u64,
+    /// Frames a second, measured over the last two seconds; zero when none come.
+    pub camera_fps: f32,
+    /// Frames that were replaced by newer ones before anyone looked at them, or while their caption was cut short.
+    pub dropped: u64,
+    /// Frames that the gate passed over.
+    pub skipped: u64,
+}
+
+/// What concerns all views.
 #[derive(Debug, Default)]
 pub struct Shared {
     stop: AtomicBool,
-    /// Raised to stop the caption that is running.
-    caption: Mutex<Option<Cancel>>,
+    /// Raised to stop the caption that is running, with its view's number.
+    caption: Mutex<Option<(usize, Cancel)>>,
     /// Raised to stop the answer that is running and those that wait; then replaced.
     answers: Mutex<Cancel>,
+}
+
+impl Shared {
+    /// Whether the pipeline is going down.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Tells all workers to end, and stops what is running.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.interrupt_caption();
+        self.cancel_answers();
+    }
+
+    /// Registers a caption of a view that is about to run. The caller looks for newer orders after
+    /// this and before it starts: then an order is either seen there, or raises the flag.
+    pub fn begin_caption(&self, view: usize) -> Cancel {
+        let cancel = Cancel::default();
+        *lock(&self.caption) = Some((view, cancel.clone()));
+        cancel
+    }
+
+    /// The caption is over.
+    pub fn end_caption(&self) {
+        *lock(&self.caption) = None;
+    }
+
+    /// Stops the caption that is running, if any.
+    pub fn interrupt_caption(&self) {
+        if let Some((_, cancel)) = &*lock(&self.caption) {
+            cancel.cancel();
+        }
+    }
+
+    /// Stops the caption that is running if it is this view's: what happens to one view disturbs no
+    /// other.
+    pub fn interrupt_caption_of(&self, view: usize) {
+        if let Some((running, cancel)) = &*lock(&self.caption)
+            && *running == view
+        {
+            cancel.cancel();
+        }
+    }
+
+    /// The flag for a question that is asked now.
+    pub fn answer_cancel(&self) -> Cancel {
+        lock(&self.answers).clone()
+    }
+
+    /// Stops every question asked so far.
+    pub fn cancel_answers(&self) {
+        std::mem::take(&mut *lock(&self.answers)).cancel();
+    }
+}
+
+/// What concerns one view.
+#[derive(Default)]
+pub struct SharedView {
+    /// The newest frame that nobody took.
+    pub frames: Slot<Arc<Frame>>,
+    /// Another source, to be taken by the capture thread.
+    pub sources: Slot<OpenSource>,
     pub paused: AtomicBool,
     pub instruction: Mutex<String>,
     pub latest: Mutex<Option<Arc<Frame>>>,
@@ -33,49 +110,7 @@ pub struct Shared {
     fps: AtomicU32,
 }
 
-impl Shared {
-    /// Whether the pipeline is going down.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
-    }
-
-    /// Tells both workers to end, and stops what is running.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.interrupt_caption();
-        self.cancel_answers();
-    }
-
-    /// Registers a caption that is about to run. The caller looks for newer orders after this and before it starts:
-    /// then an order is either seen there, or raises the flag.
-    pub fn begin_caption(&self) -> Cancel {
-        let cancel = Cancel::default();
-        *lock(&self.caption) = Some(cancel.clone());
-        cancel
-    }
-
-    /// The caption is over.
-    pub fn end_caption(&self) {
-        *lock(&self.caption) = None;
-    }
-
-    /// Stops the caption that is running, if any.
-    pub fn interrupt_caption(&self) {
-        if let Some(cancel) = &*lock(&self.caption) {
-            cancel.cancel();
-        }
-    }
-
-    /// The flag for a question that is asked now.
-    pub fn answer_cancel(&self) -> Cancel {
-        lock(&self.answers).clone()
-    }
-
-    /// Stops every question asked so far.
-    pub fn cancel_answers(&self) {
-        std::mem::take(&mut *lock(&self.answers)).cancel();
-    }
-
+impl SharedView {
     pub fn set_fps(&self, fps: f32) {
         self.fps.store(fps.to_bits(), Ordering::Relaxed);
     }
@@ -107,5 +142,15 @@ mod tests {
         shared.cancel_answers();
         assert!(asked.is_cancelled());
         assert!(!shared.answer_cancel().is_cancelled());
+    }
+
+    #[test]
+    fn a_view_interrupts_its_own_caption_alone() {
+        let shared = Shared::default();
+        let caption = shared.begin_caption(1);
+        shared.interrupt_caption_of(0);
+        assert!(!caption.is_cancelled());
+        shared.interrupt_caption_of(1);
+        assert!(caption.is_cancelled());
     }
 }

@@ -14,7 +14,7 @@ use egui::{
 
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
-use crate::live::{Event, Pipeline, Waker};
+use crate::live::{Event, Pipeline, Report, ViewHandle, Waker};
 use crate::models::Fault;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
@@ -25,6 +25,7 @@ use crate::ui::jobs::{BackgroundJobs, Outcome};
 use crate::ui::log::{LogAction, LogPanel};
 use crate::ui::notice;
 use crate::ui::notice::NoticeAction;
+use crate::ui::options::{Options, UiError};
 use crate::ui::pickers;
 use crate::ui::pickers::{Cameras, PickAction};
 use crate::ui::platform::{Choice, Platform, Wanted};
@@ -33,7 +34,7 @@ use crate::ui::question::{QuestionAction, Questions};
 use crate::ui::recording::{Recording, RecordingNews};
 use crate::ui::state::{ModelPhase, SourcePhase, State, Topic};
 use crate::ui::video::Video;
-use crate::ui::{Options, UiError, status, subtitle, theme};
+use crate::ui::{status, subtitle, theme};
 
 /// The height of the bar at the top, in points.
 const BAR: f32 = 13.0 * theme::GRID;
@@ -77,7 +78,7 @@ impl App {
         let recording = Recording::new(options.log, options.settings.instruction.clone(), Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let pipeline =
-            Pipeline::start(options.settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
+            Pipeline::start(vec![options.settings], Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         options.platform.wake_at_end(Arc::clone(&wake));
         let mut app = Self {
             pipeline,
@@ -113,11 +114,16 @@ impl App {
         Ok(app)
     }
 
+    /// The view on show.
+    fn view(&self) -> &ViewHandle {
+        self.pipeline.view(0)
+    }
+
     fn choose_source(&mut self, spec: SourceSpec) {
-        self.stale_frames = self.pipeline.latest_frame().map_or(self.stale_frames, |frame| frame.id);
+        self.stale_frames = self.view().latest_frame().map_or(self.stale_frames, |frame| frame.id);
         self.video.clear();
         self.set_paused(false);
-        self.pipeline.set_source(self.platform.source(&spec));
+        self.view().set_source(self.platform.source(&spec));
         self.state.choose_source(spec);
     }
 
@@ -161,7 +167,7 @@ impl App {
 
     fn set_paused(&mut self, paused: bool) {
         self.state.paused = paused;
-        self.pipeline.set_paused(paused);
+        self.view().set_paused(paused);
     }
 
     fn set_recording(&mut self, record: bool) {
@@ -187,7 +193,7 @@ impl App {
             self.questions.restore(question);
             return;
         };
-        match self.pipeline.ask(&question, Arc::clone(frame)) {
+        match self.view().ask(&question, Arc::clone(frame)) {
             Ok(question) => self.state.apply(Event::Asked(question), Instant::now()),
             Err(busy) => {
                 self.state.notices.post(Topic::Question, busy.into(), None);
@@ -198,7 +204,7 @@ impl App {
 
     /// Takes in what happened since the last time.
     fn catch_up(&mut self, ctx: &Context, now: Instant) {
-        while let Some(event) = self.pipeline.try_event() {
+        while let Some(Report { event, .. }) = self.pipeline.try_event() {
             self.recording.observe(&event);
             self.state.apply(event, now);
         }
@@ -230,7 +236,7 @@ impl App {
         if self.state.paused && self.video.frame().is_some() {
             return;
         }
-        let newest = self.pipeline.latest_frame().filter(|frame| frame.id > self.stale_frames);
+        let newest = self.view().latest_frame().filter(|frame| frame.id > self.stale_frames);
         if let Some(frame) = newest.filter(|frame| self.video.frame().is_none_or(|shown| shown.id != frame.id)) {
             self.state.show_frame(&frame);
             self.video.set(frame);
@@ -353,7 +359,7 @@ impl App {
                 ui,
                 &self.state,
                 self.recording.status().as_ref(),
-                self.pipeline.statistics(),
+                self.view().statistics(),
                 self.frame_times.recent(),
                 now,
             );

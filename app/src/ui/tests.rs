@@ -6,22 +6,26 @@ mod log_panel;
 mod raster;
 mod snapshots;
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use egui::{Key, ViewportId};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
+use jiff::ZonedDateTime;
 
 use crate::base::message::Message;
-use crate::capture::CameraChoice;
-use crate::live::{OpenEngine, OpenSource};
+use crate::capture::{CameraChoice, SourceSpec};
+use crate::live::{OpenEngine, OpenSource, Settings};
 use crate::log::Keep;
+use crate::models::spec::ModelSpec;
 use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of};
 use crate::ui::preferences::Preferences;
+use crate::ui::window::{SIZE, icon};
 use crate::ui::*;
 
 /// How long a condition may take on a machine that is busy with other work.
@@ -303,7 +307,7 @@ fn space_pauses_the_picture_unless_a_question_is_typed() {
     bench.wait_for_label("Paused");
     bench.platform.source.show(77);
     bench.wait("the frame to arrive", |window| {
-        window.state().pipeline.latest_frame().is_some_and(|frame| frame.id == 2)
+        window.state().pipeline.view(0).latest_frame().is_some_and(|frame| frame.id == 2)
     });
     assert_eq!(bench.window.state().video.frame().map(|frame| frame.id), Some(1), "the paused picture stays");
     bench.click("Resume");

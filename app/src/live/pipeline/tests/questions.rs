@@ -1,6 +1,6 @@
 //! Questions go before captions, are about the frame on screen, and leave no trace.
 
-use crate::live::tests::*;
+use crate::live::pipeline::tests::*;
 
 #[test]
 fn a_question_stops_the_caption_is_about_its_frame_and_captioning_goes_on() {
@@ -9,10 +9,10 @@ fn a_question_stops_the_caption_is_about_its_frame_and_captioning_goes_on() {
     engine.hold_captions(true);
     source.show(1);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
-    let on_screen = pipeline.latest_frame().expect("a frame");
+    let on_screen = pipeline.view(0).latest_frame().expect("a frame");
     source.show(2);
-    wait_for("a newer frame", || pipeline.statistics().captured == 2);
-    let asked = pipeline.ask("What is it?", on_screen).expect("room for a question").id;
+    wait_for("a newer frame", || pipeline.view(0).statistics().captured == 2);
+    let asked = pipeline.view(0).ask("What is it?", on_screen).expect("room for a question").id;
     let cut = until(&pipeline, any_caption);
     assert_eq!((cut.frame.id, cut.reply.stop), (1, Stop::Cancelled));
     engine.hold_captions(false);
@@ -21,7 +21,7 @@ fn a_question_stops_the_caption_is_about_its_frame_and_captioning_goes_on() {
     assert_eq!(reply.text, answer_of("What is it?", 1), "about the frame on screen and not about the newer one");
     let next = until(&pipeline, whole_caption);
     assert_eq!((next.frame.id, next.dropped), (2, 1), "frame 1 got no caption");
-    assert_eq!(pipeline.statistics().dropped, 1);
+    assert_eq!(pipeline.view(0).statistics().dropped, 1);
     let describe = Call::Caption("Describe.".to_owned());
     let ask = Call::Ask("What is it?".to_owned());
     assert_eq!(engine.calls(), [Call::Look(1), describe.clone(), ask, Call::Look(2), describe]);
@@ -34,8 +34,8 @@ fn a_question_about_the_view_in_hand_looks_at_nothing_and_leaves_the_caption_as_
     engine.hold_captions(true);
     source.show(7);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
-    let frame = pipeline.latest_frame().expect("a frame");
-    pipeline.ask("Why?", frame).expect("room for a question");
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
+    pipeline.view(0).ask("Why?", frame).expect("room for a question");
     until(&pipeline, answered);
     engine.hold_captions(false);
     let caption = until(&pipeline, whole_caption);
@@ -53,13 +53,13 @@ fn a_question_about_a_view_that_the_gate_calls_unchanged_looks_at_nothing() {
     until(&pipeline, whole_caption);
     source.show(51);
     until(&pipeline, |event| matches!(event, Event::Unchanged { skipped: 1 }).then_some(()));
-    let frame = pipeline.latest_frame().expect("a frame");
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
     assert_eq!(frame.id, 2);
-    pipeline.ask("Same?", frame).expect("room for a question");
+    pipeline.view(0).ask("Same?", frame).expect("room for a question");
     let (_, frame, reply) = until(&pipeline, answered);
     assert_eq!((frame, reply.text), (2, answer_of("Same?", 50)));
     let changed = Arc::new(Frame::now(99, picture(200)));
-    pipeline.ask("And now?", changed).expect("room for a question");
+    pipeline.view(0).ask("And now?", changed).expect("room for a question");
     let (_, _, reply) = until(&pipeline, answered);
     assert_eq!(reply.text, answer_of("And now?", 200));
 }
@@ -71,18 +71,18 @@ fn a_pause_stops_captions_and_leaves_answers() {
     engine.hold_captions(true);
     source.show(1);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
-    pipeline.set_paused(true);
+    pipeline.view(0).set_paused(true);
     assert_eq!(until(&pipeline, any_caption).reply.stop, Stop::Cancelled);
     engine.hold_captions(false);
     source.show(2);
-    wait_for("the video goes on", || pipeline.latest_frame().is_some_and(|frame| frame.id == 2));
-    let frame = pipeline.latest_frame().expect("a frame");
-    pipeline.ask("What now?", frame).expect("room for a question");
+    wait_for("the video goes on", || pipeline.view(0).latest_frame().is_some_and(|frame| frame.id == 2));
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
+    pipeline.view(0).ask("What now?", frame).expect("room for a question");
     until(&pipeline, |event| {
         assert!(any_caption(event).is_none(), "paused");
         answered(event)
     });
-    pipeline.set_paused(false);
+    pipeline.view(0).set_paused(false);
     assert_eq!(until(&pipeline, whole_caption).frame.id, 2);
 }
 
@@ -93,8 +93,8 @@ fn an_answer_can_be_cancelled_and_so_can_those_that_wait() {
     source.show(1);
     until(&pipeline, whole_caption);
     engine.hold_answers(true);
-    let frame = pipeline.latest_frame().expect("a frame");
-    let ask = |text: &str| pipeline.ask(text, Arc::clone(&frame)).map(|question| question.id);
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
+    let ask = |text: &str| pipeline.view(0).ask(text, Arc::clone(&frame)).map(|question| question.id);
     let running = ask("For ever?").expect("room for a question");
     until(&pipeline, text_of(Told::Answer(running)));
     for _ in 0..QUESTIONS {

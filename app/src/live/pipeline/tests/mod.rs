@@ -5,13 +5,16 @@ mod captions;
 mod ending;
 mod failures;
 mod questions;
+mod views;
 
 use std::sync::atomic::Ordering;
 use std::thread;
 
 use vlm::Stop;
 
-use crate::live::*;
+use crate::live::events::{Asked, Caption, Event, Told, Worker};
+use crate::live::gate::GateSettings;
+use crate::live::pipeline::*;
 use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of, picture};
 
 /// Only a hang takes this long, on however busy a machine.
@@ -22,7 +25,7 @@ fn ungated() -> Settings {
 }
 
 fn start(settings: Settings) -> Pipeline {
-    Pipeline::start(settings, Arc::new(|| {})).expect("threads start")
+    Pipeline::start(vec![settings], Arc::new(|| {})).expect("threads start")
 }
 
 /// A pipeline with its model loaded and its source open.
@@ -30,7 +33,7 @@ fn running(settings: Settings, source: &SourceScript, engine: &EngineScript) -> 
     let pipeline = start(settings);
     pipeline.set_engine(ModelSpec::Demo, engine.open());
     until(&pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
-    pipeline.set_source(source.open());
+    pipeline.view(0).set_source(source.open());
     until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
     pipeline
 }
@@ -40,7 +43,7 @@ fn until<T>(pipeline: &Pipeline, mut wanted: impl FnMut(&Event) -> Option<T>) ->
     let deadline = Instant::now() + LIMIT;
     let mut seen = Vec::new();
     while Instant::now() < deadline {
-        if let Some(event) = pipeline.wait_event(Duration::from_millis(100)) {
+        if let Some(Report { event, .. }) = pipeline.wait_event(Duration::from_millis(100)) {
             if let Some(found) = wanted(&event) {
                 return found;
             }

@@ -1,6 +1,6 @@
 //! Frames become captions: which ones, with what counts, and what makes one out of date.
 
-use crate::live::tests::*;
+use crate::live::pipeline::tests::*;
 
 #[test]
 fn a_caption_knows_its_frame_and_streams_its_words() {
@@ -23,7 +23,7 @@ fn a_caption_knows_its_frame_and_streams_its_words() {
     assert!(caption.age <= caption.frame.age());
     assert_eq!((caption.dropped, caption.skipped), (0, 0));
     assert_eq!(engine.calls(), [Call::Look(10), Call::Caption("Describe.".to_owned())]);
-    assert!(Arc::ptr_eq(&pipeline.latest_frame().expect("a frame"), &caption.frame));
+    assert!(Arc::ptr_eq(&pipeline.view(0).latest_frame().expect("a frame"), &caption.frame));
 }
 
 #[test]
@@ -49,14 +49,14 @@ fn the_newest_frame_wins_and_the_rest_is_counted() {
     for red in 2..=9 {
         source.show(red);
     }
-    wait_for("all frames captured", || pipeline.statistics().captured == 9);
+    wait_for("all frames captured", || pipeline.view(0).statistics().captured == 9);
     engine.hold_captions(false);
     let first = until(&pipeline, any_caption);
     assert_eq!((first.frame.id, first.dropped), (1, 0));
     let second = until(&pipeline, any_caption);
     assert_eq!((second.frame.id, second.dropped), (9, 7), "frames 2 to 8 were dropped");
     assert_eq!(second.reply.text, caption_of(9));
-    assert_eq!(pipeline.statistics().dropped, 7);
+    assert_eq!(pipeline.view(0).statistics().dropped, 7);
     source.show(10);
     let third = until(&pipeline, any_caption);
     assert_eq!((third.frame.id, third.dropped), (10, 0), "drops count since the last caption");
@@ -77,7 +77,7 @@ fn a_patient_source_has_every_picture_captioned_and_then_it_is_done() {
     });
     let expected: Vec<_> = (1..=5).map(|red| (u64::from(red), caption_of(red))).collect();
     assert_eq!(captions, expected);
-    assert_eq!(pipeline.statistics().dropped, 0);
+    assert_eq!(pipeline.view(0).statistics().dropped, 0);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn the_gate_passes_over_an_unchanged_view_until_the_longest_silence() {
     source.show(200);
     let caption = until(&pipeline, whole_caption);
     assert_eq!((caption.frame.id, caption.skipped, caption.dropped), (5, 3, 0));
-    assert_eq!(pipeline.statistics().skipped, 3);
+    assert_eq!(pipeline.view(0).statistics().skipped, 3);
 
     let (source, engine) = (SourceScript::live(), EngineScript::default());
     let gate = Some(GateSettings { longest_silence: Duration::ZERO });
@@ -131,7 +131,7 @@ fn another_instruction_captions_the_same_picture_again() {
     let pipeline = running(Settings { gate: Some(GateSettings::default()), ..ungated() }, &source, &engine);
     source.show(50);
     until(&pipeline, whole_caption);
-    pipeline.set_instruction("Name one thing.".to_owned());
+    pipeline.view(0).set_instruction("Name one thing.".to_owned());
     assert_eq!(until(&pipeline, whole_caption).frame.id, 1);
     assert_eq!(engine.calls().last(), Some(&Call::Caption("Name one thing.".to_owned())));
 }
@@ -158,8 +158,8 @@ fn another_source_leaves_the_frames_of_the_old_one_behind() {
     old.show(1);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
     old.show(2);
-    wait_for("a newer frame", || pipeline.statistics().captured == 2);
-    pipeline.set_source(new.open());
+    wait_for("a newer frame", || pipeline.view(0).statistics().captured == 2);
+    pipeline.view(0).set_source(new.open());
     assert_eq!(until(&pipeline, any_caption).reply.stop, Stop::Cancelled);
     engine.hold_captions(false);
     new.show(3);
@@ -173,13 +173,13 @@ fn the_waker_is_called_for_frames_and_events() {
     let waker: Waker = Arc::new(move || {
         let _ = wake.try_send(());
     });
-    let pipeline = Pipeline::start(ungated(), waker).expect("threads start");
+    let pipeline = Pipeline::start(vec![ungated()], waker).expect("threads start");
     let source = SourceScript::live();
-    pipeline.set_source(source.open());
+    pipeline.view(0).set_source(source.open());
     until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
     source.show(1);
     let deadline = Instant::now() + LIMIT;
-    while pipeline.latest_frame().is_none() {
+    while pipeline.view(0).latest_frame().is_none() {
         woken.recv_deadline(deadline).expect("woken for the frame");
     }
 }

@@ -1,6 +1,6 @@
 //! Sources and engines that fail, and what becomes of the pipeline.
 
-use crate::live::tests::*;
+use crate::live::pipeline::tests::*;
 
 #[test]
 fn a_lost_source_is_opened_again() {
@@ -45,7 +45,7 @@ fn a_source_that_panics_is_opened_again_and_one_that_is_broken_is_not() {
         _ => None,
     });
     let other = SourceScript::live();
-    pipeline.set_source(other.open());
+    pipeline.view(0).set_source(other.open());
     other.show(3);
     assert_eq!(until(&pipeline, whole_caption).reply.text, caption_of(3));
     assert_eq!(source.opened.load(Ordering::SeqCst), 2);
@@ -93,7 +93,7 @@ fn a_model_that_cannot_be_opened_waits_for_another_one_and_refuses_questions() {
     let (source, engine) = (SourceScript::patient(), EngineScript::default());
     engine.refuse(Some("There is no such folder."));
     let pipeline = start(ungated());
-    pipeline.set_source(source.open());
+    pipeline.view(0).set_source(source.open());
     pipeline.set_engine(ModelSpec::Demo, engine.open());
     source.show(1);
     until(&pipeline, |event| match event {
@@ -103,9 +103,9 @@ fn a_model_that_cannot_be_opened_waits_for_another_one_and_refuses_questions() {
         }
         _ => None,
     });
-    wait_for("the picture is on show", || pipeline.latest_frame().is_some());
-    let frame = pipeline.latest_frame().expect("a frame");
-    let asked = pipeline.ask("Anyone?", frame).expect("room for a question").id;
+    wait_for("the picture is on show", || pipeline.view(0).latest_frame().is_some());
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
+    let asked = pipeline.view(0).ask("Anyone?", frame).expect("room for a question").id;
     until(&pipeline, |event| match event {
         Event::RequestFailed { of, .. } => {
             assert_eq!(*of, Told::Answer(asked));

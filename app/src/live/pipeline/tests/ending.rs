@@ -1,6 +1,6 @@
 //! Nothing waits for ever: stopping, dropping, and a front end that takes no events.
 
-use crate::live::tests::*;
+use crate::live::pipeline::tests::*;
 
 #[test]
 fn a_front_end_that_takes_no_events_loses_no_caption() {
@@ -58,8 +58,8 @@ fn dropping_stops_a_caption_an_answer_and_a_silent_source() {
     let pipeline = running(ungated(), &source, &engine);
     source.show(1);
     until(&pipeline, whole_caption);
-    let frame = pipeline.latest_frame().expect("a frame");
-    let asked = pipeline.ask("For ever?", frame).expect("room for a question").id;
+    let frame = pipeline.view(0).latest_frame().expect("a frame");
+    let asked = pipeline.view(0).ask("For ever?", frame).expect("room for a question").id;
     until(&pipeline, text_of(Told::Answer(asked)));
     let ended: Vec<_> = pipeline.threads.iter().map(Thread::ended).collect();
     drop_in_time(pipeline);
@@ -88,10 +88,10 @@ fn a_stopped_caption_ends_within_a_word() {
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
     // What was said by now, and the one word that was under way.
     let mut pieces = 1;
-    while let Some(event) = pipeline.try_event() {
+    while let Some(Report { event, .. }) = pipeline.try_event() {
         pieces += u32::from(matches!(event, Event::Text { .. }));
     }
-    pipeline.set_paused(true);
+    pipeline.view(0).set_paused(true);
     let mut after = 0;
     until(&pipeline, |event| {
         after += u32::from(matches!(event, Event::Text { .. }));

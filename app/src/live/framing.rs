@@ -1,0 +1,234 @@
+//! Which part of a picture is looked at, and how it is turned. Pure functions on pixels, applied
+//! before anything else sees the picture: gate, model, log and display get what is left.
+
+use std::str::FromStr;
+
+use image::imageops::{crop_imm, rotate90, rotate180, rotate270};
+use image::{Rgb, RgbImage};
+
+use crate::base::message::Message;
+use crate::capture::{Next, Source, SourceError};
+use crate::live::settings::OpenSource;
+
+/// What a mask leaves.
+const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
+/// A side of a picture, in per cent.
+const WHOLE: f32 = 100.0;
+
+/// A turn of the picture, clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// As it comes.
+    #[default]
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+impl FromStr for Rotation {
+    type Err = Message;
+
+    fn from_str(text: &str) -> Result<Self, Message> {
+        match text.trim() {
+            "0" => Ok(Self::None),
+            "90" => Ok(Self::Quarter),
+            "180" => Ok(Self::Half),
+            "270" => Ok(Self::ThreeQuarters),
+            _ => Err(Message::new(format!("A picture can't be turned by `{text}`.")).hint("Write 90, 180 or 270.")),
+        }
+    }
+}
+
+/// A part of a picture, in per cent of its sides, from the left and from the top.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    x: f32,
+    y: f32,
+    width: f32,
+    height: f32,
+}
+
+impl FromStr for Region {
+    type Err = Message;
+
+    fn from_str(text: &str) -> Result<Self, Message> {
+        let numbers: Vec<f32> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+        let wrong = |what: &str| {
+            let hint = "Write left, top, width and height in per cent, such as 25,0,50,100 for the middle half.";
+            Message::new(format!("`{text}` {what}.")).hint(hint)
+        };
+        let [x, y, width, height] = numbers[..] else { return Err(wrong("does not name a part of a picture")) };
+        if text.split(',').count() != numbers.len() {
+            return Err(wrong("does not name a part of a picture"));
+        }
+        let is_within = |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= WHOLE;
+        if !is_within(x, width) || !is_within(y, height) {
+            return Err(wrong("does not lie within the picture"));
+        }
+        Ok(Self { x, y, width, height })
+    }
+}
+
+impl Region {
+    /// The pixels of a picture of this size that the part touches: left, top, width, height. At
+    /// least one pixel of a picture that has any.
+    fn pixels(self, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
+        let along = |from: f32, length: f32, pixels: u32| {
+            let first = ((from / WHOLE * pixels as f32).floor() as u32).min(pixels.saturating_sub(1));
+            let end = (((from + length) / WHOLE * pixels as f32).ceil() as u32).clamp(first, pixels);
+            (first, (end - first).max(1).min(pixels))
+        };
+        let ((x, across), (y, down)) = (along(self.x, self.width, width), along(self.y, self.height, height));
+        (x, y, across, down)
+    }
+}
+
+/// What is done to every picture of a source: turned, then masked, then cut.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Framing {
+    /// How it is turned. Parts are counted in the turned picture.
+    pub rotation: Rotation,
+    /// The part that is left.
+    pub region: Option<Region>,
+    /// Parts that are blacked out.
+    pub masks: Vec<Region>,
+}
+
+impl Framing {
+    /// The picture that is looked at.
+    #[must_use]
+    pub fn apply(&self, picture: RgbImage) -> RgbImage {
+        let mut picture = match self.rotation {
+            Rotation::None => picture,
+            Rotation::Quarter => rotate90(&picture),
+            Rotation::Half => rotate180(&picture),
+            Rotation::ThreeQuarters => rotate270(&picture),
+        };
+        for mask in &self.masks {
+            let (x, y, width, height) = mask.pixels(picture.dimensions());
+            for row in y..y + height {
+                for column in x..x + width {
+                    picture.put_pixel(column, row, BLACK);
+                }
+            }
+        }
+        match self.region {
+            Some(region) => {
+                let (x, y, width, height) = region.pixels(picture.dimensions());
+                crop_imm(&picture, x, y, width, height).to_image()
+            }
+            None => picture,
+        }
+    }
+}
+
+/// What opens a source of which every picture is framed.
+pub fn framed(mut open: OpenSource, framing: Framing) -> OpenSource {
+    if framing == Framing::default() {
+        return open;
+    }
+    Box::new(move || Ok(Box::new(Framed { source: open()?, framing: framing.clone() })))
+}
+
+struct Framed {
+    source: Box<dyn Source>,
+    framing: Framing,
+}
+
+impl Source for Framed {
+    fn name(&self) -> String {
+        self.source.name()
+    }
+
+    fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+
+    fn next(&mut self) -> Result<Next, SourceError> {
+        Ok(match self.source.next()? {
+            Next::Picture(picture) => Next::Picture(self.framing.apply(picture)),
+            other => other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(text: &str) -> Region {
+        text.parse().expect(text)
+    }
+
+    /// Each pixel tells where it is.
+    fn picture(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 + 1, y as u8 + 1, 9]))
+    }
+
+    #[test]
+    fn a_part_is_cut_out_and_the_rest_is_gone() {
+        let framing = Framing { region: Some(region("50, 25, 25, 50")), ..Framing::default() };
+        let cut = framing.apply(picture(8, 4));
+        assert_eq!(cut.dimensions(), (2, 2));
+        assert_eq!((cut.get_pixel(0, 0).0, cut.get_pixel(1, 1).0), ([5, 2, 9], [6, 3, 9]));
+        // However small, something is left.
+        let tiny = Framing { region: Some(region("99.9,99.9,0.1,0.1")), ..Framing::default() };
+        assert_eq!(tiny.apply(picture(3, 3)).get_pixel(0, 0).0, [3, 3, 9]);
+        let whole = Framing { region: Some(region("0,0,100,100")), ..Framing::default() };
+        assert_eq!(whole.apply(picture(7, 5)), picture(7, 5));
+    }
+
+    #[test]
+    fn nothing_of_a_masked_pixel_is_left() {
+        let framing = Framing { masks: vec![region("0,0,30,100"), region("90,90,10,10")], ..Framing::default() };
+        let masked = framing.apply(picture(10, 10));
+        for (x, y, pixel) in masked.enumerate_pixels() {
+            let expected = if x < 3 || (x, y) == (9, 9) { [0; 3] } else { [x as u8 + 1, y as u8 + 1, 9] };
+            assert_eq!(pixel.0, expected, "{x}, {y}");
+        }
+        // A pixel that is touched in part is masked, too.
+        let framing = Framing { masks: vec![region("0,0,31,1")], ..Framing::default() };
+        let masked = framing.apply(picture(10, 10));
+        assert_eq!((masked.get_pixel(3, 0).0, masked.get_pixel(4, 0).0), ([0; 3], [5, 1, 9]));
+    }
+
+    #[test]
+    fn parts_are_counted_in_the_turned_picture() {
+        let turned = |rotation| Framing { rotation, ..Framing::default() }.apply(picture(4, 2));
+        let corner = |rotation| turned(rotation).get_pixel(0, 0).0;
+        assert_eq!(turned(Rotation::Quarter).dimensions(), (2, 4));
+        assert_eq!(corner(Rotation::None), [1, 1, 9]);
+        assert_eq!(corner(Rotation::Quarter), [1, 2, 9], "the lower left one");
+        assert_eq!(corner(Rotation::Half), [4, 2, 9]);
+        assert_eq!(corner(Rotation::ThreeQuarters), [4, 1, 9], "the upper right one");
+        let framing =
+            Framing { rotation: Rotation::Half, region: Some(region("0,0,25,50")), masks: vec![region("25,0,75,100")] };
+        assert_eq!(framing.apply(picture(4, 2)).into_raw(), [4, 2, 9]);
+    }
+
+    #[test]
+    fn what_names_no_part_is_refused() {
+        for text in
+            ["", "1,2,3", "1,2,3,4,5", "a,0,1,1", "0,0,x,50,50", "0,0,0,50", "-1,0,50,50", "60,0,50,50", "0,0,nan,1"]
+        {
+            assert!(text.parse::<Region>().is_err(), "{text}");
+        }
+        assert!("45".parse::<Rotation>().is_err() && "270".parse() == Ok(Rotation::ThreeQuarters));
+    }
+
+    #[test]
+    fn every_picture_of_a_source_is_framed() {
+        use crate::testing::pipeline::SourceScript;
+        let script = SourceScript::live();
+        script.show(7);
+        let framing = Framing { region: Some(region("0,0,50,50")), ..Framing::default() };
+        let mut source = framed(script.open(), framing)().expect("opened");
+        let Next::Picture(picture) = source.next().expect("a picture") else { panic!("no picture") };
+        assert_eq!(picture.dimensions(), (32, 24));
+        assert!(source.is_live() && source.name() == "Fake camera");
+    }
+}

@@ -1,0 +1,239 @@
+//! Starts the threads, passes orders on to them, and gives out what they tell.
+//!
+//! Orders reach the workers without the front end ever waiting: another source or model goes through
+//! a slot of its own in which the newest replaces one that was not taken yet, questions go through a
+//! short queue that refuses when it is full, and everything else is a value of which only the newest
+//! counts. Events come back through one channel; `outbox` says what happens when nobody takes them.
+
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::base::message::Message;
+use crate::base::slot::Slot;
+use crate::base::thread::Thread;
+use crate::live::capture;
+use crate::live::capture::Capture;
+use crate::live::events::{Question, Report};
+use crate::live::frame::Frame;
+use crate::live::host::Order;
+use crate::live::inference;
+use crate::live::inference::{Inference, Waiting};
+use crate::live::outbox::Outbox;
+use crate::live::settings::{OpenEngine, OpenSource, Settings, Waker};
+use crate::live::shared::{Shared, SharedView, Statistics, lock};
+use crate::live::view::View;
+use crate::models::spec::ModelSpec;
+
+/// Events that wait for the front end: a few captions' worth of pieces, at 60 tokens each.
+const EVENTS: usize = 256;
+/// Questions that wait for their answer, besides the one being answered.
+const QUESTIONS: usize = 4;
+/// How long the end of the pipeline waits for its threads. They need a token, a vision layer or 100 ms; only a source or
+/// engine that breaks its promise, or a model being loaded, takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a question was not taken: as many as may wait are waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Message::from(*self))]
+pub struct Busy;
+
+impl From<Busy> for Message {
+    fn from(_: Busy) -> Self {
+        Self::new(format!("{QUESTIONS} questions are waiting already.")).hint("Ask again when one is answered.")
+    }
+}
+
+/// A running pipeline. Dropping it stops what runs and joins all threads; a thread that hangs is left behind.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    views: Vec<ViewHandle>,
+    engines: Slot<Order>,
+    events: Receiver<Report>,
+    /// Nothing is ever sent: dropping it wakes all threads for their end, and no full queue can hold that back.
+    stop: Option<Sender<Infallible>>,
+    threads: Vec<Thread>,
+}
+
+impl Pipeline {
+    /// Starts a capture thread for each view and the inference thread. They idle until there is a
+    /// source and an engine.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    #[expect(clippy::needless_pass_by_value, reason = "who starts a pipeline has no use for the waker afterwards")]
+    pub fn start(views: Vec<Settings>, wake: Waker) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let engines = Slot::default();
+        let (questions, asked) = bounded(QUESTIONS);
+        let (bell, rung) = bounded(1);
+        let (stop, stopped) = bounded(0);
+        let (sender, events) = bounded(EVENTS);
+        let outbox = || Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake));
+        let numbers = Arc::new(AtomicU64::new(0));
+
+        let mut pipeline = Self {
+            shared: Arc::clone(&shared),
+            views: Vec::new(),
+            engines: engines.clone(),
+            events,
+            stop: Some(stop),
+            threads: Vec::new(),
+        };
+        let mut held = Vec::new();
+        // Dropped on the way out, should a thread not start: then those that did end.
+        for (number, settings) in views.into_iter().enumerate() {
+            let view = Arc::new(SharedView::default());
+            settings.instruction.clone_into(&mut lock(&view.instruction));
+            let (deal, dealt_with) = bounded(1);
+            let links = capture::Links {
+                shared: Arc::clone(&shared),
+                view: Arc::clone(&view),
+                number,
+                bell: bell.clone(),
+                dealt_with,
+                stop: stopped.clone(),
+            };
+            let capture = Capture::new(links, outbox());
+            pipeline.threads.push(Thread::start("capture", || capture.run())?);
+            held.push(View::new(Arc::clone(&view), deal, settings));
+            pipeline.views.push(ViewHandle {
+                number,
+                shared: Arc::clone(&shared),
+                view,
+                questions: questions.clone(),
+                bell: bell.clone(),
+                asked: Arc::clone(&numbers),
+            });
+        }
+        let links =
+            inference::Links { shared: Arc::clone(&shared), engines, questions: asked, bell: rung, stop: stopped };
+        let inference = Inference::new(links, outbox(), held);
+        pipeline.threads.push(Thread::start("inference", || inference.run())?);
+        Ok(pipeline)
+    }
+
+    /// The view with this number, counted from 0 in the order of the settings.
+    ///
+    /// # Panics
+    /// When there is no such view.
+    #[must_use]
+    pub fn view(&self, number: usize) -> &ViewHandle {
+        &self.views[number]
+    }
+
+    /// Uses another model from now on. Stops what the present one is doing; the video goes on
+    /// while the new one is loaded.
+    pub fn set_engine(&self, model: ModelSpec, open: OpenEngine) {
+        self.engines.put(Order { model, open });
+        self.shared.interrupt_caption();
+        self.shared.cancel_answers();
+    }
+
+    /// The next event, if there is one.
+    #[must_use]
+    pub fn try_event(&self) -> Option<Report> {
+        self.events.try_recv().ok()
+    }
+
+    /// The next event, waiting for it up to `timeout`.
+    #[must_use]
+    pub fn wait_event(&self, timeout: Duration) -> Option<Report> {
+        self.events.recv_timeout(timeout).ok()
+    }
+
+    /// Stops the running answer, and those of all questions that wait.
+    pub fn cancel_answer(&self) {
+        self.shared.cancel_answers();
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shared.stop();
+        self.stop = None;
+        let deadline = Instant::now() + PATIENCE;
+        for thread in &mut self.threads {
+            thread.join_until(deadline);
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("views", &self.views.len()).finish_non_exhaustive()
+    }
+}
+
+/// The front end's end of a view.
+pub struct ViewHandle {
+    number: usize,
+    shared: Arc<Shared>,
+    view: Arc<SharedView>,
+    questions: Sender<Waiting>,
+    bell: Sender<()>,
+    asked: Arc<AtomicU64>,
+}
+
+impl ViewHandle {
+    /// Takes pictures from another source from now on. Also the way to open the same one anew.
+    pub fn set_source(&self, open: OpenSource) {
+        self.view.sources.put(open);
+    }
+
+    /// The newest frame of the source in hand, for display.
+    #[must_use]
+    pub fn latest_frame(&self) -> Option<Arc<Frame>> {
+        lock(&self.view.latest).clone()
+    }
+
+    /// What was counted and measured so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.view.statistics()
+    }
+
+    /// Asks a question about `frame`. It goes before captions: a running one is stopped, and taken up again after the
+    /// answer. While a model is being loaded, questions wait for it.
+    ///
+    /// # Errors
+    /// When as many questions as may wait are waiting.
+    pub fn ask(&self, text: &str, frame: Arc<Frame>) -> Result<Question, Busy> {
+        let id = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let question = Question { id, text: text.into(), frame };
+        let cancel = self.shared.answer_cancel();
+        self.questions.try_send(Waiting { view: self.number, question: question.clone(), cancel }).map_err(|_| Busy)?;
+        self.shared.interrupt_caption();
+        Ok(question)
+    }
+
+    /// Stops captioning, or goes on with it. The video and answers go on meanwhile.
+    pub fn set_paused(&self, paused: bool) {
+        self.view.paused.store(paused, Ordering::SeqCst);
+        self.ring();
+        if paused {
+            self.shared.interrupt_caption_of(self.number);
+        }
+    }
+
+    /// Captions by another instruction from now on, beginning with the running caption.
+    pub fn set_instruction(&self, instruction: String) {
+        *lock(&self.view.instruction) = instruction;
+        self.ring();
+        self.shared.interrupt_caption_of(self.number);
+    }
+
+    /// Tells the inference thread to look at what is shared.
+    fn ring(&self) {
+        // A bell that rings already will do.
+        let _ = self.bell.try_send(());
+    }
+}

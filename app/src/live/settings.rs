@@ -1,0 +1,48 @@
+//! What a pipeline is started with, and what opens its sources and its engine. Plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capture::{Source, SourceError};
+use crate::engine::{Engine, EngineError};
+use crate::live::gate::GateSettings;
+
+/// Opens a source, on its capture thread; called again whenever the source has to be opened anew.
+pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+/// Opens an engine, on the inference thread, which keeps it; called again whenever it has to be
+/// opened anew.
+pub type OpenEngine = Box<dyn FnMut() -> Result<Box<dyn Engine>, EngineError> + Send>;
+/// Called after every event and every new frame, from the worker threads. It must not block.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// The instruction that people get who give none: one sentence is what fits under a video.
+pub const DEFAULT_INSTRUCTION: &str = "Describe this image in one sentence.";
+/// The most tokens of a reply unless told otherwise: room for a long sentence or two short ones
+/// (some 45 words). A small model that has not come to an end by then repeats itself, while the
+/// scene moves on.
+pub const DEFAULT_MAX_TOKENS: usize = 60;
+
+/// What a view is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What the model is told to do with each picture.
+    pub instruction: String,
+    /// The most tokens of a caption or an answer.
+    pub max_tokens: usize,
+    /// Passes over unchanged frames; `None` captions every frame that there is time for.
+    pub gate: Option<GateSettings>,
+    /// The least time from the beginning of one caption to that of the next: a model that is faster
+    /// than people read waits, a slow one does not.
+    pub least_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            instruction: DEFAULT_INSTRUCTION.to_owned(),
+            max_tokens: DEFAULT_MAX_TOKENS,
+            gate: Some(GateSettings::default()),
+            least_interval: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A view as the inference thread holds it: which frame is to be captioned next, whether the gate
+//! lets it through, and when the last caption still holds. Knows no engine and no thread; who looks
+//! at the frame and when is `inference`'s.
+//!
+//! A caption's frame is a scene of its own. A question is about the frame that it came with: that is
+//! the last scene where the gate finds it unchanged against it, and with the gate off only where it
+//! is the very frame.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use vlm::Same;
+
+use crate::engine::ViewId;
+use crate::live::frame::Frame;
+use crate::live::gate::{Gate, NEW_VIEW, Sketch};
+use crate::live::settings::Settings;
+use crate::live::shared::{SharedView, lock};
+use crate::live::turns::Waiting;
+
+/// See the module.
+pub struct View {
+    pub shared: Arc<SharedView>,
+    /// Rings on the capture thread.
+    dealt_with: Sender<()>,
+    pub max_tokens: usize,
+    pub least_interval: Duration,
+    pub instruction: String,
+    gate: Option<Gate>,
+    /// The engine's view, once it was opened.
+    pub engine_view: Option<ViewId>,
+    /// The last frame that was shown to the engine as a scene of its own.
+    scene: Option<Sketched>,
+    /// What is to be captioned when its turn comes.
+    candidate: Option<Candidate>,
+    /// The frame taken from the slot last.
+    last_taken: u64,
+    /// The last caption holds no more, whatever the gate says: there is another model or instruction.
+    is_outdated: bool,
+    /// No caption before this instant.
+    pub rest_until: Option<Instant>,
+    /// Since the last caption.
+    dropped: u64,
+    skipped: u64,
+}
+
+/// A frame with its sketch, where the gate is on.
+#[derive(Clone)]
+pub struct Sketched {
+    pub frame: Arc<Frame>,
+    sketch: Option<Sketch>,
+}
+
+/// A frame that waits for its turn.
+pub struct Candidate {
+    pub seen: Sketched,
+    /// To be captioned even if the gate would pass it over: a caption of it was cut short, or the
+    /// last one is out of date.
+    must: bool,
+    waiting: Waiting,
+}
+
+/// What [`View::poll`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// Nothing new.
+    Nothing,
+    /// A frame that the gate passed over; so many since the last caption.
+    PassedOver(u64),
+    /// A frame that waits for its turn.
+    Waits,
+}
+
+impl View {
+    pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
+        let Settings { instruction, max_tokens, gate, least_interval } = settings;
+        Self {
+            shared,
+            dealt_with,
+            max_tokens,
+            least_interval,
+            instruction,
+            gate: gate.map(Gate::new),
+            engine_view: None,
+            scene: None,
+            candidate: None,
+            last_taken: 0,
+            is_outdated: false,
+            rest_until: None,
+            dropped: 0,
+            skipped: 0,
+        }
+    }
+
+    /// There is another engine: nothing is open there, and the last caption was another's.
+    pub fn forget_engine(&mut self) {
+        self.engine_view = None;
+        self.is_outdated = true;
+    }
+
+    /// Takes over what the front end changed, and tells a patient source how far this view is.
+    pub fn take_orders(&mut self, now: Instant) {
+        let instruction = lock(&self.shared.instruction);
+        if *instruction != self.instruction {
+            self.instruction.clone_from(&instruction);
+            self.is_outdated = true;
+        }
+        drop(instruction);
+        if !self.rests(now) {
+            self.rest_until = None;
+            let dealt_with = self.candidate.as_ref().map_or(self.last_taken, |next| next.seen.frame.id - 1);
+            if self.shared.dealt_with.fetch_max(dealt_with, Ordering::AcqRel) < dealt_with {
+                // A bell that rings already will do.
+                let _ = self.dealt_with.try_send(());
+            }
+        }
+    }
+
+    fn rests(&self, now: Instant) -> bool {
+        self.rest_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether a caption of it may begin now, as far as the view is concerned.
+    pub fn may_caption(&self, now: Instant) -> bool {
+        !self.shared.paused.load(Ordering::SeqCst) && !self.rests(now)
+    }
+
+    /// How the frame that is to be captioned waits.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.candidate.as_ref().map(|next| next.waiting)
+    }
+
+    /// The frame whose turn has come.
+    pub fn take(&mut self) -> Option<Candidate> {
+        self.candidate.take()
+    }
+
+    /// Another view had its turn.
+    pub fn passed_by(&mut self) {
+        if let Some(next) = &mut self.candidate {
+            next.waiting.passed_by += 1;
+        }
+    }
+
+    /// A frame whose turn has come has to wait after all, or its caption was cut short: it is taken
+    /// up again, past the gate.
+    pub fn put_back(&mut self, candidate: Candidate) {
+        self.candidate = Some(Candidate { must: true, ..candidate });
+    }
+
+    /// Looks at the newest frame: it takes the place of the one that waits, or is passed over.
+    pub fn poll(&mut self, now: Instant) -> Polled {
+        let before = self.candidate.take();
+        let must = before.as_ref().is_some_and(|before| before.must) || self.is_outdated;
+        let frame = match (self.shared.frames.take(), before) {
+            (Some(newest), before) => {
+                // Ids count every captured frame, so that what is missing between two frames was dropped.
+                self.dropped += newest.id - self.last_taken - 1;
+                self.last_taken = newest.id;
+                if before.is_some() {
+                    self.drop_taken();
+                }
+                return self.consider(newest, must, before.map(|before| before.waiting), now);
+            }
+            (None, Some(before)) if self.is_of_this_source(&before.seen.frame) => {
+                self.is_outdated = false;
+                self.candidate = Some(Candidate { must, ..before });
+                return Polled::Waits;
+            }
+            (None, Some(_)) => {
+                self.drop_taken();
+                return Polled::Nothing;
+            }
+            // Of a picture, or of a source that ended, no other frame will come.
+            (None, None) if self.is_outdated => {
+                lock(&self.shared.latest).clone().filter(|latest| latest.id == self.last_taken)
+            }
+            (None, None) => None,
+        };
+        frame.map_or(Polled::Nothing, |frame| self.consider(frame, must, None, now))
+    }
+
+    /// Lets the gate decide on a frame.
+    fn consider(&mut self, frame: Arc<Frame>, must: bool, waiting: Option<Waiting>, now: Instant) -> Polled {
+        self.is_outdated = false;
+        let seen = self.sketch(frame);
+        let change = match (&self.gate, &seen.sketch) {
+            (Some(gate), Some(sketch)) if !must && gate.passes_over(sketch, now) => {
+                self.skipped += 1;
+                self.shared.skipped.fetch_add(1, Ordering::Relaxed);
+                return Polled::PassedOver(self.skipped);
+            }
+            (Some(gate), Some(sketch)) => gate.change(sketch),
+            _ => NEW_VIEW,
+        };
+        let since = waiting.unwrap_or(Waiting { change, since: now, passed_by: 0 });
+        self.candidate = Some(Candidate { seen, must, waiting: Waiting { change, ..since } });
+        Polled::Waits
+    }
+
+    /// A frame that had been taken from the slot makes way for a newer one.
+    fn drop_taken(&mut self) {
+        self.dropped += 1;
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn is_of_this_source(&self, frame: &Frame) -> bool {
+        frame.id >= self.shared.first_of_source.load(Ordering::Acquire)
+    }
+
+    fn sketch(&self, frame: Arc<Frame>) -> Sketched {
+        let sketch = self.gate.is_some().then(|| Sketch::of(&frame.image));
+        Sketched { frame, sketch }
+    }
+
+    /// The frame is about to be captioned: it is a scene of its own.
+    pub fn begin_scene(&mut self, seen: &Sketched) -> u64 {
+        self.scene.insert(seen.clone()).frame.id
+    }
+
+    /// The number of the scene that a frame shows: the last one's where nothing changed, and
+    /// otherwise its own.
+    pub fn scene_of(&mut self, frame: &Arc<Frame>) -> u64 {
+        let asked = self.sketch(Arc::clone(frame));
+        let last = self.scene.as_ref().filter(
+            |last| matches!((&last.sketch, &asked.sketch), (Some(last), Some(asked)) if asked.is_unchanged(last)),
+        );
+        match last {
+            Some(last) => last.frame.id,
+            None => self.scene.insert(asked).frame.id,
+        }
+    }
+
+    /// Which pixels count as those in hand. Whoever turned the gate off wants every frame looked at.
+    pub fn same(&self) -> Same {
+        if self.gate.is_some() { Same::ButForNoise } else { Same::Exactly }
+    }
+
+    /// Frames dropped and skipped since the last caption.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.dropped, self.skipped)
+    }
+
+    /// A caption of this frame is complete: later frames are compared with it.
+    pub fn captioned(&mut self, seen: Sketched, now: Instant) {
+        (self.dropped, self.skipped) = (0, 0);
+        if let (Some(gate), Some(sketch)) = (&mut self.gate, seen.sketch) {
+            gate.captioned(sketch, now);
+        }
+    }
+
+    /// Whether the source ended and no frame of it waits. Says so once.
+    pub fn is_done(&self) -> bool {
+        let ended = &self.shared.ended;
+        // The flag first: whoever sees it sees the last frame too.
+        ended.load(Ordering::Acquire)
+            && self.shared.frames.is_empty()
+            && self.candidate.is_none()
+            && ended.swap(false, Ordering::AcqRel)
+    }
+}

@@ -1,0 +1,66 @@
+//! What the window opens with, and why there may be none. Plain data.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use jiff::ZonedDateTime;
+
+use crate::base::message::Message;
+use crate::capture::SourceSpec;
+use crate::live::Settings;
+use crate::models::spec::ModelSpec;
+use crate::ui::platform::Platform;
+use crate::ui::recording::LogOptions;
+
+/// What tells the time and the place, which tests make stand still.
+pub type Clock = fn() -> ZonedDateTime;
+
+/// What the window opens with.
+pub struct Options {
+    /// The source to open.
+    pub source: Option<SourceSpec>,
+    /// The model to open.
+    pub model: Option<ModelSpec>,
+    /// What the pipeline is started with.
+    pub settings: Settings,
+    /// Which caption log is shown, and recorded into.
+    pub log: LogOptions,
+    /// What days and times of the log are told by.
+    pub clock: Clock,
+    /// The way to sources, models and dialogs.
+    pub platform: Arc<dyn Platform>,
+}
+
+/// Why there is no window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UiError {
+    /// What happened and what to do.
+    pub message: Message,
+}
+
+impl UiError {
+    pub(super) fn no_thread(error: &io::Error) -> Self {
+        Self { message: Message::new(format!("The system started no thread for the camera or the model: {error}.")) }
+    }
+
+    pub(super) fn no_window(error: &eframe::Error) -> Self {
+        tracing::debug!(%error, "no window");
+        let cause = match error {
+            eframe::Error::AppCreation(cause) => return Self { message: Message::new(cause.to_string()) },
+            // Its text names a line of the windowing library, which helps nobody.
+            eframe::Error::WinitEventLoop(_) => "There is no display to open a window on.".to_owned(),
+            other => format!("No window could be opened: {}.", other.to_string().trim_end_matches('.')),
+        };
+        let hint = "Use `sightline watch --source camera`, which writes the captions to the terminal.";
+        Self { message: Message::new(cause).hint(hint) }
+    }
+}
+
+impl fmt::Display for UiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl std::error::Error for UiError {}
