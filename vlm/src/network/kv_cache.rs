@@ -9,8 +9,9 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
 use crate::error::Result;
 
-/// Rows allocated at first. Twice a live session's usual length, so that growing is rare.
-const FIRST_CAPACITY: usize = 512;
+/// Rows are allocated in blocks of so many: a live view of 82 tokens and its caption of 60 holds
+/// three, so that many views cost what they use and no context is reserved.
+const BLOCK: usize = 64;
 
 /// The cache. Layout of each layer's keys and values: `[capacity, kv_heads * head_dim]`, so that an append is one copy.
 pub(crate) struct KvCache {
@@ -36,7 +37,7 @@ impl KvCache {
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        let capacity = FIRST_CAPACITY.min(most);
+        let capacity = BLOCK.min(most);
         let zeros = || Tensor::zeros((capacity, kv_heads * head_dim), dtype, device);
         let layers = (0..layers).map(|_| Ok(Layer { keys: zeros()?, values: zeros()? })).collect::<Result<Vec<_>>>()?;
         Ok(Self { layers, len: 0, capacity, most, kv_heads })
@@ -52,13 +53,15 @@ impl KvCache {
         self.len = self.len.min(len);
     }
 
-    /// Makes room for `more` tokens after the present ones. Doubles when it must grow, copying each layer once.
+    /// Makes room for `more` tokens after the present ones. When it must grow, it grows by a quarter at
+    /// least, so that a long conversation is not copied too often.
     pub fn reserve(&mut self, more: usize) -> Result<()> {
         let need = self.len + more;
         if need <= self.capacity {
             return Ok(());
         }
-        let capacity = need.max(self.capacity * 2).min(self.most.max(need));
+        let wanted = need.max(self.capacity + self.capacity / 4);
+        let capacity = (wanted.div_ceil(BLOCK) * BLOCK).min(self.most.max(need));
         for layer in &mut self.layers {
             for rows in [&mut layer.keys, &mut layer.values] {
                 let grown = Tensor::zeros((capacity, rows.dim(1)?), rows.dtype(), rows.device())?;
@@ -171,11 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn it_grows_in_blocks_of_what_is_used_and_never_beyond_the_most() {
+        let mut c = cache(300);
+        assert_eq!(c.capacity, BLOCK);
+        append(&mut c, 0.0, 142);
+        assert_eq!(c.capacity, 3 * BLOCK);
+        append(&mut c, 0.0, 3 * BLOCK - 142 + 1);
+        assert_eq!(c.capacity, 4 * BLOCK, "a quarter more is less than a block");
+        append(&mut c, 0.0, 300 - c.len());
+        assert_eq!(c.capacity, 300);
+    }
+
+    #[test]
     fn growing_keeps_every_row() {
         let mut c = cache(4096);
-        append(&mut c, 0.0, FIRST_CAPACITY);
+        append(&mut c, 0.0, BLOCK);
         let keys = append(&mut c, 9000.0, 1);
         assert_eq!(&keys[..4], &[0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(&keys[FIRST_CAPACITY * 4..], &[9000.0, 9001.0, 9002.0, 9003.0]);
+        assert_eq!(&keys[BLOCK * 4..], &[9000.0, 9001.0, 9002.0, 9003.0]);
     }
 }
