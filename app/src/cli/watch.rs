@@ -1,7 +1,7 @@
 //! `sightline watch`: live captions without a window.
 //!
-//! Captions go to standard output, one a line; on a terminal their words appear as they are decoded. Everything that
-//! people should know besides goes to standard error.
+//! Captions go to standard output, one a line; on a terminal their words appear as they are
+//! decoded. Everything that people should know besides goes to standard error.
 
 mod watcher;
 
@@ -77,10 +77,12 @@ impl WatchArgs {
     }
 }
 
-/// Captions what the sources show until they end, enough captions were made, or the user interrupts.
+/// Captions what the sources show until they end, enough captions were made, or the user
+/// interrupts.
 ///
 /// # Errors
-/// When the log can't be opened, the pipeline can't be started, or standard output can't be written.
+/// When the log can't be opened, the pipeline can't be started, or standard output can't be
+/// written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     download::fetch(&args.model.model, &interrupted)?;

@@ -26,7 +26,8 @@ pub trait Engine: Send {
     /// Who answers, and what it can do.
     fn card(&self) -> EngineCard;
 
-    /// Opens a view: a place with a picture in hand, the last caption and a conversation of its own.
+    /// Opens a view: a place with a picture in hand, the last caption and a conversation of its
+    /// own.
     ///
     /// # Errors
     /// When the prefix is too long, or the engine fails.

@@ -1,8 +1,9 @@
-//! The capture thread: reads the source, numbers its pictures, and opens it again when it fails. Knows no model.
+//! The capture thread: reads the source, numbers its pictures, and opens it again when it fails.
+//! Knows no model.
 //!
-//! Frames of a live source go into the slot as they come, each replacing one that nobody took. A patient source is
-//! asked for its next picture when the inference thread has finished with the last one, so that the picture on show is
-//! always the one being told about.
+//! Frames of a live source go into the slot as they come, each replacing one that nobody took. A
+//! patient source is asked for its next picture when the inference thread has finished with the
+//! last one, so that the picture on show is always the one being told about.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -91,7 +92,8 @@ impl Capture {
         self.close();
     }
 
-    /// Waits for another source, a frame that is finished with, the end of the pipeline, or `until`.
+    /// Waits for another source, a frame that is finished with, the end of the pipeline, or
+    /// `until`.
     fn wait(&self, until: Option<Instant>) {
         let mut select = Select::new();
         select.recv(self.links.view.sources.receiver());
@@ -221,7 +223,8 @@ struct FrameRate {
 }
 
 impl FrameRate {
-    /// Long enough for a steady number, short enough to follow a camera that slows down in the dark.
+    /// Long enough for a steady number, short enough to follow a camera that slows down in the
+    /// dark.
     const WINDOW: Duration = Duration::from_secs(2);
 
     /// A frame came.

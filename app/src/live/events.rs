@@ -1,4 +1,5 @@
-//! What a pipeline tells its front end. Plain data: a window or a command line shows it, a log records it.
+//! What a pipeline tells its front end. Plain data: a window or a command line shows it, a log
+//! records it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,8 @@ pub enum Event {
         /// The piece to append.
         piece: String,
     },
-    /// A caption is complete (or was cancelled: see its reply's `stop`; a cancelled one is shown but not kept).
+    /// A caption is complete (or was cancelled: see its reply's `stop`; a cancelled one is shown
+    /// but not kept).
     Captioned(Caption),
     /// A question was asked. Comes from whoever asked it, not from the pipeline.
     Asked(Question),
@@ -90,7 +92,8 @@ pub enum Event {
         /// What happened and what to do.
         message: Message,
     },
-    /// A worker failed. It starts again after `retry_in`, or waits for another source or model when that is `None`.
+    /// A worker failed. It starts again after `retry_in`, or waits for another source or model when
+    /// that is `None`.
     Failed {
         /// Which one.
         worker: Worker,

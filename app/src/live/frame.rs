@@ -1,11 +1,13 @@
-//! A picture from a source, with the facts that follow it to its caption. Knows neither source nor model.
+//! A picture from a source, with the facts that follow it to its caption. Knows neither source nor
+//! model.
 
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use jiff::ZonedDateTime;
 
-/// One captured picture. Shared as `Arc<Frame>`: the window and the inference thread hold the same pixels.
+/// One captured picture. Shared as `Arc<Frame>`: the window and the inference thread hold the same
+/// pixels.
 #[derive(Debug)]
 pub struct Frame {
     /// Counts up from 1 for as long as a pipeline lives, over changes of source.

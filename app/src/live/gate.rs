@@ -1,12 +1,15 @@
-//! Whether a picture shows anything new. Pure arithmetic on pixels: knows no model, thread or event.
+//! Whether a picture shows anything new. Pure arithmetic on pixels: knows no model, thread or
+//! event.
 //!
-//! A picture is sketched as a grid of cells, each the mean luma and chroma of pixels sampled evenly from it. Averaging
-//! takes out sensor noise; the grid keeps the place, so that a small thing that moves changes the cells that it leaves
-//! and enters. A picture is unchanged against another of the same size when
+//! A picture is sketched as a grid of cells, each the mean luma and chroma of pixels sampled evenly
+//! from it. Averaging takes out sensor noise; the grid keeps the place, so that a small thing that
+//! moves changes the cells that it leaves and enters. A picture is unchanged against another of the
+//! same size when
 //! - no cell differs by more than [`CELL_THRESHOLD`] in luma or either chroma, and
 //! - the luma of all cells differs by no more than [`MEAN_THRESHOLD`] on average.
 //!
-//! Each picture is compared with the last *captioned* one, so that a slow change adds up until it counts.
+//! Each picture is compared with the last *captioned* one, so that a slow change adds up until it
+//! counts.
 
 use std::time::{Duration, Instant};
 
@@ -18,11 +21,13 @@ const COLUMNS: u32 = 32;
 const ROWS: u32 = 24;
 /// Pixels sampled along each side of a cell: 27,648 in all, whatever the picture's size.
 const SAMPLES: u32 = 6;
-/// The most that one cell may differ, of 255. The mean of 36 samples with a webcam's noise in the dark (a standard
-/// deviation of 10) strays by 1.7, so that all 2,304 values of a still scene stay well within; a thing of the size of a
-/// cell shows once it stands out by four times this at the least favourable place, astride four cells.
+/// The most that one cell may differ, of 255. The mean of 36 samples with a webcam's noise in the
+/// dark (a standard deviation of 10) strays by 1.7, so that all 2,304 values of a still scene stay
+/// well within; a thing of the size of a cell shows once it stands out by four times this at the
+/// least favourable place, astride four cells.
 pub const CELL_THRESHOLD: f32 = 14.0;
-/// The most that luma may differ on average, of 255. Lamps flicker and exposure wanders by some 3 %, 4 at middle grey.
+/// The most that luma may differ on average, of 255. Lamps flicker and exposure wanders by some 3
+/// %, 4 at middle grey.
 pub const MEAN_THRESHOLD: f32 = 6.0;
 
 /// How far a view differs from none, in thresholds: as far as a cell can.
@@ -36,7 +41,8 @@ pub struct GateSettings {
 }
 
 impl Default for GateSettings {
-    /// Half a minute: long enough to let the machine rest, short enough that people see that the program lives.
+    /// Half a minute: long enough to let the machine rest, short enough that people see that the
+    /// program lives.
     fn default() -> Self {
         Self { longest_silence: Duration::from_secs(30) }
     }
@@ -59,7 +65,8 @@ impl Sketch {
         if width == 0 || height == 0 {
             return Self { size, cells: Vec::new() };
         }
-        // The middle of each of `COLUMNS * SAMPLES` equal steps, in bytes from the start of its row.
+        // The middle of each of `COLUMNS * SAMPLES` equal steps, in bytes from the start of its
+        // row.
         let across: Vec<usize> =
             (0..COLUMNS * SAMPLES).map(|step| 3 * middle(step, COLUMNS * SAMPLES, width)).collect();
         let pixels = picture.as_raw();
@@ -110,7 +117,8 @@ fn middle(step: u32, steps: u32, length: u32) -> usize {
     middle as usize
 }
 
-/// Mean luma and chroma of a cell from its sums of red, green and blue (ITU-R BT.601, as JPEG has it).
+/// Mean luma and chroma of a cell from its sums of red, green and blue (ITU-R BT.601, as JPEG has
+/// it).
 fn luma_chroma(sums: [u32; 3]) -> [f32; 3] {
     let [r, g, b] = sums.map(|sum| sum as f32 / (SAMPLES * SAMPLES) as f32);
     let luma = 0.299 * r + 0.587 * g + 0.114 * b;

@@ -1,4 +1,5 @@
-//! Owns the engine: opens it, catches its panics, and says when to open it again. Knows no frame and no event.
+//! Owns the engine: opens it, catches its panics, and says when to open it again. Knows no frame
+//! and no event.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,8 @@ pub struct Host {
     order: Option<Order>,
     state: State,
     backoff: Backoff,
-    /// The order in hand gave an engine before. One that never did (a missing folder, a broken file) is not tried again.
+    /// The order in hand gave an engine before. One that never did (a missing folder, a broken
+    /// file) is not tried again.
     has_worked: bool,
 }
 
@@ -51,7 +53,8 @@ pub enum Failure {
 }
 
 impl Host {
-    /// Drops the engine in hand, whose memory the next one will need, and makes the new one due now.
+    /// Drops the engine in hand, whose memory the next one will need, and makes the new one due
+    /// now.
     pub fn replace(&mut self, order: Order) {
         self.close();
         self.order = Some(order);

@@ -3,17 +3,18 @@
 //!
 //! # Which picture the engine looks at
 //! Every frame that is shown to the engine comes with the number of its scene (see `view`), and the
-//! engine looks only where it does not have that scene in hand; nothing here knows what it has. So a
-//! question about what is being captioned evaluates no picture. With the gate on, the engine may
+//! engine looks only where it does not have that scene in hand; nothing here knows what it has. So
+//! a question about what is being captioned evaluates no picture. With the gate on, the engine may
 //! keep the picture in hand where a frame differs from it by a camera's noise alone, which is a
 //! finer measure than the gate's.
 //!
 //! # What interrupts what
-//! A question to any view and another model stop a running caption within one token; another source,
-//! another instruction and a pause do so where they are its own view's. It is taken up again, on the
-//! newest frame, past the gate. Another model or instruction also makes a finished caption out of
-//! date: the next frame is captioned even if it is unchanged, and where none comes, the last one
-//! again. A running answer is stopped only by `cancel_answer`, another model and the end.
+//! A question to any view and another model stop a running caption within one token; another
+//! source, another instruction and a pause do so where they are its own view's. It is taken up
+//! again, on the newest frame, past the gate. Another model or instruction also makes a finished
+//! caption out of date: the next frame is captioned even if it is unchanged, and where none comes,
+//! the last one again. A running answer is stopped only by `cancel_answer`, another model and the
+//! end.
 //!
 //! # What ends what
 //! Every `Began` is followed by one `Captioned`, `Answered` or `RequestFailed` of the same, or by a
@@ -158,8 +159,8 @@ impl Inference {
         self.links.shared.end_caption();
     }
 
-    /// Whether something came in between that goes before a caption of `frame`. Asked after the caption's flag was
-    /// registered: what comes later raises it.
+    /// Whether something came in between that goes before a caption of `frame`. Asked after the
+    /// caption's flag was registered: what comes later raises it.
     fn has_orders(&self, number: usize, frame: &Frame) -> bool {
         !self.links.questions.is_empty()
             || !self.links.engines.is_empty()

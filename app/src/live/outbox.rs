@@ -1,8 +1,10 @@
-//! Where a worker puts its events. Knows neither worker nor front end; only what happens when nobody takes the events.
+//! Where a worker puts its events. Knows neither worker nor front end; only what happens when
+//! nobody takes the events.
 //!
-//! The channel is bounded. While it is full, pieces of text are kept and sent as one piece later, news that the next one
-//! replaces is left out, and for every other event the worker waits until there is room or the pipeline stops. So a
-//! front end that falls behind slows the captions down, and loses none of them.
+//! The channel is bounded. While it is full, pieces of text are kept and sent as one piece later,
+//! news that the next one replaces is left out, and for every other event the worker waits until
+//! there is room or the pipeline stops. So a front end that falls behind slows the captions down,
+//! and loses none of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,8 @@ impl Outbox {
         Self { events, shared, wake, held_back: None }
     }
 
-    /// Sends an event that must not get lost. Waits for room, but not beyond the end of the pipeline.
+    /// Sends an event that must not get lost. Waits for room, but not beyond the end of the
+    /// pipeline.
     pub fn send(&mut self, view: Option<usize>, event: Event) {
         if let Some((view, of, piece)) = self.held_back.take() {
             self.wait_and_send(Report { view: Some(view), event: Event::Text { of, piece } });
@@ -48,7 +51,8 @@ impl Outbox {
     /// Sends a piece of text without ever waiting.
     pub fn text(&mut self, view: usize, of: Told, piece: &str) {
         let piece = match self.held_back.take() {
-            // Whatever ends a caption or an answer is sent by `send`, so that the text held back is of the same one.
+            // Whatever ends a caption or an answer is sent by `send`, so that the text held back is
+            // of the same one.
             Some((_, _, held_back)) => held_back + piece,
             None => piece.to_owned(),
         };

@@ -17,7 +17,8 @@ pub struct Statistics {
     pub captured: u64,
     /// Frames a second, measured over the last two seconds; zero when none come.
     pub camera_fps: f32,
-    /// Frames that were replaced by newer ones before anyone looked at them, or while their caption was cut short.
+    /// Frames that were replaced by newer ones before anyone looked at them, or while their caption
+    /// was cut short.
     pub dropped: u64,
     /// Frames that the gate passed over.
     pub skipped: u64,
@@ -101,7 +102,8 @@ pub struct SharedView {
     pub ended: AtomicBool,
     /// The id of the first frame of the source in hand: older frames are of no interest any more.
     pub first_of_source: AtomicU64,
-    /// The id of the last frame that the inference thread has finished with. A patient source waits for it.
+    /// The id of the last frame that the inference thread has finished with. A patient source waits
+    /// for it.
     pub dealt_with: AtomicU64,
     pub captured: AtomicU64,
     pub dropped: AtomicU64,
@@ -125,8 +127,8 @@ impl SharedView {
     }
 }
 
-/// Locks what no thread leaves half changed: every critical section here is one assignment, so that a poisoned lock still
-/// holds a whole value.
+/// Locks what no thread leaves half changed: every critical section here is one assignment, so that
+/// a poisoned lock still holds a whole value.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 /// The least that a change counts for, in the gate's thresholds: a view that is captioned for being
 /// silent for too long has not changed at all.
 const LEAST_CHANGE: f32 = 1.0;
-/// The least that counts as waited, so that of two views that came at once the one that changed more
-/// goes first.
+/// The least that counts as waited, so that of two views that came at once the one that changed
+/// more goes first.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 /// How many times its fair share a view waits at most: a view's fair share is to let each of the
 /// others go before it once.

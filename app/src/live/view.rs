@@ -2,9 +2,9 @@
 //! lets it through, and when the last caption still holds. Knows no engine and no thread; who looks
 //! at the frame and when is `inference`'s.
 //!
-//! A caption's frame is a scene of its own. A question is about the frame that it came with: that is
-//! the last scene where the gate finds it unchanged against it, and with the gate off only where it
-//! is the very frame.
+//! A caption's frame is a scene of its own. A question is about the frame that it came with: that
+//! is the last scene where the gate finds it unchanged against it, and with the gate off only where
+//! it is the very frame.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,7 +37,8 @@ pub struct View {
     candidate: Option<Candidate>,
     /// The frame taken from the slot last.
     last_taken: u64,
-    /// The last caption holds no more, whatever the gate says: there is another model or instruction.
+    /// The last caption holds no more, whatever the gate says: there is another model or
+    /// instruction.
     is_outdated: bool,
     /// No caption before this instant.
     pub rest_until: Option<Instant>,
@@ -156,7 +157,8 @@ impl View {
         let must = before.as_ref().is_some_and(|before| before.must) || self.is_outdated;
         let frame = match (self.shared.frames.take(), before) {
             (Some(newest), before) => {
-                // Ids count every captured frame, so that what is missing between two frames was dropped.
+                // Ids count every captured frame, so that what is missing between two frames was
+                // dropped.
                 self.dropped += newest.id - self.last_taken - 1;
                 self.last_taken = newest.id;
                 if before.is_some() {
@@ -233,7 +235,8 @@ impl View {
         }
     }
 
-    /// Which pixels count as those in hand. Whoever turned the gate off wants every frame looked at.
+    /// Which pixels count as those in hand. Whoever turned the gate off wants every frame looked
+    /// at.
     pub fn same(&self) -> Same {
         if self.gate.is_some() { Same::ButForNoise } else { Same::Exactly }
     }

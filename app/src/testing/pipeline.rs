@@ -1,5 +1,5 @@
-//! A source and an engine that do as a test tells them. They keep the contracts of the real ones: a source comes back
-//! within 100 ms, an engine stops within one word.
+//! A source and an engine that do as a test tells them. They keep the contracts of the real ones: a
+//! source comes back within 100 ms, an engine stops within one word.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

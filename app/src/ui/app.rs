@@ -1,6 +1,8 @@
-//! The window: drains events, shows the newest frame, draws the widgets and carries out what they say.
+//! The window: drains events, shows the newest frame, draws the widgets and carries out what they
+//! say.
 //!
-//! It runs when egui has input or the pipeline has news, and never waits: what blocks is an background job.
+//! It runs when egui has input or the pipeline has news, and never waits: what blocks is an
+//! background job.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

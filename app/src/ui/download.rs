@@ -1,4 +1,5 @@
-//! A model on its way to this machine: how far it is, and a way to stop it. The model in use goes on meanwhile.
+//! A model on its way to this machine: how far it is, and a way to stop it. The model in use goes
+//! on meanwhile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! How long the window took for its frames: the figure that says whether it ever waited for anything.
+//! How long the window took for its frames: the figure that says whether it ever waited for
+//! anything.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

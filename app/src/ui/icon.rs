@@ -1,4 +1,5 @@
-//! The few signs that the window needs, drawn with lines so that they are sharp at every scale, and buttons of them.
+//! The few signs that the window needs, drawn with lines so that they are sharp at every scale, and
+//! buttons of them.
 
 use egui::accesskit::Role;
 use egui::{Color32, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};

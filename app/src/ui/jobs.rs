@@ -1,5 +1,5 @@
-//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs, downloads, and asking
-//! cameras who they are.
+//! Jobs that block, each on a thread of its own, so that the window never waits: dialogs,
+//! downloads, and asking cameras who they are.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::ui::download::Link;
 use crate::ui::platform::{Choice, Platform, Wanted};
 use crate::ui::preferences::Preferences;
 
-/// Results that wait for the window. When more are ready, as when one download after the other is given up, their threads wait.
+/// Results that wait for the window. When more are ready, as when one download after the other is
+/// given up, their threads wait.
 const RESULTS: usize = 4;
 
 /// Jobs under way and their results.

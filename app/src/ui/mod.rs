@@ -1,8 +1,8 @@
 //! The egui window: live picture, subtitle, questions.
 //!
-//! `state` reduces what happens to what is shown; a file a widget draws it and says what the user did; `app` carries that
-//! out on the pipeline. Nothing here waits: whatever blocks runs in `jobs`. It knows sources and models only by their
-//! specs, and opens them through [`Platform`].
+//! `state` reduces what happens to what is shown; a file a widget draws it and says what the user
+//! did; `app` carries that out on the pipeline. Nothing here waits: whatever blocks runs in `jobs`.
+//! It knows sources and models only by their specs, and opens them through [`Platform`].
 
 mod app;
 mod download;

@@ -1,10 +1,12 @@
-//! Pictures as the window draws them: made opaque, and made smaller where the screen has fewer pixels than the camera.
+//! Pictures as the window draws them: made opaque, and made smaller where the screen has fewer
+//! pixels than the camera.
 
 use egui::{Color32, ColorImage, Vec2};
 use image::RgbImage;
 
-/// Sides of the picture that is drawn for one of `size` when `panel` pixels of the screen are free for it: the same, or
-/// divided by a whole number, never less than the screen can show, and never over `limit`, the largest texture.
+/// Sides of the picture that is drawn for one of `size` when `panel` pixels of the screen are free
+/// for it: the same, or divided by a whole number, never less than the screen can show, and never
+/// over `limit`, the largest texture.
 #[must_use]
 pub fn reduction(size: [usize; 2], panel: Vec2, limit: usize) -> usize {
     let [width, height] = size.map(|side| side.max(1));
@@ -14,9 +16,11 @@ pub fn reduction(size: [usize; 2], panel: Vec2, limit: usize) -> usize {
     by_screen.max(by_limit)
 }
 
-/// Writes `picture` into `out`, each side divided by `factor`, in the memory that `out` already has where it fits.
+/// Writes `picture` into `out`, each side divided by `factor`, in the memory that `out` already has
+/// where it fits.
 ///
-/// A pixel is the mean of four that it covers, not of all: the time is bounded by what is drawn and not by the camera.
+/// A pixel is the mean of four that it covers, not of all: the time is bounded by what is drawn and
+/// not by the camera.
 pub fn reduce_into(out: &mut ColorImage, picture: &RgbImage, factor: usize) {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let factor = factor.max(1);

@@ -1,5 +1,5 @@
-//! What the window needs of the rest of the program: how sources and engines are opened, what can be
-//! chosen, and dialogs of the desktop.
+//! What the window needs of the rest of the program: how sources and engines are opened, what can
+//! be chosen, and dialogs of the desktop.
 //!
 //! A trait, so that the tests put a fake camera and a fake engine behind it.
 
@@ -55,7 +55,8 @@ pub trait Platform: Send + Sync {
     /// `None` when they did not.
     fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
 
-    /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C say.
+    /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C
+    /// say.
     fn wake_at_end(&self, _wake: Waker) {}
 
     /// Whether the program was asked to end in such a way.

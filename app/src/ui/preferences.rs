@@ -1,5 +1,5 @@
-//! What the user chose once and for all, kept between starts in a small JSON file in the platform's folder for
-//! configuration. Knows no window.
+//! What the user chose once and for all, kept between starts in a small JSON file in the platform's
+//! folder for configuration. Knows no window.
 
 use std::fs;
 use std::io::{self, Write as _};

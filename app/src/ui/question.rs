@@ -14,7 +14,8 @@ use crate::ui::icon::{Icon, Look};
 use crate::ui::state::{Exchange, Exchanges, Phase};
 use crate::ui::{notice, theme, wording};
 
-/// The most characters of a question: far more than anyone types, far less than the shortest context takes.
+/// The most characters of a question: far more than anyone types, far less than the shortest
+/// context takes.
 const LONGEST_QUESTION: usize = 1000;
 /// The widest the box gets, in points.
 const WIDEST_BOX: f32 = 860.0;

@@ -1,6 +1,8 @@
-//! What the window shows, as plain data: events and the user's deeds go in, widgets draw what comes out.
+//! What the window shows, as plain data: events and the user's deeds go in, widgets draw what comes
+//! out.
 //!
-//! It knows no widget, no pipeline and no clock of its own, so every rule here is tested without a window.
+//! It knows no widget, no pipeline and no clock of its own, so every rule here is tested without a
+//! window.
 
 mod caption;
 mod caption_rate;
@@ -28,8 +30,8 @@ pub use crate::ui::state::notices::{Notices, Topic};
 
 use crate::ui::wording;
 
-/// Frames whose capture instants are remembered, so that the age of a caption is known from its first word on: two
-/// seconds of a fast camera, longer than a caption waits for its first word.
+/// Frames whose capture instants are remembered, so that the age of a caption is known from its
+/// first word on: two seconds of a fast camera, longer than a caption waits for its first word.
 const RECENT_FRAMES: usize = 128;
 
 /// Everything the window shows.
@@ -192,8 +194,9 @@ impl State {
         }
     }
 
-    /// How long until what is shown changes by the passing of time alone: an age, a countdown, the seconds that a model
-    /// takes to load. `None` when nothing does, and then nothing needs to be drawn again.
+    /// How long until what is shown changes by the passing of time alone: an age, a countdown, the
+    /// seconds that a model takes to load. `None` when nothing does, and then nothing needs to be
+    /// drawn again.
     #[must_use]
     pub fn next_change(&self, now: Instant) -> Option<Duration> {
         let age = self.caption.captured_at().map(|at| wording::until_older(now.saturating_duration_since(at)));
@@ -221,7 +224,8 @@ impl State {
         self.notices.post(topic, message, retry_in.map(|wait| now + wait));
     }
 
-    /// When the frame was captured. The window does not see every frame, so the last one before it serves as well.
+    /// When the frame was captured. The window does not see every frame, so the last one before it
+    /// serves as well.
     fn captured_at(&self, frame: u64) -> Option<Instant> {
         self.recent.iter().rev().find(|(id, _)| *id <= frame).map(|(_, at)| *at)
     }

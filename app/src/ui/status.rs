@@ -1,4 +1,5 @@
-//! The line at the bottom: how fast the camera and the captions are, where the time goes, and who answers.
+//! The line at the bottom: how fast the camera and the captions are, where the time goes, and who
+//! answers.
 
 use std::time::Instant;
 

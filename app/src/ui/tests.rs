@@ -1,4 +1,5 @@
-//! The window as a person meets it: found by its labels, with a fake camera and a fake engine behind the real pipeline.
+//! The window as a person meets it: found by its labels, with a fake camera and a fake engine
+//! behind the real pipeline.
 
 mod downloads;
 mod first_run;
@@ -236,7 +237,8 @@ fn enter_asks_about_the_frame_on_screen_and_captions_go_on_afterwards() {
     bench.wait_for_label("Who is there?");
     bench.wait_for_part("still still");
     assert!(bench.shows("Stop answer"));
-    // The view moves on while the answer is written; it is still about the picture that was asked about.
+    // The view moves on while the answer is written; it is still about the picture that was asked
+    // about.
     bench.platform.source.show(99);
     bench.engine().hold_answers(false);
     bench.wait("the end of the answer", |window| window.query_by_label_contains("Answered in").is_some());

@@ -1,4 +1,5 @@
-//! The look: typeface, colours and spacing, set once. Widgets take their colours from here or from egui's visuals.
+//! The look: typeface, colours and spacing, set once. Widgets take their colours from here or from
+//! egui's visuals.
 
 use std::sync::Arc;
 
@@ -101,7 +102,8 @@ pub fn aside(text: &str, is_chosen: bool) -> RichText {
     if is_chosen { text } else { text.weak() }
 }
 
-/// A box to tick. Unlike a button it is nothing but its outline, which therefore is seen on any ground.
+/// A box to tick. Unlike a button it is nothing but its outline, which therefore is seen on any
+/// ground.
 pub fn tick_box(ui: &mut Ui, ticked: &mut bool, text: impl Into<RichText>) -> Response {
     let outline = Stroke::new(1.0, palette(ui.visuals()).weak);
     ui.scope(|ui| {

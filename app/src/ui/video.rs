@@ -1,4 +1,5 @@
-//! The live picture: one texture, filled again only when a new frame came, drawn in its right shape.
+//! The live picture: one texture, filled again only when a new frame came, drawn in its right
+//! shape.
 
 use std::sync::Arc;
 

@@ -66,7 +66,8 @@ pub fn day(date: Date, today: Date) -> String {
     }
 }
 
-/// A moment as the clock of its place said it, to the millisecond, with how far that place is from UTC.
+/// A moment as the clock of its place said it, to the millisecond, with how far that place is from
+/// UTC.
 #[must_use]
 pub fn moment(at: Moment) -> String {
     let written = at.rfc3339();

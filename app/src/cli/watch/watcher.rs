@@ -1,4 +1,5 @@
-//! What `sightline watch` writes of what a pipeline tells: captions to standard output, everything else to standard error.
+//! What `sightline watch` writes of what a pipeline tells: captions to standard output, everything
+//! else to standard error.
 
 use std::io::{self, Write};
 use std::num::NonZeroU64;
@@ -130,7 +131,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
                 self.has_failed = true;
                 let source = &mut self.sources[number];
                 if source.refused.as_ref() == Some(&message) {
-                    // Said of two pictures in a row, it is not the picture: the prompt is too long, say.
+                    // Said of two pictures in a row, it is not the picture: the prompt is too long,
+                    // say.
                     source.is_over = true;
                     return Ok(self.go_on());
                 }
@@ -177,8 +179,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// A source gives no pictures for now. One that was never there is a mistake to mend, unless others are there; one that
-    /// was there is waited for.
+    /// A source gives no pictures for now. One that was never there is a mistake to mend, unless
+    /// others are there; one that was there is waited for.
     fn lose(&mut self, number: usize, message: Message) -> io::Result<ControlFlow<ExitCode>> {
         let source = &mut self.sources[number];
         if source.lost.as_ref() == Some(&message) {

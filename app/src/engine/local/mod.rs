@@ -1,5 +1,5 @@
-//! The engine on this machine: `vlm`'s sessions and conversations behind the [`Engine`] trait. Turns
-//! what the user named into files, and `vlm`'s errors into what the worker must know of them.
+//! The engine on this machine: `vlm`'s sessions and conversations behind the [`Engine`] trait.
+//! Turns what the user named into files, and `vlm`'s errors into what the worker must know of them.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -65,7 +65,8 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     Ok((Arc::new(loaded), card))
 }
 
-/// The model of those who name none: the default one if it is on this machine, otherwise the built-in one.
+/// The model of those who name none: the default one if it is on this machine, otherwise the
+/// built-in one.
 #[must_use]
 pub fn preferred() -> ModelSpec {
     DEFAULT_MODEL.parse().ok().filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)

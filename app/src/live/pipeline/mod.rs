@@ -1,9 +1,10 @@
 //! Starts the threads, passes orders on to them, and gives out what they tell.
 //!
-//! Orders reach the workers without the front end ever waiting: another source or model goes through
-//! a slot of its own in which the newest replaces one that was not taken yet, questions go through a
-//! short queue that refuses when it is full, and everything else is a value of which only the newest
-//! counts. Events come back through one channel; `outbox` says what happens when nobody takes them.
+//! Orders reach the workers without the front end ever waiting: another source or model goes
+//! through a slot of its own in which the newest replaces one that was not taken yet, questions go
+//! through a short queue that refuses when it is full, and everything else is a value of which only
+//! the newest counts. Events come back through one channel; `outbox` says what happens when nobody
+//! takes them.
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +38,8 @@ use crate::models::spec::ModelSpec;
 const EVENTS: usize = 256;
 /// Questions that wait for their answer, besides the one being answered.
 const QUESTIONS: usize = 4;
-/// How long the end of the pipeline waits for its threads. They need a token, a vision layer or 100 ms; only a source or
-/// engine that breaks its promise, or a model being loaded, takes longer.
+/// How long the end of the pipeline waits for its threads. They need a token, a vision layer or 100
+/// ms; only a source or engine that breaks its promise, or a model being loaded, takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a question was not taken: as many as may wait are waiting.
@@ -52,13 +53,15 @@ impl From<Busy> for Message {
     }
 }
 
-/// A running pipeline. Dropping it stops what runs and joins all threads; a thread that hangs is left behind.
+/// A running pipeline. Dropping it stops what runs and joins all threads; a thread that hangs is
+/// left behind.
 pub struct Pipeline {
     shared: Arc<Shared>,
     views: Vec<ViewHandle>,
     engines: Slot<Order>,
     events: Receiver<Report>,
-    /// Nothing is ever sent: dropping it wakes all threads for their end, and no full queue can hold that back.
+    /// Nothing is ever sent: dropping it wakes all threads for their end, and no full queue can
+    /// hold that back.
     stop: Option<Sender<Infallible>>,
     threads: Vec<Thread>,
 }
@@ -201,8 +204,8 @@ impl ViewHandle {
         self.view.statistics()
     }
 
-    /// Asks a question about `frame`. It goes before captions: a running one is stopped, and taken up again after the
-    /// answer. While a model is being loaded, questions wait for it.
+    /// Asks a question about `frame`. It goes before captions: a running one is stopped, and taken
+    /// up again after the answer. While a model is being loaded, questions wait for it.
     ///
     /// # Errors
     /// When as many questions as may wait are waiting.

@@ -24,15 +24,16 @@ struct Spoken {
 pub struct Words<'a> {
     /// What is said.
     pub firm: &'a str,
-    /// The rest of the last caption while the new one says the same so far. Drawn dimmed: a steady scene then reads on
-    /// without a flicker.
+    /// The rest of the last caption while the new one says the same so far. Drawn dimmed: a steady
+    /// scene then reads on without a flicker.
     pub tentative: &'a str,
     /// Whether more words are coming.
     pub writing: bool,
 }
 
 impl CaptionView {
-    /// A caption of a picture captured at `captured_at` begins. The last one stays until its first word.
+    /// A caption of a picture captured at `captured_at` begins. The last one stays until its first
+    /// word.
     pub fn begin(&mut self, captured_at: Instant) {
         self.writing = Some(Spoken { text: String::new(), captured_at, cut: false });
         self.unchanged = false;
@@ -51,7 +52,8 @@ impl CaptionView {
         self.last = Some(Spoken { text, captured_at, cut: false });
     }
 
-    /// The caption stopped halfway: what it said so far stays, marked as cut off, unless it only repeated the last one.
+    /// The caption stopped halfway: what it said so far stays, marked as cut off, unless it only
+    /// repeated the last one.
     pub fn cancel(&mut self) {
         let repeats = self.repeats();
         if let Some(mut cut) = self.writing.take().filter(|cut| !cut.text.is_empty() && !repeats) {

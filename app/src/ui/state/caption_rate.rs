@@ -29,7 +29,8 @@ impl CaptionRate {
         }
     }
 
-    /// Captions in the last minute; within the first minute, as many as there would be at this pace.
+    /// Captions in the last minute; within the first minute, as many as there would be at this
+    /// pace.
     #[must_use]
     pub fn per_minute(&self, now: Instant) -> Option<f32> {
         let watched = now.saturating_duration_since(self.since?).min(SPAN);

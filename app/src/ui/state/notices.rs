@@ -55,8 +55,8 @@ impl Notices {
         self.shown.iter()
     }
 
-    /// Shows a notice in place of the last one of its topic, unless the user has dismissed these very words: a camera
-    /// that is tried every few seconds must not come back every few seconds.
+    /// Shows a notice in place of the last one of its topic, unless the user has dismissed these
+    /// very words: a camera that is tried every few seconds must not come back every few seconds.
     pub fn post(&mut self, topic: Topic, message: Message, retry_at: Option<Instant>) {
         if self.dismissed.iter().any(|(old_topic, old)| *old_topic == topic && *old == message) {
             return;

@@ -1,4 +1,5 @@
-//! The window of somebody who has no camera and no model: the demo scene and the demo model, both the real ones.
+//! The window of somebody who has no camera and no model: the demo scene and the demo model, both
+//! the real ones.
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;

@@ -17,7 +17,8 @@ fn entries(bench: &Bench) -> Vec<Found> {
     Store::open_existing(&path(bench)).and_then(|store| store.search(&Filter::default(), None, 99)).unwrap_or_default()
 }
 
-/// A window beside a log with so many captions, of which every third is about tea, and one answer at the end.
+/// A window beside a log with so many captions, of which every third is about tea, and one answer
+/// at the end.
 fn beside_a_log(captions: i64) -> Bench {
     let bench = Bench::open(None, None);
     let mut store = Store::open(&path(&bench)).expect("a log");

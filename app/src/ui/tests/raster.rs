@@ -1,5 +1,5 @@
-//! Draws the window's triangles on the processor, so that tests see what people see on a machine without a display, a
-//! graphics card or a driver, and see the same everywhere.
+//! Draws the window's triangles on the processor, so that tests see what people see on a machine
+//! without a display, a graphics card or a driver, and see the same everywhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use egui::{ClippedPrimitive, ColorImage, Context, FullOutput, ImageData, Pos2, R
 use egui_kittest::TestRenderer;
 use image::{Rgba, RgbaImage};
 
-/// Parts of a pixel in which corners are counted, as graphics cards do: then every pixel belongs to one of two neighbours.
+/// Parts of a pixel in which corners are counted, as graphics cards do: then every pixel belongs to
+/// one of two neighbours.
 const PARTS: i64 = 256;
 
 /// A colour as it is calculated with, 0 to 255 each, alpha multiplied in.
@@ -111,8 +112,8 @@ impl Triangle {
         [left, top, right, bottom]
     }
 
-    /// How much of each corner there is in the middle of a pixel. None outside. What lies on an edge belongs to the triangle
-    /// at the right of it or below.
+    /// How much of each corner there is in the middle of a pixel. None outside. What lies on an
+    /// edge belongs to the triangle at the right of it or below.
     fn shares(&self, x: u32, y: u32) -> Option<[f32; 3]> {
         let middle = [x, y].map(|x| i64::from(x) * PARTS + PARTS / 2);
         let mut shares = [0.0; 3];
@@ -137,7 +138,8 @@ impl Triangle {
     }
 }
 
-/// Twice the area of the triangle of these: positive when the third is at the right of the way from the first to the second.
+/// Twice the area of the triangle of these: positive when the third is at the right of the way from
+/// the first to the second.
 fn beside(from: [i64; 2], to: [i64; 2], at: [i64; 2]) -> i64 {
     (to[0] - from[0]) * (at[1] - from[1]) - (to[1] - from[1]) * (at[0] - from[0])
 }

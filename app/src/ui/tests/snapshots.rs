@@ -1,6 +1,7 @@
-//! Pictures of the Log panel, held to those in `snapshots/`. `UPDATE_SNAPSHOTS=1 cargo test --release --workspace snapshots` makes
-//! them anew: look at what has changed before you commit it. Time, place, entries and pictures are fixed, and the triangles
-//! are drawn by [`Raster`], so they are the same on every machine.
+//! Pictures of the Log panel, held to those in `snapshots/`. `UPDATE_SNAPSHOTS=1 cargo test
+//! --release --workspace snapshots` makes them anew: look at what has changed before you commit it.
+//! Time, place, entries and pictures are fixed, and the triangles are drawn by [`Raster`], so they
+//! are the same on every machine.
 
 use egui::Theme;
 use egui::accesskit::Role;
@@ -33,7 +34,8 @@ fn jpeg(hue: u8) -> Vec<u8> {
     jpeg
 }
 
-/// A log with what there can be in a list: captions, an answer, a bookmark, a note, an entry without a picture, another day.
+/// A log with what there can be in a list: captions, an answer, a bookmark, a note, an entry
+/// without a picture, another day.
 fn record(store: &mut Store) {
     let at = |minutes: i64| Moment::of(&noon()).plus_ms(minutes * MINUTE);
     let card = EngineCard {

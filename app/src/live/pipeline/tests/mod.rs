@@ -1,5 +1,5 @@
-//! Whole pipelines, with a source and an engine that do as they are told. Nothing is timed: every test waits for events
-//! or conditions, up to a limit that only a hang reaches.
+//! Whole pipelines, with a source and an engine that do as they are told. Nothing is timed: every
+//! test waits for events or conditions, up to a limit that only a hang reaches.
 
 mod captions;
 mod ending;
