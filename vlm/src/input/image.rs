@@ -102,17 +102,22 @@ pub(crate) fn grid(picture: &RgbImage, tiling: Tiling, config: &PreprocessorConf
     }
 }
 
-/// Resizes and cuts a picture. The tiles come row by row, then the whole picture squashed to one.
+/// Resizes a picture and cuts it into its `grid`. The tiles come row by row, then the whole picture
+/// squashed to one.
 ///
 /// # Errors
 /// [`Error::Picture`] when the picture is empty.
-pub(crate) fn tiles(picture: &RgbImage, tiling: Tiling, config: &PreprocessorConfig) -> Result<Vec<RgbImage>> {
+pub(crate) fn tiles(
+    picture: &RgbImage,
+    tiling: Tiling,
+    grid: Grid,
+    config: &PreprocessorConfig,
+) -> Result<Vec<RgbImage>> {
     if picture.width() == 0 || picture.height() == 0 {
         return Err(Error::Picture { why: "it is empty".into() });
     }
     let tile = config.max_image_size.longest_edge;
     let square = Size { width: tile, height: tile };
-    let grid = grid(picture, tiling, config);
     // An uncut picture is resized twice, with its aspect ratio first, since the model was trained so.
     let longest = if tiling == Tiling::One { tile } else { config.size.longest_edge };
     let mut resized = resize(picture, Size::of(picture).with_longest_edge(longest));
@@ -144,6 +149,10 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
+    fn cut(picture: &RgbImage, tiling: Tiling, config: &PreprocessorConfig) -> Result<Vec<RgbImage>> {
+        tiles(picture, tiling, grid(picture, tiling, config), config)
+    }
+
     #[test]
     fn sizes_follow_the_reference_arithmetic() {
         let size = |width, height| Size { width, height };
@@ -159,8 +168,8 @@ mod tests {
     fn a_frame_of_720_lines_costs_thirteen_tiles_split_and_one_unsplit() {
         let (frame, c) = (RgbImage::new(1280, 720), config(2048, 512));
         assert_eq!(grid(&frame, Tiling::Split, &c).tiles(), 13);
-        assert_eq!(tiles(&frame, Tiling::Split, &c).unwrap().len(), 13);
-        assert_eq!(tiles(&frame, Tiling::One, &c).unwrap().len(), 1);
+        assert_eq!(cut(&frame, Tiling::Split, &c).unwrap().len(), 13);
+        assert_eq!(cut(&frame, Tiling::One, &c).unwrap().len(), 1);
     }
 
     #[test]
@@ -169,7 +178,7 @@ mod tests {
         for (w, h) in [(1, 1), (1, 500), (500, 1), (3, 7), (64, 64), (640, 480)] {
             for tiling in [Tiling::One, Tiling::Frame, Tiling::Split] {
                 let picture = RgbImage::from_pixel(w, h, image::Rgb([9, 99, 199]));
-                let made = tiles(&picture, tiling, &c).unwrap();
+                let made = cut(&picture, tiling, &c).unwrap();
                 assert_eq!(made.len(), grid(&picture, tiling, &c).tiles(), "{w}x{h} {tiling:?}");
                 for tile in made {
                     assert_eq!(tile.dimensions(), (64, 64));
@@ -181,6 +190,6 @@ mod tests {
 
     #[test]
     fn an_empty_picture_is_refused() {
-        assert!(matches!(tiles(&RgbImage::new(0, 5), Tiling::One, &config(256, 64)), Err(Error::Picture { .. })));
+        assert!(matches!(cut(&RgbImage::new(0, 5), Tiling::One, &config(256, 64)), Err(Error::Picture { .. })));
     }
 }

@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::input::image::{Tiling, grid};
+use crate::input::image::Tiling;
 use crate::network::Model;
 
 /// A picture as both models see it.
@@ -61,14 +61,16 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// What either model's own evaluation runs into.
     pub fn look(exact: &'a Model, other: &'a Model, picture: &RgbImage, cancel: &Cancel) -> Result<Self> {
-        let features = |model: &Model| model.encode(&model.tiles(std::iter::once(picture), Tiling::One)?, cancel);
+        let grids = exact.grids(std::iter::once(picture), Tiling::One);
+        let features =
+            |model: &Model| model.encode(&model.tiles(std::iter::once(picture), Tiling::One, &grids)?, cancel);
         let (ours, theirs) = (features(exact)?, features(other)?);
         let distance = match (&ours, &theirs) {
             (Some(ours), Some(theirs)) => distance(ours, theirs)?,
             _ => 0.0,
         };
         let mut ids = exact.prompter.prefix(&[])?;
-        ids.extend(exact.prompter.view(&[grid(picture, Tiling::One, &exact.preprocessor)])?);
+        ids.extend(exact.prompter.view(&grids)?);
         let (exact, other) = (Seen { model: exact, features: ours }, Seen { model: other, features: theirs });
         Ok(Self { exact, other, ids, features: distance })
     }

@@ -1,7 +1,8 @@
 //! Keys and values of every token evaluated so far, for all layers, with a length that can be set back.
 //!
-//! Rows are appended in place and rewinding only sets a length: nothing is copied, freed or reallocated, so a frame and
-//! a reply cost no memory traffic beyond their own rows. Knows nothing of what the tokens mean.
+//! Rows are written in place and rewinding only sets a length: nothing is copied, freed or
+//! reallocated, so a frame and a reply cost no memory traffic beyond their own rows. Knows nothing of
+//! what the tokens mean.
 
 use std::cell::Cell;
 
@@ -13,16 +14,17 @@ use crate::error::Result;
 /// three, so that many views cost what they use and no context is reserved.
 const BLOCK: usize = 64;
 
-/// The cache. Layout of each layer's keys and values: `[capacity, kv_heads * head_dim]`, so that an append is one copy.
+/// The cache. Layout of each layer's keys and values: `[capacity, kv_heads * head_dim]`, so that
+/// writing is one copy.
 pub(crate) struct KvCache {
-    layers: Vec<Layer>,
+    layers: Vec<CachedLayer>,
     len: usize,
     capacity: usize,
     most: usize,
     kv_heads: usize,
 }
 
-struct Layer {
+struct CachedLayer {
     keys: Tensor,
     values: Tensor,
 }
@@ -39,7 +41,8 @@ impl KvCache {
     ) -> Result<Self> {
         let capacity = BLOCK.min(most);
         let zeros = || Tensor::zeros((capacity, kv_heads * head_dim), dtype, device);
-        let layers = (0..layers).map(|_| Ok(Layer { keys: zeros()?, values: zeros()? })).collect::<Result<Vec<_>>>()?;
+        let layers =
+            (0..layers).map(|_| Ok(CachedLayer { keys: zeros()?, values: zeros()? })).collect::<Result<Vec<_>>>()?;
         Ok(Self { layers, len: 0, capacity, most, kv_heads })
     }
 
@@ -75,13 +78,20 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes the rows of one layer behind the present ones (`keys`, `values`: `[t, kv_heads * head_dim]`, contiguous) and
-    /// returns views of all keys and values, `[kv_heads, len + t, head_dim]`. The length moves only at [`Self::advance`].
-    pub fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
-        let total = self.len + keys.dim(0)?;
+    /// Writes rows of one layer (`keys`, `values`: `[t, kv_heads * head_dim]`, contiguous), `offset` rows
+    /// behind the present ones. The length moves only at [`Self::advance`].
+    pub fn write(&mut self, layer: usize, offset: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
         let layer = &self.layers[layer];
-        layer.keys.slice_set(keys, 0, self.len)?;
-        layer.values.slice_set(values, 0, self.len)?;
+        layer.keys.slice_set(keys, 0, self.len + offset)?;
+        layer.values.slice_set(values, 0, self.len + offset)?;
+        Ok(())
+    }
+
+    /// Views of one layer's present keys and values and of `more` that were written behind them,
+    /// `[kv_heads, len + more, head_dim]`.
+    pub fn read(&self, layer: usize, more: usize) -> Result<(Tensor, Tensor)> {
+        let total = self.len + more;
+        let layer = &self.layers[layer];
         let view = |rows: &Tensor| -> candle_core::Result<Tensor> {
             let width = rows.dim(1)?;
             rows.narrow(0, 0, total)?.reshape((total, self.kv_heads, width / self.kv_heads))?.transpose(0, 1)
@@ -89,10 +99,10 @@ impl KvCache {
         Ok((view(&layer.keys)?, view(&layer.values)?))
     }
 
-    /// Hands `work` all rows of one layer's keys and values, room for more included, to write behind the present ones. They are f32
-    /// on the CPU, or this fails.
+    /// Hands `work` all rows of one layer's keys and values, room for more included, to write behind
+    /// the present ones. They are f32 on the CPU, or this fails.
     pub fn with_rows(&mut self, layer: usize, work: impl FnOnce(&mut [f32], &mut [f32])) -> Result<()> {
-        let Layer { keys, values } = &self.layers[layer];
+        let CachedLayer { keys, values } = &self.layers[layer];
         let mut all = Ok(());
         keys.inplace_op1(&Plain::new(|keys| {
             all = values.inplace_op1(&Plain::new(|values| work(keys, values)));
@@ -146,7 +156,8 @@ mod tests {
 
     fn append(c: &mut KvCache, first: f32, n: usize) -> Vec<f32> {
         c.reserve(n).unwrap();
-        let (k, v) = c.append(0, &rows(first, n), &rows(-first, n)).unwrap();
+        c.write(0, 0, &rows(first, n), &rows(-first, n)).unwrap();
+        let (k, v) = c.read(0, n).unwrap();
         assert_eq!((k.dims(), v.dims()), (&[2, c.len() + n, 2][..], &[2, c.len() + n, 2][..]));
         c.advance(n);
         k.transpose(0, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()

@@ -1,14 +1,14 @@
-//! Weight matrices in the precision a model is loaded in: what a layer multiplies with, and need not ask how.
+//! Weight matrices in the number format a model is loaded in: what a layer multiplies with, and need
+//! not ask how. The products are the GEMMs of `kernels`.
 
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
 use crate::kernels;
 use crate::kernels::{fp32, int8, reference};
-use crate::network::precision::Precision;
-use crate::network::weights::Weights;
 
 /// Some matrices of the same inputs, `[outputs, inputs]` each.
 pub(crate) enum Matrices {
@@ -21,29 +21,12 @@ pub(crate) enum Matrices {
 }
 
 impl Matrices {
-    /// Loads the tensors, each named with its outputs. In int8 they have `planes`.
+    /// Loads the tensors, each named with its outputs, in the checkpoint's number format.
     ///
     /// # Errors
-    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
-    pub(crate) fn load(
-        weights: &Weights<'_>,
-        tensors: &[(&str, usize)],
-        inputs: usize,
-        planes: int8::Planes,
-    ) -> Result<Self> {
-        if weights.precision == Precision::Int8 {
-            let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
-            return Ok(Self::Int8(weights.packed(tensors, inputs, planes)?, outputs));
-        }
-        Self::wide(weights, tensors, inputs)
-    }
-
-    /// The same in any other precision.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
-    pub(crate) fn wide(weights: &Weights<'_>, tensors: &[(&str, usize)], inputs: usize) -> Result<Self> {
-        let tensor = |(name, outputs): &(&str, usize)| weights.checkpoint.tensor(name, &[*outputs, inputs]);
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn in_tensors(checkpoint: &Checkpoint, tensors: &[(&str, usize)], inputs: usize) -> Result<Self> {
+        let tensor = |(name, outputs): &(&str, usize)| checkpoint.tensor(name, &[*outputs, inputs]);
         let tensors = tensors.iter().map(tensor).collect::<Result<Vec<_>>>()?;
         Ok(Self::new(tensors)?)
     }

@@ -14,6 +14,7 @@ pub(crate) mod weights;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use ::image::RgbImage;
 use candle_core::{Device, Tensor};
 
 use crate::cancel::Cancel;
@@ -22,14 +23,20 @@ use crate::checkpoint::files::ModelFiles;
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::{Error, Result};
 use crate::input::image;
-use crate::input::image::Tiling;
+use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::Prompter;
-use crate::kernels::parallel;
-use crate::network::decoder::Text;
+use crate::kernels::int8::Planes;
+use crate::network::decoder::int8::LlamaInBytes;
+use crate::network::decoder::tensors::LlamaInTensors;
+use crate::network::decoder::{Decoder, Pass, Segment};
 use crate::network::device::Place;
 use crate::network::kv_cache::KvCache;
+use crate::network::linear::Matrices;
 use crate::network::precision::Precision;
 use crate::network::vision::Vision;
+use crate::network::vision::connector::Connector;
+use crate::network::vision::int8::SiglipInBytes;
+use crate::network::vision::tensors::SiglipInTensors;
 use crate::network::weights::Weights;
 
 /// How to load a model.
@@ -51,7 +58,7 @@ pub struct Model {
     pub(crate) prompter: Prompter,
     pub(crate) preprocessor: PreprocessorConfig,
     vision: Vision,
-    text: Text,
+    decoder: Box<dyn Decoder>,
     config: Config,
     precision: Precision,
     place: Place,
@@ -87,12 +94,15 @@ impl Model {
         );
         let prompter = prompter?;
         // On the pool, because weights that become bytes do so on all of its threads.
-        let (vision, text) = place.compute(&pool, || {
-            let vision = Vision::load(&weights, &config, &preprocessor, dtype, &device)?;
-            Ok((vision, Text::load(&weights, &config, dtype, &device)?))
-        })?;
+        let (vision, decoder) = place.compute(&pool, || load(&weights, &config, &preprocessor, precision, &device))?;
         weights.keep();
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, text, config, precision, place, pool })
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, decoder, config, precision, place, pool })
+    }
+
+    /// The same model with another text model in its place.
+    #[cfg(test)]
+    pub(crate) fn with_decoder(self, decoder: Box<dyn Decoder>) -> Self {
+        Self { decoder, ..self }
     }
 
     /// The checkpoint's name: its folder's or its repository's.
@@ -104,7 +114,7 @@ impl Model {
     /// Tokens that prompt and reply can take together.
     #[must_use]
     pub fn context(&self) -> usize {
-        self.text.context()
+        self.decoder.context()
     }
 
     /// # Errors
@@ -151,7 +161,7 @@ impl Model {
 
     /// Bytes of the text model's matrices that are read for every pass.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.text.bytes()
+        self.decoder.bytes()
     }
 
     /// Does some work on the model's own threads.
@@ -160,25 +170,32 @@ impl Model {
     }
 
     pub(crate) fn new_cache(&self) -> Result<KvCache> {
-        self.place.compute(&self.pool, || self.text.new_cache())
+        self.place.compute(&self.pool, || self.decoder.new_cache())
     }
 
-    /// The tiles of some pictures, in the order in which the prompt names them.
+    /// How some pictures will be cut, without touching a pixel: the prompt's length follows from it.
+    pub(crate) fn grids<'a>(&self, pictures: impl Iterator<Item = &'a RgbImage>, tiling: Tiling) -> Vec<Grid> {
+        pictures.map(|picture| image::grid(picture, tiling, &self.preprocessor)).collect()
+    }
+
+    /// The tiles of some pictures that are cut into these `grids`, in the order in which the prompt
+    /// names them.
     pub(crate) fn tiles<'a>(
         &self,
-        pictures: impl Iterator<Item = &'a ::image::RgbImage>,
+        pictures: impl Iterator<Item = &'a RgbImage>,
         tiling: Tiling,
-    ) -> Result<Vec<::image::RgbImage>> {
+        grids: &[Grid],
+    ) -> Result<Vec<RgbImage>> {
         let mut all = Vec::new();
-        for picture in pictures {
-            all.extend(self.pool.install(|| image::tiles(picture, tiling, &self.preprocessor))?);
+        for (picture, grid) in pictures.zip(grids) {
+            all.extend(self.pool.install(|| image::tiles(picture, tiling, *grid, &self.preprocessor))?);
         }
         Ok(all)
     }
 
     /// The features of some tiles, `[tiles * tokens per tile, width]`. Tiles are encoded one after the other: one alone fills
     /// every core, and more at a time would only take more memory.
-    pub(crate) fn encode(&self, tiles: &[::image::RgbImage], cancel: &Cancel) -> Result<Option<Tensor>> {
+    pub(crate) fn encode(&self, tiles: &[RgbImage], cancel: &Cancel) -> Result<Option<Tensor>> {
         if tiles.is_empty() {
             return Ok(None);
         }
@@ -198,18 +215,28 @@ impl Model {
         rows: usize,
         cancel: &Cancel,
     ) -> Result<Tensor> {
+        let all = Segment { len: ids.len(), after: None, wanted: rows };
+        self.forward_segments(ids, features, cache, &[all], cancel)
+    }
+
+    /// The same of tokens that are `segments`, one after the other. Returns the logits of those that
+    /// are wanted, in order; the cache keeps the first segment if all others follow it.
+    pub(crate) fn forward_segments(
+        &self,
+        ids: &[u32],
+        features: Option<&Tensor>,
+        cache: &mut KvCache,
+        segments: &[Segment],
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
         self.place.compute(&self.pool, || {
             let embeddings = match features {
-                None => self.text.embed(ids)?,
+                None => self.decoder.embed(ids)?,
                 Some(features) => self.embed_with(ids, features)?,
             };
             let pictures: Vec<bool> = ids.iter().map(|id| self.prompter.is_image(*id)).collect();
-            let mut pass = || {
-                let hidden = self.text.forward(&embeddings, &pictures, rows, cache, cancel)?;
-                Ok(self.text.logits(&hidden)?.to_device(&Device::Cpu)?)
-            };
-            // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
-            if self.precision == Precision::Bf16 { pass() } else { parallel::together(pass) }
+            let pass = Pass { segments, pictures: &pictures };
+            Ok(self.decoder.forward(&embeddings, &pass, cache, cancel)?.to_device(&Device::Cpu)?)
         })
     }
 
@@ -222,13 +249,39 @@ impl Model {
                 runs.push(features.narrow(0, used, run.len())?);
                 used += run.len();
             } else {
-                runs.push(self.text.embed(run)?);
+                runs.push(self.decoder.embed(run)?);
             }
         }
         if used != features.dim(0)? {
             return Err(Error::Picture { why: format!("{used} image tokens for {} image features", features.dim(0)?) });
         }
         Ok(Tensor::cat(&runs, 0)?)
+    }
+}
+
+/// The network in one of its number formats: nothing else asks which it is.
+fn load(
+    weights: &Weights<'_>,
+    config: &Config,
+    preprocessor: &PreprocessorConfig,
+    precision: Precision,
+    device: &Device,
+) -> Result<(Vision, Box<dyn Decoder>)> {
+    let (checkpoint, dtype) = (weights.checkpoint, precision.dtype());
+    match precision {
+        Precision::F32 | Precision::Bf16 => {
+            let encoder = SiglipInTensors::load(checkpoint, config, preprocessor, dtype, device)?;
+            let matrix = |name: &str, outputs, inputs| Matrices::in_tensors(checkpoint, &[(name, outputs)], inputs);
+            let vision = Vision { encoder: Box::new(encoder), connector: Connector::load(checkpoint, config, matrix)? };
+            Ok((vision, Box::new(LlamaInTensors::load(checkpoint, config, dtype, device)?)))
+        }
+        Precision::Int8 => {
+            let encoder = SiglipInBytes::load(weights, config, preprocessor)?;
+            // The features are as fine as they can be: all that is said rests on them.
+            let matrix = |name: &str, outputs, inputs| weights.matrices(&[(name, outputs)], inputs, Planes::Two);
+            let vision = Vision { encoder: Box::new(encoder), connector: Connector::load(checkpoint, config, matrix)? };
+            Ok((vision, Box::new(LlamaInBytes::load(weights, config, device)?)))
+        }
     }
 }
 

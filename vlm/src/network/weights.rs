@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::kernels::int8::{Packed, Planes};
 use crate::network::int8_cache;
 use crate::network::int8_cache::{Kept, SUFFIX};
+use crate::network::linear::Matrices;
 use crate::network::precision::Precision;
 
 /// Changes whenever the same checkpoint would make other bytes.
@@ -24,7 +25,6 @@ const MAKE: &str = "3";
 /// What layers load from.
 pub(crate) struct Weights<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
-    pub(crate) precision: Precision,
     kept: Option<Kept>,
     made: Mutex<Vec<(String, Arc<Packed>)>>,
     path: Option<PathBuf>,
@@ -47,7 +47,7 @@ impl<'a> Weights<'a> {
                 None
             }
         });
-        Self { checkpoint, precision, kept, made: Mutex::default(), path }
+        Self { checkpoint, kept, made: Mutex::default(), path }
     }
 
     /// Some tensors of `inputs` under one another, each named with its outputs, in bytes.
@@ -64,7 +64,16 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// What the bytes of a tensor, `packed`, missed of it.
+    /// The same, as layers of tensors multiply with them.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn matrices(&self, tensors: &[(&str, usize)], inputs: usize, planes: Planes) -> Result<Matrices> {
+        let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
+        Ok(Matrices::Int8(self.packed(tensors, inputs, planes)?, outputs))
+    }
+
+    /// The residual of a tensor: what its bytes, `packed`, differ from it by.
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`].

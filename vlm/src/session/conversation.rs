@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::input::image::{Grid, Tiling, grid};
+use crate::input::image::Tiling;
 use crate::input::prompt::Part;
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
@@ -133,7 +133,7 @@ impl Conversation {
         let Say { parts, max_tokens, ignore_end, sampling } = turn;
         let model = &self.model;
         let pictures = || parts.iter().filter_map(Part::picture);
-        let grids: Vec<Grid> = pictures().map(|picture| grid(picture, self.tiling, &model.preprocessor)).collect();
+        let grids = model.grids(pictures(), self.tiling);
         let said = model.prompter.user_turn(parts, &grids, self.ids.is_empty())?;
         let prompt_ids = [&self.ids[..], &said].concat();
         model.check_length(prompt_ids.len() + 1)?;
@@ -143,7 +143,7 @@ impl Conversation {
         let mut features = None;
         if !grids.is_empty() {
             let start = Instant::now();
-            let tiles = model.tiles(pictures(), self.tiling)?;
+            let tiles = model.tiles(pictures(), self.tiling, &grids)?;
             timings.preprocess = start.elapsed();
             let start = Instant::now();
             features = model.encode(&tiles, cancel)?;

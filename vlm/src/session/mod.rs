@@ -23,7 +23,7 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::input::image::{Grid, Tiling, grid};
+use crate::input::image::Tiling;
 use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
@@ -106,8 +106,9 @@ impl Session {
         self.prefix = self.model.prompter.prefix(turns)?;
         self.cache.rewind(0);
         self.model.check_length(self.prefix.len())?;
-        let pictures = turns.iter().flat_map(|t| &t.parts).filter_map(Part::picture);
-        let features = self.model.encode(&self.model.tiles(pictures, Tiling::One)?, cancel)?;
+        let pictures = || turns.iter().flat_map(|t| &t.parts).filter_map(Part::picture);
+        let grids = self.model.grids(pictures(), Tiling::One);
+        let features = self.model.encode(&self.model.tiles(pictures(), Tiling::One, &grids)?, cancel)?;
         self.model.forward(&self.prefix, features.as_ref(), &mut self.cache, 1, cancel)?;
         Ok(())
     }
@@ -122,11 +123,11 @@ impl Session {
     /// no view then.
     pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, same: Same, cancel: &Cancel) -> Result<()> {
         let before = self.view.take();
-        let grids: Vec<Grid> = pictures.iter().map(|p| grid(p, tiling, &self.model.preprocessor)).collect();
+        let grids = self.model.grids(pictures.iter().copied(), tiling);
         let ids = self.model.prompter.view(&grids)?;
         self.model.check_length(self.prefix.len() + ids.len())?;
         let start = Instant::now();
-        let tiles = self.model.tiles(pictures.iter().copied(), tiling)?;
+        let tiles = self.model.tiles(pictures.iter().copied(), tiling, &grids)?;
         let preprocess = start.elapsed();
         cancel.check()?;
         if let Some(before) = before.filter(|before| before.ids == ids && same.holds(&before.tiles, &tiles)) {

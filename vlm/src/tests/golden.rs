@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::checkpoint::files::ModelFiles;
-use crate::input::image::{Tiling, grid};
+use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::Part;
 use crate::input::video::{Footage, video_turn};
 use crate::network::device::Place;
@@ -66,8 +66,12 @@ pub fn cases(options: &LoadOptions) -> Vec<(&'static str, Case)> {
 }
 
 impl Case {
+    fn grids(&self) -> Vec<Grid> {
+        self.model.grids(self.pictures.iter(), self.tiling)
+    }
+
     fn tiles(&self) -> Vec<RgbImage> {
-        self.model.tiles(self.pictures.iter(), self.tiling).unwrap()
+        self.model.tiles(self.pictures.iter(), self.tiling, &self.grids()).unwrap()
     }
 
     /// The pictures as the frames of a video, one a second, and the question.
@@ -99,7 +103,7 @@ impl Case {
         if self.tiling == Tiling::Frame {
             return p.user_turn(&self.video(), &[], true).unwrap();
         }
-        let grids: Vec<_> = self.pictures.iter().map(|x| grid(x, self.tiling, &self.model.preprocessor)).collect();
+        let grids = self.grids();
         [p.prefix(&[]).unwrap(), p.view(&grids).unwrap(), p.instruction(PROMPT).unwrap()].concat()
     }
 

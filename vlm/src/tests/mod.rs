@@ -6,4 +6,5 @@ mod golden;
 mod golden_bf16;
 mod gpu;
 mod int8;
+mod seam;
 mod session;

@@ -6,7 +6,7 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::input::image::Tiling;
+use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::{Part, Role, Turn};
 use crate::network::Model;
 use crate::session::reply::{Reply, Stop};
@@ -137,7 +137,12 @@ fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
         let got = caption(&mut session);
 
         let pictures = [fixtures::picture("text"), picture.clone()];
-        let features = model.encode(&model.tiles(pictures.iter(), Tiling::One).unwrap(), &Cancel::default()).unwrap();
+        let features = model
+            .encode(
+                &model.tiles(pictures.iter(), Tiling::One, &vec![Grid::default(); pictures.len()]).unwrap(),
+                &Cancel::default(),
+            )
+            .unwrap();
         let mut ids = got.prompt_ids.clone();
         for token in &got.token_ids {
             let mut cache = model.new_cache().unwrap();
@@ -152,8 +157,9 @@ fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
 
 /// The mean log-softmax of a reply's tokens, each from the whole text before it in candle's own operations.
 fn mean_log_prob(model: &Model, reply: &Reply, picture: &RgbImage) -> f64 {
-    let features =
-        model.encode(&model.tiles(std::iter::once(picture), Tiling::One).unwrap(), &Cancel::default()).unwrap();
+    let features = model
+        .encode(&model.tiles(std::iter::once(picture), Tiling::One, &[Grid::default()]).unwrap(), &Cancel::default())
+        .unwrap();
     let mut ids = reply.prompt_ids.clone();
     let mut sum = 0.0;
     for token in &reply.token_ids {

@@ -1,216 +1,125 @@
-//! The Llama decoder: rows of embeddings in, logits out, keys and values kept in the cache it is given.
+//! A decoder: rows of embeddings in, logits out, keys and values kept in the cache it is given.
 //!
-//! Tensor names and order of operations are those of `LlamaModel` in transformers. Knows no pictures, prompts or turns.
+//! The trait and what a pass is made of. Each architecture and number format implements it in a file
+//! of its own; [`Model::load`](crate::Model::load) chooses one. Knows no pictures, prompts or turns.
 
-mod int8;
-mod tensors;
+pub(crate) mod int8;
+mod llama;
+pub(crate) mod tensors;
+#[cfg(test)]
+mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 
 use crate::cancel::Cancel;
-use crate::checkpoint::config::Config;
-use crate::checkpoint::tensors::Rows;
-use crate::error::{Error, Result};
-use crate::kernels::int8::Planes;
-use crate::kernels::rms_norm;
+use crate::error::Result;
 use crate::network::kv_cache::KvCache;
-use crate::network::linear::Matrices;
-use crate::network::precision::Precision;
-use crate::network::weights::Weights;
 
-use crate::network::decoder::tensors::{Layer, Pass};
-
-/// The decoder with its embeddings and its head.
-pub(crate) struct Text {
-    embed_tokens: Embeddings,
-    layers: Layers,
-    norm: Tensor,
-    lm_head: Arc<Matrices>,
-    eps: f64,
-    shape: Shape,
-    /// `1 / theta^(2i / head_dim)` for each of the `head_dim / 2` planes.
-    inverse_frequencies: Vec<f32>,
-    device: Device,
-    dtype: DType,
-}
-
-enum Layers {
-    Wide(Vec<Layer>),
-    /// With what the last pass left behind for the next, whichever cache it is of.
-    Int8(Vec<int8::Decoder>, Mutex<Box<int8::Room>>),
-}
-
-/// A row of numbers for each token.
-enum Embeddings {
-    /// Where the checkpoint has them: a reply touches few.
-    Table(Rows),
-    /// The head's own matrix.
-    Head(Arc<Matrices>),
-}
-
-#[derive(Clone, Copy)]
-struct Shape {
-    heads: usize,
-    kv_heads: usize,
-    head_dim: usize,
-    context: usize,
-}
-
-impl Text {
-    /// Loads the weights under `model.text_model`, and `lm_head`; where that is absent, the embeddings serve for it.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
-    pub fn load(weights: &Weights<'_>, config: &Config, dtype: DType, device: &Device) -> Result<Self> {
-        let t = &config.text;
-        let model = "model.text_model";
-        let shape = Shape {
-            heads: t.num_attention_heads,
-            kv_heads: t.kv_heads(),
-            head_dim: t.head_dim(),
-            context: t.max_position_embeddings,
-        };
-        let table = format!("{model}.embed_tokens.weight");
-        let checkpoint = weights.checkpoint;
-        let matrix = |name| {
-            let head = Matrices::load(weights, &[(name, t.vocab_size)], t.hidden_size, Planes::One)?;
-            Ok::<_, Error>(Arc::new(head))
-        };
-        let (embed_tokens, lm_head) = if checkpoint.has("lm_head.weight") {
-            let embeddings = checkpoint.rows(&table, t.vocab_size, t.hidden_size)?;
-            (Embeddings::Table(embeddings), matrix("lm_head.weight")?)
-        } else {
-            let head = matrix(&table)?;
-            (Embeddings::Head(Arc::clone(&head)), head)
-        };
-        let half = shape.head_dim / 2;
-        let frequency = |i: usize| t.rope_theta().powf(-((2 * i) as f64) / shape.head_dim as f64) as f32;
-        let names = (0..t.num_hidden_layers).map(|n| format!("{model}.layers.{n}"));
-        let layers = if weights.precision == Precision::Int8 {
-            let layers = names.map(|name| tensors::in_bytes(weights, &name, config)).collect::<Result<_>>()?;
-            Layers::Int8(layers, Mutex::default())
-        } else {
-            Layers::Wide(names.map(|name| Layer::load(weights, &name, config)).collect::<Result<_>>()?)
-        };
-        Ok(Self {
-            embed_tokens,
-            layers,
-            norm: checkpoint.tensor(&format!("{model}.norm.weight"), &[t.hidden_size])?,
-            lm_head,
-            eps: t.rms_norm_eps,
-            shape,
-            inverse_frequencies: (0..half).map(frequency).collect(),
-            device: device.clone(),
-            dtype,
-        })
-    }
-
-    /// Tokens that the model can attend to.
-    pub fn context(&self) -> usize {
-        self.shape.context
-    }
+/// A text model with its embeddings and its head.
+pub(crate) trait Decoder: Send + Sync {
+    /// Tokens that it can attend to.
+    fn context(&self) -> usize;
 
     /// Bytes of the matrices that are read for every pass, the head included.
-    pub fn bytes(&self) -> usize {
-        let layers = match &self.layers {
-            Layers::Wide(layers) => layers.iter().map(Layer::bytes).sum::<usize>(),
-            Layers::Int8(layers, _) => layers.iter().map(int8::Decoder::bytes).sum(),
-        };
-        layers + self.lm_head.bytes()
-    }
+    fn bytes(&self) -> usize;
 
     /// An empty cache of this model's shape.
     ///
     /// # Errors
-    /// [`Error::Backend`] when memory runs out.
-    pub fn new_cache(&self) -> Result<KvCache> {
-        let s = self.shape;
-        let layers = match &self.layers {
-            Layers::Wide(layers) => layers.len(),
-            Layers::Int8(layers, _) => layers.len(),
-        };
-        KvCache::new(layers, s.kv_heads, s.head_dim, s.context, self.dtype, &self.device)
-    }
+    /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
+    fn new_cache(&self) -> Result<KvCache>;
 
     /// The embeddings of `ids`, `[ids, width]`.
     ///
     /// # Errors
-    /// [`Error::Backend`], or [`Error::Read`] when the checkpoint's file is gone.
-    pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        match &self.embed_tokens {
-            Embeddings::Table(table) => table.of(ids),
-            Embeddings::Head(head) => Ok(head.outputs(ids)?),
+    /// [`Error::Backend`](crate::Error::Backend), or [`Error::Read`](crate::Error::Read) when the
+    /// checkpoint's file is gone.
+    fn embed(&self, ids: &[u32]) -> Result<Tensor>;
+
+    /// Evaluates `x` (`[tokens, width]`), the tokens of `pass`, behind those in `cache`. Returns the
+    /// logits of the tokens that are wanted, in order: `[wanted, vocabulary]` in f32. Afterwards
+    /// the cache holds [`Pass::kept`] tokens more.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`](crate::Error::Cancelled) between layers once `cancel` is raised; the
+    /// cache's length is then what it was. [`Error::Backend`](crate::Error::Backend).
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor>;
+}
+
+/// Tokens of a pass that follow one another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    /// How many they are.
+    pub len: usize,
+    /// The segment that they follow: its number, lower than their own. Without one, they follow what
+    /// the cache holds.
+    pub after: Option<usize>,
+    /// Of how many of the last of them logits are wanted.
+    pub wanted: usize,
+}
+
+/// The tokens that one pass evaluates: a tree of segments, as in tree attention for speculative
+/// decoding. A token sees what the cache holds, the segments that its own follows, and its own
+/// segment up to itself; it stands at the position that it would have without the other branches.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    /// In the order of their tokens.
+    pub segments: &'a [Segment],
+    /// For each token whether it stands for a picture.
+    pub pictures: &'a [bool],
+}
+
+/// A segment's place in a pass.
+pub(crate) struct Branch {
+    /// Its rows among all tokens.
+    pub(super) rows: Range<usize>,
+    /// Tokens between what the cache holds and its first.
+    pub(super) offset: usize,
+    /// Rows of the segments above that are to be put in place again, and their offsets: another
+    /// branch was there since.
+    pub(super) above: Vec<(Range<usize>, usize)>,
+    /// How many of the last rows are wanted.
+    wanted: usize,
+}
+
+impl Branch {
+    /// The rows that are needed after attention: all of them, but for those that are wanted in the
+    /// last layer.
+    pub(crate) fn needed(&self, is_last: bool) -> Range<usize> {
+        let needed = if is_last { self.wanted } else { self.rows.len() };
+        self.rows.end - needed..self.rows.end
+    }
+}
+
+impl Pass<'_> {
+    /// The tokens that stay in the cache: those of the first segment if nothing else takes its place.
+    pub(crate) fn kept(&self) -> usize {
+        let roots = self.segments.iter().filter(|segment| segment.after.is_none()).count();
+        if roots == 1 { self.segments[0].len } else { 0 }
+    }
+
+    /// Where the segments lie. Branches are evaluated one after the other in the same place of the
+    /// cache, behind what they have in common, so that each sees its own keys and values alone.
+    pub(crate) fn branches(&self) -> Vec<Branch> {
+        let mut branches: Vec<Branch> = Vec::with_capacity(self.segments.len());
+        // The segments that lie in the cache when one is evaluated, from the first on.
+        let mut placed: Vec<usize> = Vec::new();
+        let mut row = 0;
+        for (number, segment) in self.segments.iter().enumerate() {
+            let mut path: Vec<usize> =
+                std::iter::successors(segment.after, |above| self.segments[*above].after).collect();
+            path.reverse();
+            let common = path.iter().zip(&placed).take_while(|(a, b)| a == b).count();
+            let place = |above: &usize| (branches[*above].rows.clone(), branches[*above].offset);
+            let above = path[common..].iter().map(place).collect();
+            let offset = path.iter().map(|above| self.segments[*above].len).sum();
+            branches.push(Branch { rows: row..row + segment.len, offset, above, wanted: segment.wanted });
+            row += segment.len;
+            path.push(number);
+            placed = path;
         }
-    }
-
-    /// Evaluates `x` (`[t, width]`) after the tokens in `cache`, and appends its keys and values there. Returns the last
-    /// hidden state of the last `rows` of them, `[rows, width]`, before the final norm. Of `x`, those rows that are `pictures` stand for
-    /// pictures.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`] between layers once `cancel` is raised; the cache's length is then what it was.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        pictures: &[bool],
-        rows: usize,
-        cache: &mut KvCache,
-        cancel: &Cancel,
-    ) -> Result<Tensor> {
-        let (t, width) = x.dims2()?;
-        cache.reserve(t)?;
-        let angles = self.rotation(cache.len(), t);
-        // Of the last layer nothing is needed but these rows, and everybody's keys and values.
-        let wanted = |number: usize, layers: usize| if number + 1 == layers { rows } else { t };
-        let hidden = match &self.layers {
-            Layers::Wide(layers) => {
-                let table = |values: Vec<f32>| {
-                    let shape = (t, self.inverse_frequencies.len());
-                    Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
-                };
-                let [cos, sin] = angles.map(table);
-                let (cos, sin) = (cos?, sin?);
-                let mut x = x.clone();
-                for (number, layer) in layers.iter().enumerate() {
-                    cancel.check()?;
-                    let pass = Pass { rows: wanted(number, layers.len()), number, cos: &cos, sin: &sin };
-                    x = layer.forward(&x, &pass, cache, self.shape, self.eps)?;
-                }
-                x
-            }
-            Layers::Int8(layers, room) => {
-                // Taken, not held: a thread that waits for another's part of a layer may begin a pass of another session.
-                let mut own = std::mem::take(&mut *room.lock().unwrap_or_else(PoisonError::into_inner));
-                let mut x = x.flatten_all()?.to_vec1::<f32>()?;
-                let [cos, sin] = &angles;
-                let mut tokens = int8::Tokens { past: cache.len(), angles: (cos, sin), once: pictures, wanted: t };
-                for (number, layer) in layers.iter().enumerate() {
-                    cancel.check()?;
-                    tokens.wanted = wanted(number, layers.len());
-                    cache.with_rows(number, |keys, values| layer.forward(&mut x, tokens, keys, values, &mut own))?;
-                }
-                *room.lock().unwrap_or_else(PoisonError::into_inner) = own;
-                Tensor::from_vec(x, (rows, width), &self.device)?
-            }
-        };
-        cache.advance(t);
-        Ok(hidden)
-    }
-
-    /// The logits of each row of `hidden`, `[rows, vocabulary]`, in f32.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let [logits] = self.lm_head.multiply(&rms_norm(hidden, &self.norm, self.eps)?)?;
-        Ok(logits.to_dtype(DType::F32)?)
-    }
-
-    /// Cosines and sines for positions `first..first + t`, `[t, head_dim / 2]`; angles in f32, as transformers has them.
-    fn rotation(&self, first: usize, t: usize) -> [Vec<f32>; 2] {
-        let angles = || (first..first + t).flat_map(|p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
-        [angles().map(f32::cos).collect(), angles().map(f32::sin).collect()]
+        branches
     }
 }

@@ -1,29 +1,24 @@
-//! A layer of the decoder: how it is loaded in either kind of numbers, and its pass in tensors. The one in bytes is a kernel.
+//! A Llama decoder in tensors: f32 or bf16, on the processor or a GPU.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
-use crate::checkpoint::config::{Config, TextConfig};
+use crate::cancel::Cancel;
+use crate::checkpoint::config::Config;
+use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
-use crate::kernels::int8::Planes;
-use crate::kernels::{add, attention, rms_norm, rotary, silu_mul};
-use crate::network::decoder::Shape;
-use crate::network::decoder::int8;
+use crate::kernels::{add, attention, parallel, rms_norm, rotary, silu_mul};
+use crate::network::decoder::llama::{Llama, Parts, named};
+use crate::network::decoder::{Branch, Decoder, Pass};
 use crate::network::kv_cache::KvCache;
 use crate::network::linear::Matrices;
-use crate::network::weights::Weights;
 
-/// What a layer is told of the rows that it evaluates.
-pub(super) struct Pass<'a> {
-    /// How many of the last are wanted.
-    pub(super) rows: usize,
-    /// Which layer of the cache is its own.
-    pub(super) number: usize,
-    pub(super) cos: &'a Tensor,
-    pub(super) sin: &'a Tensor,
+/// The decoder.
+pub(crate) struct LlamaInTensors {
+    llama: Llama,
+    layers: Vec<LlamaLayer>,
 }
 
-/// A layer in tensors.
-pub(super) struct Layer {
+struct LlamaLayer {
     input_layernorm: Tensor,
     /// `q_proj`, `k_proj` and `v_proj`.
     qkv: Matrices,
@@ -34,114 +29,128 @@ pub(super) struct Layer {
     down_proj: Matrices,
 }
 
-/// The matrices that stand under one another, each named with its outputs, and their inputs.
-struct Parts {
-    qkv: [(String, usize); 3],
-    out: [(String, usize); 1],
-    gate_up: [(String, usize); 2],
-    down: [(String, usize); 1],
-    width: usize,
-    queries: usize,
-    wide: usize,
+/// What a layer is told of the tokens that it evaluates.
+struct Told<'a> {
+    branches: &'a [Branch],
+    /// Which layer of the cache is its own.
+    number: usize,
+    is_last: bool,
+    cos: &'a Tensor,
+    sin: &'a Tensor,
 }
 
-impl Parts {
-    fn new(name: &str, t: &TextConfig) -> Self {
-        let (width, wide) = (t.hidden_size, t.intermediate_size);
-        let (queries, keys) = (t.num_attention_heads * t.head_dim(), t.kv_heads() * t.head_dim());
-        let part = |part: &str, outputs: usize| (format!("{name}.{part}.weight"), outputs);
-        Self {
-            qkv: [part("self_attn.q_proj", queries), part("self_attn.k_proj", keys), part("self_attn.v_proj", keys)],
-            out: [part("self_attn.o_proj", width)],
-            gate_up: [part("mlp.gate_proj", wide), part("mlp.up_proj", wide)],
-            down: [part("mlp.down_proj", width)],
-            width,
-            queries,
-            wide,
+impl LlamaInTensors {
+    /// Loads the weights under `model.text_model`, and `lm_head`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
+    pub(crate) fn load(checkpoint: &Checkpoint, config: &Config, dtype: DType, device: &Device) -> Result<Self> {
+        let head = |name: &str, outputs, inputs| Matrices::in_tensors(checkpoint, &[(name, outputs)], inputs);
+        let llama = Llama::load(checkpoint, config, head, dtype, device)?;
+        let layers = Parts::of(&config.text).map(|parts| LlamaLayer::load(checkpoint, &parts));
+        Ok(Self { llama, layers: layers.collect::<Result<_>>()? })
+    }
+
+    fn pass(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
+        let branches = pass.branches();
+        let table = |values: Vec<f32>| {
+            let shape = (x.dim(0)?, self.llama.head_dim / 2);
+            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(self.llama.dtype)?.to_device(&self.llama.device)
+        };
+        let [cos, sin] = self.llama.rotation(&branches, cache.len()).map(table);
+        let (cos, sin) = (cos?, sin?);
+        let mut x = x.clone();
+        for (number, layer) in self.layers.iter().enumerate() {
+            cancel.check()?;
+            let is_last = number + 1 == self.layers.len();
+            let told = Told { branches: &branches, number, is_last, cos: &cos, sin: &sin };
+            x = layer.forward(&x, &told, cache, &self.llama)?;
         }
+        self.llama.logits(&x)
     }
 }
 
-fn named(parts: &[(String, usize)]) -> Vec<(&str, usize)> {
-    parts.iter().map(|(name, outputs)| (name.as_str(), *outputs)).collect()
+impl Decoder for LlamaInTensors {
+    fn context(&self) -> usize {
+        self.llama.context
+    }
+
+    fn bytes(&self) -> usize {
+        self.layers.iter().map(LlamaLayer::bytes).sum::<usize>() + self.llama.bytes()
+    }
+
+    fn new_cache(&self) -> Result<KvCache> {
+        self.llama.new_cache(self.layers.len())
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.llama.embed(ids)
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
+        cache.reserve(x.dim(0)?)?;
+        let mut evaluate = || self.pass(x, pass, cache, cancel);
+        // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
+        let logits = if self.llama.dtype == DType::BF16 { evaluate() } else { parallel::together(evaluate) }?;
+        cache.advance(pass.kept());
+        Ok(logits)
+    }
 }
 
-fn norm(weights: &Weights<'_>, name: &str, part: &str, width: usize) -> Result<Tensor> {
-    weights.checkpoint.tensor(&format!("{name}.{part}.weight"), &[width])
-}
-
-/// The layer in bytes.
-///
-/// # Errors
-/// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
-pub(super) fn in_bytes(weights: &Weights<'_>, name: &str, config: &Config) -> Result<int8::Decoder> {
-    let t = &config.text;
-    let parts = Parts::new(name, t);
-    let norm = |part: &str| Ok::<_, crate::Error>(norm(weights, name, part, parts.width)?.to_vec1::<f32>()?);
-    let packed = |names, inputs, planes| weights.packed(&named(names), inputs, planes);
-    Ok(int8::Decoder {
-        norm1: norm("input_layernorm")?,
-        // Finer than the rest, and small.
-        qkv: packed(&parts.qkv, parts.width, Planes::Two)?,
-        out: packed(&parts.out, parts.queries, Planes::One)?,
-        norm2: norm("post_attention_layernorm")?,
-        gate_up: packed(&parts.gate_up, parts.width, Planes::One)?,
-        down: packed(&parts.down, parts.wide, Planes::One)?,
-        heads: (t.num_attention_heads, t.kv_heads()),
-        eps: t.rms_norm_eps as f32,
-    })
-}
-
-impl Layer {
-    /// Loads it in any other precision.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
-    pub(super) fn load(weights: &Weights<'_>, name: &str, config: &Config) -> Result<Self> {
-        let parts = Parts::new(name, &config.text);
-        let norm = |part: &str| norm(weights, name, part, parts.width);
-        let matrices = |names, inputs| Matrices::wide(weights, &named(names), inputs);
+impl LlamaLayer {
+    fn load(checkpoint: &Checkpoint, parts: &Parts) -> Result<Self> {
+        let matrices = |names, inputs| Matrices::in_tensors(checkpoint, &named(names), inputs);
         Ok(Self {
-            input_layernorm: norm("input_layernorm")?,
+            input_layernorm: parts.norm1(checkpoint)?,
             qkv: matrices(&parts.qkv, parts.width)?,
             o_proj: matrices(&parts.out, parts.queries)?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
+            post_attention_layernorm: parts.norm2(checkpoint)?,
             gate_up: matrices(&parts.gate_up, parts.width)?,
             down_proj: matrices(&parts.down, parts.wide)?,
         })
     }
 
     /// Bytes of the matrices.
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         [&self.qkv, &self.o_proj, &self.gate_up, &self.down_proj].map(Matrices::bytes).iter().sum()
     }
 
-    /// Evaluates `x` (`[t, width]`) after the tokens in `cache`, and writes its keys and values there. Returns the rows that are wanted.
-    ///
-    /// # Errors
-    /// [`Error::Backend`](crate::Error::Backend).
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        pass: &Pass<'_>,
-        cache: &mut KvCache,
-        shape: Shape,
-        eps: f64,
-    ) -> Result<Tensor> {
-        let Shape { heads, kv_heads, head_dim, .. } = shape;
-        let Pass { rows, number, cos, sin } = *pass;
+    /// Evaluates `x` (`[tokens, width]`) behind the tokens in `cache`, and writes its keys and values
+    /// there. Returns the rows that are needed.
+    fn forward(&self, x: &Tensor, told: &Told<'_>, cache: &mut KvCache, llama: &Llama) -> Result<Tensor> {
+        let &Llama { heads, kv_heads, head_dim, eps, .. } = llama;
         let t = x.dim(0)?;
         let [q, k, v] = self.qkv.multiply(&rms_norm(x, &self.input_layernorm, eps)?)?;
-        let turned = |x: &Tensor, heads: usize| rotary(&x.reshape((t, heads, head_dim))?, cos, sin);
+        let turned = |x: &Tensor, heads: usize| rotary(&x.reshape((t, heads, head_dim))?, told.cos, told.sin);
         let q = turned(&q, heads)?.transpose(0, 1)?;
         let k = turned(&k, kv_heads)?.reshape((t, kv_heads * head_dim))?;
-        let (keys, values) = cache.append(number, &k, &v.contiguous()?)?;
-        let (x, q) = (x.narrow(0, t - rows, rows)?, q.narrow(1, t - rows, rows)?);
-        let y = attention(&q, &keys, &values, 1.0 / (head_dim as f32).sqrt(), true)?;
+        let v = v.contiguous()?;
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let (mut needed, mut attended) = (Vec::new(), Vec::new());
+        for branch in told.branches {
+            let own = (branch.rows.clone(), branch.offset);
+            for (rows, offset) in branch.above.iter().chain([&own]) {
+                let of = |x: &Tensor| x.narrow(0, rows.start, rows.len());
+                cache.write(told.number, *offset, &of(&k)?, &of(&v)?)?;
+            }
+            let rows = branch.needed(told.is_last);
+            if rows.is_empty() {
+                continue;
+            }
+            let (keys, values) = cache.read(told.number, branch.offset + branch.rows.len())?;
+            attended.push(attention(&q.narrow(1, rows.start, rows.len())?, &keys, &values, scale, true)?);
+            needed.push(x.narrow(0, rows.start, rows.len())?);
+        }
+        let (x, y) = (all(needed)?, all(attended)?);
         let [y] = self.o_proj.multiply(&y)?;
         let x = add(&x, &y)?;
         let [gate, up] = self.gate_up.multiply(&rms_norm(&x, &self.post_attention_layernorm, eps)?)?;
         let [y] = self.down_proj.multiply(&silu_mul(&gate, &up)?)?;
         Ok(add(&x, &y)?)
     }
+}
+
+/// Rows under one another. A single tensor is not copied.
+fn all(mut parts: Vec<Tensor>) -> candle_core::Result<Tensor> {
+    if parts.len() == 1 { Ok(parts.swap_remove(0)) } else { Tensor::cat(&parts, 0) }
 }

@@ -8,7 +8,7 @@ use crate::kernels::int8::tests::{distance, mended, numbers};
 use crate::kernels::int8::{Affine, Packed, Planes};
 use crate::kernels::reference;
 use crate::kernels::testing::{double, random};
-use crate::network::vision::int8::{Buffers, Layer, Norm};
+use crate::network::vision::int8::{ByteLayer, Norm, Workspace};
 
 const WIDTH: usize = 24;
 const WIDE: usize = 40;
@@ -54,7 +54,7 @@ fn a_layer_is_near_its_twin() {
         let weights = weights.iter().map(Vec::as_slice).collect::<Vec<_>>();
         Affine::new(Arc::new(Packed::quantise(&weights, inputs, Planes::One)), &bias)
     };
-    let layer = Layer {
+    let layer = ByteLayer {
         norm1: norm(0),
         queries_keys: affine(&[0, 1]),
         values: mended(&all[2].0, &all[2].1),
@@ -64,12 +64,12 @@ fn a_layer_is_near_its_twin() {
         fc2: affine(&[5]),
         heads: HEADS,
     };
-    let mut buffers = Buffers::default();
-    // More than a block of rows, then fewer: the buffers are used again.
+    let mut workspace = Workspace::default();
+    // More than a block of rows, then fewer: the workspace is used again.
     for rows in [101, 7, 48] {
         let x = random((rows, WIDTH), rows as u64);
         let mut got = numbers(&x);
-        layer.forward(&mut got, &mut buffers);
+        layer.forward(&mut got, &mut workspace);
         let got = Tensor::from_vec(got, (rows, WIDTH), &Device::Cpu).unwrap();
         let want = twin(&x, &all, [(&norms[0], &norms[1]), (&norms[2], &norms[3])]);
         let far = distance(&got, &want);

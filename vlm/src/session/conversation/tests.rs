@@ -54,7 +54,12 @@ fn say(conversation: &mut Conversation, parts: &[Part]) -> Reply {
 
 /// The tokens that a fresh evaluation of a prompt chooses, every one of them from the whole text in one pass.
 fn in_one_pass(model: &Model, prompt_ids: &[u32], pictures: &[RgbImage], tiling: Tiling, n: usize) -> Vec<u32> {
-    let features = model.encode(&model.tiles(pictures.iter(), tiling).unwrap(), &Cancel::default()).unwrap();
+    let features = model
+        .encode(
+            &model.tiles(pictures.iter(), tiling, &model.grids(pictures.iter(), tiling)).unwrap(),
+            &Cancel::default(),
+        )
+        .unwrap();
     let mut ids = prompt_ids.to_vec();
     for _ in 0..n {
         let mut cache = model.new_cache().unwrap();
