@@ -53,4 +53,5 @@ pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};
 pub use session::reuse::Same;
 pub use session::sampling::Sampling;
+pub use session::score::{Scored, Scores};
 pub use session::{Ask, Session};

@@ -192,6 +192,18 @@ impl Prompter {
         self.encode(&format!("{}{REPLY_HEAD}", defused(prompt)))
     }
 
+    /// The beginning of a reply in these words, as it follows an instruction.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`] when there are no words.
+    pub fn answer(&self, words: &str) -> Result<Vec<u32>> {
+        let words = words.trim();
+        if words.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        self.encode(&format!(" {}", defused(words)))
+    }
+
     /// The text of a reply's ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer.decode(ids, true).map_err(|e| Error::Tokenizer(e.to_string()))

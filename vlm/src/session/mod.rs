@@ -13,6 +13,7 @@ pub(crate) mod generate;
 pub(crate) mod reply;
 pub(crate) mod reuse;
 pub(crate) mod sampling;
+pub(crate) mod score;
 pub(crate) mod writer;
 
 use std::sync::Arc;

@@ -88,6 +88,21 @@ impl Sampler {
     }
 }
 
+/// The logarithmic probability of each of `ids` under one row of logits, `[vocabulary]`, at
+/// temperature 1.
+///
+/// # Errors
+/// [`Error::NotFinite`] when the row holds no usable number.
+pub(crate) fn log_probs(logits: &Tensor, ids: impl Iterator<Item = u32>) -> Result<Vec<f32>> {
+    let best = logits.max(0)?.to_scalar::<f32>()?;
+    let sum = kernels::log_sum_exp(logits, best)?;
+    if !(best.is_finite() && sum.is_finite()) {
+        return Err(Error::NotFinite);
+    }
+    let log_prob = |id: u32| Ok((logits.get(id as usize)?.to_scalar::<f32>()? - sum).min(0.0));
+    ids.map(log_prob).collect()
+}
+
 /// If `ids` ends in one phrase over and over, the length to cut it to so that the phrase stands once.
 pub(crate) fn circle(ids: &[u32]) -> Option<usize> {
     (1..=LONGEST_PERIOD).find_map(|period| {

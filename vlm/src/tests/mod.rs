@@ -6,5 +6,6 @@ mod golden;
 mod golden_bf16;
 mod gpu;
 mod int8;
+mod score;
 mod seam;
 mod session;

@@ -40,7 +40,7 @@ impl Decoder for Counting {
 
     fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
         cancel.check()?;
-        cache.reserve(x.dim(0)?)?;
+        cache.reserve(pass.depth())?;
         let rows = x.to_vec2::<f32>()?;
         let mut logits = Vec::new();
         for row in pass.branches().iter().flat_map(|branch| branch.needed(true)) {

@@ -136,7 +136,7 @@ impl Decoder for LlamaInBytes {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
-        cache.reserve(x.dim(0)?)?;
+        cache.reserve(pass.depth())?;
         let logits = parallel::together(|| self.pass(x, pass, cache, cancel))?;
         cache.advance(pass.kept());
         Ok(logits)

@@ -100,6 +100,15 @@ impl Pass<'_> {
         if roots == 1 { self.segments[0].len } else { 0 }
     }
 
+    /// Tokens of the longest branch, from the first that the cache does not hold to its last.
+    pub(crate) fn depth(&self) -> usize {
+        let mut depths: Vec<usize> = Vec::with_capacity(self.segments.len());
+        for segment in self.segments {
+            depths.push(segment.len + segment.after.map_or(0, |above| depths[above]));
+        }
+        depths.into_iter().max().unwrap_or_default()
+    }
+
     /// Where the segments lie. Branches are evaluated one after the other in the same place of the
     /// cache, behind what they have in common, so that each sees its own keys and values alone.
     pub(crate) fn branches(&self) -> Vec<Branch> {

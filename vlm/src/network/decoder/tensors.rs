@@ -88,7 +88,7 @@ impl Decoder for LlamaInTensors {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
-        cache.reserve(x.dim(0)?)?;
+        cache.reserve(pass.depth())?;
         let mut evaluate = || self.pass(x, pass, cache, cancel);
         // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
         let logits = if self.llama.dtype == DType::BF16 { evaluate() } else { parallel::together(evaluate) }?;

@@ -27,7 +27,7 @@ fn branches_take_the_same_place_behind_what_they_share() {
             (20..21, 11, vec![]),
         ]
     );
-    assert_eq!(pass.kept(), 5);
+    assert_eq!((pass.kept(), pass.depth()), (5, 12));
 }
 
 #[test]

@@ -1,0 +1,211 @@
+//! Branches of one pass see the view and themselves, and nothing of each other.
+
+use std::sync::Arc;
+
+use candle_core::{D, Tensor};
+
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::input::image::{Grid, Tiling};
+use crate::network::decoder::Segment;
+use crate::network::device::Place;
+use crate::network::precision::Precision;
+use crate::network::{LoadOptions, Model};
+use crate::session::reuse::Same;
+use crate::session::score::{Scored, Scores};
+use crate::session::{Ask, Session};
+use crate::tests::fixtures;
+
+/// Largest difference of a logit, or of a log-probability, in f32.
+const TOLERANCE: f32 = 1e-4;
+
+const QUESTIONS: [Scored<'_>; 3] = [
+    Scored { question: "Is there a cup in this image?", choices: &["Yes", "No", "I can not tell"] },
+    Scored { question: "What is on the table, in a few words?", choices: &["a white cup of coffee"] },
+    Scored { question: "Is it dark?", choices: &["Yes", "No"] },
+];
+
+/// Every way in which a model computes: tensors with fused kernels, with those of a GPU, and bytes.
+fn models() -> Vec<Arc<Model>> {
+    let options = [
+        LoadOptions::default(),
+        LoadOptions { place: Place::like_a_gpu(), ..LoadOptions::default() },
+        LoadOptions { precision: Precision::Int8, ..LoadOptions::default() },
+    ];
+    let files = [fixtures::tiny("smolvlm"), fixtures::tiny_2b()];
+    let load =
+        |options: &LoadOptions| files.each_ref().map(|files| Arc::new(Model::load(files, options.clone()).unwrap()));
+    options.iter().flat_map(load).collect()
+}
+
+fn looking(model: &Arc<Model>) -> Session {
+    let mut session = Session::new(model.clone()).unwrap();
+    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
+    session
+}
+
+fn score(session: &mut Session, questions: &[Scored<'_>]) -> Vec<Scores> {
+    session.score(questions, &Cancel::default()).unwrap()
+}
+
+fn near(a: &Tensor, b: &Tensor) {
+    assert_eq!(a.dims(), b.dims());
+    let far = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    assert!(far < TOLERANCE, "{far}");
+}
+
+#[test]
+fn each_branch_alone_is_what_it_is_beside_others() {
+    for model in models() {
+        let picture = fixtures::picture("coffee");
+        let tiles = model.tiles(std::iter::once(&picture), Tiling::One, &[Grid::default()]).unwrap();
+        let features = model.encode(&tiles, &Cancel::default()).unwrap();
+        let p = &model.prompter;
+        let view = [p.prefix(&[]).unwrap(), p.view(&[Grid::default()]).unwrap()].concat();
+        let first = p.instruction("Is there a cup?").unwrap();
+        let second = p.instruction("What is written on the wall behind it?").unwrap();
+        let (yes, long) = (p.answer("Yes").unwrap(), p.answer("some letters, large and black").unwrap());
+        let branches = [first.clone(), second.clone()];
+        let leaves = [(0, yes), (1, long), (0, p.answer("No, nothing of the kind").unwrap())];
+        let forward = |ids: &[u32], segments: &[Segment]| {
+            let mut cache = model.new_cache().unwrap();
+            let logits =
+                model.forward_segments(ids, features.as_ref(), &mut cache, segments, &Cancel::default()).unwrap();
+            (logits, cache.len())
+        };
+
+        let mut ids = view.clone();
+        let mut segments = vec![Segment { len: view.len(), after: None, wanted: 1 }];
+        for branch in &branches {
+            ids.extend(branch);
+            segments.push(Segment { len: branch.len(), after: Some(0), wanted: branch.len() });
+        }
+        for (above, leaf) in &leaves {
+            ids.extend(leaf);
+            segments.push(Segment { len: leaf.len(), after: Some(1 + above), wanted: leaf.len() });
+        }
+        let (joint, kept) = forward(&ids, &segments);
+        assert_eq!(kept, view.len(), "the cache keeps what all of them follow");
+
+        let mut row = 1;
+        let alone = |then: &[&[u32]], wanted| {
+            let ids = [&[&view[..]], then].concat().concat();
+            forward(&ids, &[Segment { len: ids.len(), after: None, wanted }]).0
+        };
+        for branch in &branches {
+            near(&joint.narrow(0, row, branch.len()).unwrap(), &alone(&[branch], branch.len()));
+            row += branch.len();
+        }
+        for (above, leaf) in &leaves {
+            near(&joint.narrow(0, row, leaf.len()).unwrap(), &alone(&[&branches[*above], leaf], leaf.len()));
+            row += leaf.len();
+        }
+        assert_eq!(row, joint.dim(0).unwrap());
+    }
+}
+
+#[test]
+fn a_score_is_what_the_whole_text_makes_of_the_choice() {
+    for model in models() {
+        let got = score(&mut looking(&model), &QUESTIONS);
+        let p = &model.prompter;
+        let picture = fixtures::picture("coffee");
+        let tiles = model.tiles(std::iter::once(&picture), Tiling::One, &[Grid::default()]).unwrap();
+        let features = model.encode(&tiles, &Cancel::default()).unwrap();
+        for (asked, got) in QUESTIONS.iter().zip(got) {
+            for ((choice, got), tokens) in asked.choices.iter().zip(got.log_probs).zip(got.tokens) {
+                let choice = p.answer(choice).unwrap();
+                assert_eq!(choice.len(), tokens);
+                let view = [p.prefix(&[]).unwrap(), p.view(&[Grid::default()]).unwrap()].concat();
+                let ids = [&view[..], &p.instruction(asked.question).unwrap(), &choice].concat();
+                let mut cache = model.new_cache().unwrap();
+                let rows = choice.len() + 1;
+                let logits = model.forward(&ids, features.as_ref(), &mut cache, rows, &Cancel::default()).unwrap();
+                let told = candle_nn::ops::log_softmax(&logits, D::Minus1).unwrap().to_vec2::<f32>().unwrap();
+                let want: f32 = choice.iter().zip(told).map(|(id, row)| row[*id as usize]).sum();
+                assert!((got - want).abs() < TOLERANCE * rows as f32, "{got} for {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_token_of_an_answer_is_as_likely_as_its_score() {
+    for model in models() {
+        let mut session = looking(&model);
+        // The weights are random, so only some questions are answered with a word that the tokenizer
+        // makes of its own text again.
+        let told = (0..200).find_map(|number| {
+            let question = format!("What is number {number}?");
+            let ask = Ask { prompt: &question, max_tokens: 1, ignore_end: true };
+            let reply = session.ask(ask, &Cancel::default(), &mut |_| {}).unwrap();
+            let same = model.prompter.answer(&reply.text).is_ok_and(|ids| ids == reply.token_ids);
+            same.then_some((question, reply))
+        });
+        let (question, reply) = told.expect("an answer of one whole word");
+        let got = score(&mut session, &[Scored { question: &question, choices: &[&reply.text] }]);
+        assert!((got[0].log_probs[0] - reply.mean_log_prob.unwrap()).abs() < TOLERANCE);
+    }
+}
+
+#[test]
+fn scores_do_not_depend_on_the_company_or_on_what_was_evaluated_before() {
+    for model in models() {
+        let mut session = looking(&model);
+        // The view is still to be evaluated; then it is in the cache.
+        let (first, again) = (score(&mut session, &QUESTIONS), score(&mut session, &QUESTIONS));
+        let alone: Vec<Scores> =
+            QUESTIONS.iter().flat_map(|question| score(&mut looking(&model), std::slice::from_ref(question))).collect();
+        // So many that they take several passes.
+        let many = score(&mut session, &QUESTIONS.repeat(60));
+        assert_eq!(many.len(), 180);
+        for (number, want) in alone.iter().enumerate() {
+            for got in [&first[number], &again[number], &many[number], &many[177 + number]] {
+                for (got, want) in got.log_probs.iter().zip(&want.log_probs) {
+                    assert!((got - want).abs() < TOLERANCE, "{got} for {want}");
+                }
+            }
+        }
+        assert_ne!(first[0].log_probs[..2], first[2].log_probs[..], "the question must matter, or this shows nothing");
+    }
+}
+
+#[test]
+fn scoring_leaves_no_trace() {
+    let model = fixtures::load(&fixtures::tiny("smolvlm"));
+    let ask = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
+    let caption = |session: &mut Session| session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();
+    let (mut plain, mut scored) = (looking(&model), looking(&model));
+    score(&mut scored, &QUESTIONS);
+    for _ in 0..2 {
+        let (want, got) = (caption(&mut plain), caption(&mut scored));
+        assert_eq!((got.token_ids, got.draft), (want.token_ids, want.draft));
+        score(&mut scored, &QUESTIONS);
+    }
+}
+
+#[test]
+fn what_cannot_be_scored_is_refused_and_leaves_the_session_whole() {
+    let model = fixtures::load(&fixtures::tiny("smolvlm"));
+    let cancel = Cancel::default();
+    let mut session = Session::new(model.clone()).unwrap();
+    assert!(matches!(session.score(&QUESTIONS, &cancel), Err(Error::NoView)));
+    let mut session = looking(&model);
+    assert_eq!(session.score(&[], &cancel).unwrap(), []);
+    assert!(score(&mut session, &[Scored { question: "Why?", choices: &[] }])[0].log_probs.is_empty());
+    for (question, choices) in [(" ", &["Yes"]), ("Is it?", &[" "])] {
+        assert!(matches!(session.score(&[Scored { question, choices }], &cancel), Err(Error::EmptyPrompt)));
+    }
+    let long = "word ".repeat(model.context());
+    let asked = Scored { question: &long, choices: &["Yes"] };
+    assert!(matches!(session.score(&[asked], &cancel), Err(Error::TooLong { .. })));
+    let raised = Cancel::default();
+    raised.cancel();
+    let want = score(&mut looking(&model), &QUESTIONS);
+    let mut session = looking(&model);
+    assert!(matches!(session.score(&QUESTIONS, &raised), Err(Error::Cancelled)));
+    assert_eq!(score(&mut session, &QUESTIONS), want);
+    // A marker in a choice is only words.
+    let got = score(&mut session, &[Scored { question: "What?", choices: &["<end_of_utterance>"] }]);
+    assert!(got[0].tokens[0] > 1);
+}
