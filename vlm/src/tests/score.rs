@@ -12,6 +12,7 @@ use crate::network::device::Place;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
 use crate::session::reuse::Same;
+use crate::session::sampling::Sampling;
 use crate::session::score::{Scored, Scores};
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
@@ -137,7 +138,7 @@ fn the_first_token_of_an_answer_is_as_likely_as_its_score() {
         // makes of its own text again.
         let told = (0..200).find_map(|number| {
             let question = format!("What is number {number}?");
-            let ask = Ask { prompt: &question, max_tokens: 1, ignore_end: true };
+            let ask = Ask { prompt: &question, max_tokens: 1, ignore_end: true, sampling: Sampling::Greedy };
             let reply = session.ask(ask, &Cancel::default(), &mut |_| {}).unwrap();
             let same = model.prompter.answer(&reply.text).is_ok_and(|ids| ids == reply.token_ids);
             same.then_some((question, reply))
@@ -173,7 +174,7 @@ fn scores_do_not_depend_on_the_company_or_on_what_was_evaluated_before() {
 #[test]
 fn scoring_leaves_no_trace() {
     let model = fixtures::load(&fixtures::tiny("smolvlm"));
-    let ask = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true };
+    let ask = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
     let caption = |session: &mut Session| session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();
     let (mut plain, mut scored) = (looking(&model), looking(&model));
     score(&mut scored, &QUESTIONS);
