@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::RgbImage;
-use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Role, Same, Sampling, Session, Tiling, Turn};
+use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Part, Reply, Reuse, Role, Sampling, Session, Tiling, Turn};
 
 const CAPTION: Ask<'_> = Ask {
     prompt: "Describe this image in one sentence.",
@@ -31,7 +31,7 @@ fn frame() -> RgbImage {
 }
 
 fn look(session: &mut Session, frame: &RgbImage) {
-    session.look(&[frame], Tiling::One, Same::Exactly, &Cancel::default()).expect("a view");
+    session.set_images(&[frame], Tiling::One, Reuse::IfIdentical, &Cancel::default()).expect("a view");
 }
 
 fn ask(session: &mut Session, ask: Ask<'_>) -> Reply {

@@ -7,14 +7,14 @@
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
-//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Same, Sampling, Session, Tiling};
+//! use vlm::{Ask, Cancel, LoadOptions, Model, ModelFiles, Reuse, Sampling, Session, Tiling};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let files = ModelFiles::in_folder(Path::new("SmolVLM-256M-Instruct"))?;
 //! let mut session = Session::new(Arc::new(Model::load(&files, LoadOptions::default())?))?;
 //! let cancel = Cancel::default();
 //!
-//! session.look(&[&crate::input::image::open("cat.jpg")?.to_rgb8()], Tiling::One, Same::Exactly, &cancel)?;
+//! session.set_images(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, Reuse::IfIdentical, &cancel)?;
 //! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false, sampling: Sampling::Greedy };
 //! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
 //! let question = Ask { prompt: "Is the cat asleep?", ..describe };
@@ -46,12 +46,12 @@ pub use input::image::Tiling;
 pub use input::prompt::{Part, Role, Turn};
 pub use input::video::{Footage, video_turn};
 pub use measure::roofline::{Peaks, Work};
-pub use network::device::Place;
+pub use network::device::OpenDevice;
 pub use network::precision::Precision;
 pub use network::{LoadOptions, Model};
 pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};
-pub use session::reuse::Same;
+pub use session::reuse::Reuse;
 pub use session::sampling::Sampling;
 pub use session::score::{Scored, Scores};
 pub use session::{Ask, Session};

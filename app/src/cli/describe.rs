@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use image::RgbImage;
-use vlm::{Cancel, Footage, Reply, Same, Stop, Tiling, video_turn};
+use vlm::{Cancel, Footage, Reply, Reuse, Stop, Tiling, video_turn};
 
 use crate::base::text::{lines, one_line};
 use crate::capture;
@@ -226,7 +226,7 @@ fn reply(
     let told = match subject {
         Subject::Pictures(pictures) => {
             let pictures: Vec<_> = pictures.iter().collect();
-            let shown = Shown { pictures: &pictures, scene: None, same: Same::Exactly };
+            let shown = Shown { pictures: &pictures, scene: None, reuse: Reuse::IfIdentical };
             engine.reply(Turn { view, task: Task::Answer { shown, question }, limits }, cancel, on_text)
         }
         Subject::Video(footage, frames) => {

@@ -29,7 +29,7 @@ pub fn files() -> ModelFiles {
 
 #[cfg(test)]
 mod tests {
-    use vlm::{Cancel, Same, Stop};
+    use vlm::{Cancel, Reuse, Stop};
 
     use crate::demo::{ONLY, World, paint};
     use crate::engine;
@@ -83,7 +83,7 @@ mod tests {
         let (cancel, limits) = (Cancel::default(), Limits::tokens(DEFAULT_MAX_TOKENS));
         let mut ask = |seed: u64, question: &str| {
             let picture = paint(&World::new(seed));
-            let shown = Shown { pictures: &[&picture], scene: Some(seed), same: Same::Exactly };
+            let shown = Shown { pictures: &[&picture], scene: Some(seed), reuse: Reuse::IfIdentical };
             let task = Task::Answer { shown, question };
             engine.reply(Turn { view, task, limits }, &cancel, &mut |_| {}).expect(question)
         };

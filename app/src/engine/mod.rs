@@ -9,7 +9,7 @@ pub mod options;
 pub mod place;
 
 use image::RgbImage;
-use vlm::{Cancel, Part, Reply, Same, Sampling, Tiling};
+use vlm::{Cancel, Part, Reply, Reuse, Sampling, Tiling};
 
 pub use crate::engine::card::{Capabilities, EngineCard};
 pub use crate::engine::error::EngineError;
@@ -131,8 +131,8 @@ pub struct Shown<'a> {
     /// A number for what they show. Where it is that of the pictures in hand, those stay, whatever
     /// the pixels. `None` is never in hand.
     pub scene: Option<u64>,
-    /// Otherwise, which pixels still count as those in hand.
-    pub same: Same,
+    /// Otherwise, when those in hand stay in the place of these.
+    pub reuse: Reuse,
 }
 
 /// How long a reply may be, and how its words are chosen.

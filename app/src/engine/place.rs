@@ -1,6 +1,6 @@
 //! Where a model runs and in which numbers, of what was asked for and what is there. Loads nothing.
 
-use vlm::{Device, Place};
+use vlm::{Device, OpenDevice};
 
 use crate::base::message::Message;
 use crate::engine::EngineError;
@@ -9,7 +9,7 @@ use crate::models::Memory;
 
 /// What was decided.
 pub(super) struct Decision {
-    pub place: Place,
+    pub place: OpenDevice,
     pub precision: vlm::Precision,
     /// A sentence; nothing where the user decided.
     pub why: String,
@@ -20,8 +20,8 @@ pub(super) struct Decision {
 /// # Errors
 /// When what was asked for is not to be had.
 pub(super) fn decide(options: &EngineOptions) -> Result<Decision, EngineError> {
-    let open = |device| Place::open(device).map_err(|e| e.to_string());
-    let (place, why) = choose(*options, &Device::gpus(), open, Place::name)?;
+    let open = |device| OpenDevice::open(device).map_err(|e| e.to_string());
+    let (place, why) = choose(*options, &Device::gpus(), open, OpenDevice::name)?;
     let place = place.unwrap_or_default();
     let precision = match options.precision {
         Precision::Auto => vlm::Precision::fastest(&place),
@@ -46,8 +46,13 @@ pub struct Auto {
 /// What `auto` takes here. Opens the device for a moment.
 #[must_use]
 pub fn auto() -> Auto {
-    let place =
-        best(Precision::Auto, &Device::gpus(), |device| Place::open(device).map_err(|e| e.to_string()), Place::name).0;
+    let place = best(
+        Precision::Auto,
+        &Device::gpus(),
+        |device| OpenDevice::open(device).map_err(|e| e.to_string()),
+        OpenDevice::name,
+    )
+    .0;
     let place = place.unwrap_or_default();
     let memory = place.memory().map_or_else(Memory::here, |(available, total)| Memory { total, available });
     Auto { device: place.device().to_string(), precision: vlm::Precision::fastest(&place), memory }

@@ -228,7 +228,7 @@ impl Inference {
         self.outbox.send(Some(number), Event::Began(of));
         let Self { host, outbox, views, .. } = self;
         let view = &mut views[number];
-        let shown = Shown { pictures: &[&frame.image], scene: Some(scene), same: view.same() };
+        let shown = Shown { pictures: &[&frame.image], scene: Some(scene), reuse: view.reuse() };
         let task = match of {
             Told::Caption { .. } => Task::Caption { shown, instruction: prompt },
             Told::Answer(_) => Task::Answer { shown, question: prompt },

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use vlm::Same;
+use vlm::Reuse;
 
 use crate::engine::ViewId;
 use crate::live::frame::Frame;
@@ -237,8 +237,8 @@ impl View {
 
     /// Which pixels count as those in hand. Whoever turned the gate off wants every frame looked
     /// at.
-    pub fn same(&self) -> Same {
-        if self.gate.is_some() { Same::ButForNoise } else { Same::Exactly }
+    pub fn reuse(&self) -> Reuse {
+        if self.gate.is_some() { Reuse::IfNearlyIdentical } else { Reuse::IfIdentical }
     }
 
     /// Frames dropped and skipped since the last caption.

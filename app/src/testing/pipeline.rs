@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
-use vlm::{Cancel, Draft, Reply, Same, Stop, Timings};
+use vlm::{Cancel, Draft, Reply, Reuse, Stop, Timings};
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
@@ -273,7 +273,7 @@ impl FakeEngine {
             return red;
         }
         let red = shown.pictures[0].get_pixel(0, 0).0[0];
-        let call = if shown.same == Same::Exactly { Call::Look(red) } else { Call::LookIfNew(red) };
+        let call = if shown.reuse == Reuse::IfIdentical { Call::Look(red) } else { Call::LookIfNew(red) };
         lock(&self.script.calls).push(call);
         *view = Some((shown.scene, red));
         red

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// A device that is there, ready to compute. Clones are the same device.
 #[derive(Clone)]
-pub struct Place {
+pub struct OpenDevice {
     device: Device,
     candle: candle_core::Device,
     name: String,
@@ -24,7 +24,7 @@ pub struct Place {
     lane: Option<Arc<ThreadPool>>,
 }
 
-impl Place {
+impl OpenDevice {
     /// Opens a device.
     ///
     /// # Errors
@@ -113,16 +113,16 @@ impl Place {
     }
 }
 
-impl Default for Place {
+impl Default for OpenDevice {
     /// The processor.
     fn default() -> Self {
         Self { device: Device::Cpu, candle: candle_core::Device::Cpu, name: String::new(), lane: None }
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for OpenDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("device", &self.device).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("OpenDevice").field("device", &self.device).field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -192,14 +192,14 @@ fn said(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
-    fn compute<R: Send>(place: &Place, work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
+    fn compute<R: Send>(place: &OpenDevice, work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
         place.compute(&lane().unwrap(), work)
     }
 
     #[test]
     fn what_is_not_to_be_had_is_a_sentence() {
         for device in [Device::Cuda(12345), Device::Metal] {
-            let Err(e) = Place::open(device) else { continue };
+            let Err(e) = OpenDevice::open(device) else { continue };
             let message = e.to_string();
             assert!(
                 matches!(e, Error::Device { .. }) && message.starts_with(&format!("The device {device} can't")),
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_gpus_work_is_begun_by_one_thread_whoever_asks() {
-        let place = Place::like_a_gpu();
+        let place = OpenDevice::like_a_gpu();
         let name = || Ok(std::thread::current().name().map(str::to_owned));
         for asked_by in
             [compute(&place, name), std::thread::scope(|s| s.spawn(|| compute(&place, name)).join().unwrap())]
@@ -226,7 +226,7 @@ mod tests {
     fn full_memory_is_told_from_other_failures() {
         let fail = |words: &str| {
             let words = words.to_owned();
-            compute(&Place::default(), move || Err::<(), _>(candle_core::Error::Msg(words).into())).unwrap_err()
+            compute(&OpenDevice::default(), move || Err::<(), _>(candle_core::Error::Msg(words).into())).unwrap_err()
         };
         let full = fail("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
         assert!(matches!(full, Error::Device { .. }) && full.to_string().contains("memory is full"), "{full}");

@@ -29,7 +29,7 @@ use crate::kernels::int8::Planes;
 use crate::network::decoder::int8::LlamaInBytes;
 use crate::network::decoder::tensors::LlamaInTensors;
 use crate::network::decoder::{Decoder, Pass, Segment};
-use crate::network::device::Place;
+use crate::network::device::OpenDevice;
 use crate::network::kv_cache::KvCache;
 use crate::network::linear::Matrices;
 use crate::network::precision::Precision;
@@ -43,13 +43,14 @@ use crate::network::weights::Weights;
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// Where the model computes.
-    pub place: Place,
+    pub device: OpenDevice,
     /// Processor threads to compute on; as many as there are cores when not said.
     pub threads: Option<NonZeroUsize>,
     /// How numbers are held and multiplied.
     pub precision: Precision,
-    /// The folder in which weights in bytes are kept for the next time, if they are to be kept.
-    pub keep_in: Option<PathBuf>,
+    /// The folder of the int8 cache, which saves quantising the same weights again; without one, nothing
+    /// is cached.
+    pub int8_cache: Option<PathBuf>,
 }
 
 /// A SmolVLM ready to run.
@@ -61,7 +62,7 @@ pub struct Model {
     decoder: Box<dyn Decoder>,
     config: Config,
     precision: Precision,
-    place: Place,
+    device: OpenDevice,
     /// The only threads of the processor that compute: every pass on it runs inside this pool, so that `threads` holds for all of it.
     pool: rayon::ThreadPool,
 }
@@ -70,33 +71,34 @@ impl Model {
     /// Loads a checkpoint, whatever format it is stored in.
     ///
     /// # Errors
-    /// What is wrong with which file, [`Error::Device`] when the place does not compute in that precision or has not the memory,
+    /// What is wrong with which file, [`Error::Device`] when the device does not compute in that
+    /// precision or has not the memory,
     /// or [`Error::Backend`] when the machine's memory or threads run out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
-        let LoadOptions { place, threads, precision, keep_in } = options;
-        check_precision(&place, precision)?;
-        let (dtype, device) = (precision.dtype(), place.candle().clone());
+        let LoadOptions { device, threads, precision, int8_cache } = options;
+        check_precision(&device, precision)?;
+        let (dtype, candle) = (precision.dtype(), device.candle().clone());
         let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
         let preprocessor = "preprocessor_config.json";
         let preprocessor =
             PreprocessorConfig::parse(&files.read(preprocessor)?, &files.path(preprocessor), &config.vision)?;
         let (image_id, vocabulary) = (config.image_token_id, config.text.vocab_size);
-        let checkpoint = Checkpoint::open(files, dtype, &device)?;
+        let checkpoint = Checkpoint::open(files, dtype, &candle)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.map_or(0, NonZeroUsize::get))
             .thread_name(|n| format!("vlm-{n}"))
             .build()
             .map_err(candle_core::Error::wrap)?;
-        // The tokenizer is read by one thread, and takes as long as weights that are kept in bytes.
+        // The tokenizer is read by one thread, and takes as long as the int8 cache.
         let (prompter, weights) = pool.join(
             || Prompter::load(files, image_id, vocabulary, config.tokens_per_tile()),
-            || Weights::new(&checkpoint, files, precision, keep_in.as_deref()),
+            || Weights::new(&checkpoint, files, precision, int8_cache.as_deref()),
         );
         let prompter = prompter?;
         // On the pool, because weights that become bytes do so on all of its threads.
-        let (vision, decoder) = place.compute(&pool, || load(&weights, &config, &preprocessor, precision, &device))?;
-        weights.keep();
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, decoder, config, precision, place, pool })
+        let (vision, decoder) = device.compute(&pool, || load(&weights, &config, &preprocessor, precision, &candle))?;
+        weights.write_cache();
+        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, decoder, config, precision, device, pool })
     }
 
     /// The same model with another text model in its place.
@@ -132,14 +134,14 @@ impl Model {
 
     /// Where it computes.
     #[must_use]
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn device(&self) -> &OpenDevice {
+        &self.device
     }
 
     /// What its products run on, in words: a GPU's name, or the processor's vectors.
     #[must_use]
     pub fn instructions(&self) -> &str {
-        if self.place.device().is_gpu() { self.place.name() } else { self.precision.instructions() }
+        if self.device.device().is_gpu() { self.device.name() } else { self.precision.instructions() }
     }
 
     /// Threads of the processor that compute.
@@ -170,7 +172,7 @@ impl Model {
     }
 
     pub(crate) fn new_cache(&self) -> Result<KvCache> {
-        self.place.compute(&self.pool, || self.decoder.new_cache())
+        self.device.compute(&self.pool, || self.decoder.new_cache())
     }
 
     /// How some pictures will be cut, without touching a pixel: the prompt's length follows from it.
@@ -199,7 +201,7 @@ impl Model {
         if tiles.is_empty() {
             return Ok(None);
         }
-        self.place.compute(&self.pool, || {
+        self.device.compute(&self.pool, || {
             let features = tiles.iter().map(|tile| self.vision.encode(tile, cancel)).collect::<Result<Vec<_>>>()?;
             Ok(Some(Tensor::cat(&features, 0)?))
         })
@@ -229,7 +231,7 @@ impl Model {
         segments: &[Segment],
         cancel: &Cancel,
     ) -> Result<Tensor> {
-        self.place.compute(&self.pool, || {
+        self.device.compute(&self.pool, || {
             let embeddings = match features {
                 None => self.decoder.embed(ids)?,
                 Some(features) => self.embed_with(ids, features)?,
@@ -287,11 +289,11 @@ fn load(
 
 /// # Errors
 /// [`Error::Device`] when a GPU is asked for what it can't do.
-fn check_precision(place: &Place, precision: Precision) -> Result<()> {
-    let device = place.device();
+fn check_precision(open: &OpenDevice, precision: Precision) -> Result<()> {
+    let device = open.device();
     let (why, hint) = match precision {
         Precision::Int8 if device.is_gpu() => ("int8 is computed on the processor only", "Ask for bf16 or f32 there."),
-        Precision::Bf16 if !place.computes_in_bf16() => ("it does not compute in bf16", "Ask for f32 there."),
+        Precision::Bf16 if !open.computes_in_bf16() => ("it does not compute in bf16", "Ask for f32 there."),
         _ => return Ok(()),
     };
     Err(Error::Device { device, why: why.to_owned(), hint: Some(hint.to_owned()) })

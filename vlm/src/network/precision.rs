@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use crate::kernels;
 use crate::kernels::int8;
-use crate::network::device::Place;
+use crate::network::device::OpenDevice;
 
 /// How numbers are held and multiplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,9 +23,9 @@ impl Precision {
     /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it
     /// multiplies bytes faster than numbers in f32 (AVX-512 with VNNI), otherwise f32.
     #[must_use]
-    pub fn fastest(place: &Place) -> Self {
-        if place.device().is_gpu() {
-            if place.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
+    pub fn fastest(device: &OpenDevice) -> Self {
+        if device.device().is_gpu() {
+            if device.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
         } else if int8::is_fast() {
             Self::Int8
         } else {

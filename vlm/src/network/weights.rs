@@ -1,8 +1,11 @@
-//! Where a model's matrices come from: the checkpoint, and for int8 a file of what was made of it the last time.
+//! Where a model's matrices come from: the checkpoint, and for int8 a cache of what was made of it the
+//! last time.
 //!
-//! Quantising reads every weight and takes seconds; reading the file takes a tenth of one. It lies in a folder of the caller's
-//! choice under a name that tells the checkpoint's weight files, their lengths and times apart ([`int8_cache`](crate::network::int8_cache) is how). One that is
-//! absent, damaged or of another make is made anew; one that can't be written is done without.
+//! Quantising reads every weight and takes seconds; reading the cache takes a tenth of one. It is a
+//! file in a folder of the caller's choice, under a name that tells the checkpoint's weight files,
+//! their lengths and times apart ([`int8_cache`](crate::network::int8_cache) is its layout). A file
+//! that is absent, damaged or of another version is made anew; where it can't be written, the model
+//! runs without.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,13 +28,13 @@ const MAKE: &str = "3";
 /// What layers load from.
 pub(crate) struct Weights<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
-    kept: Option<Kept>,
+    cache: Option<Kept>,
     made: Mutex<Vec<(String, Arc<Packed>)>>,
     path: Option<PathBuf>,
 }
 
 impl<'a> Weights<'a> {
-    /// `folder` is where matrices in bytes are kept, if anywhere.
+    /// `folder` is that of the int8 cache, if there is one.
     pub(crate) fn new(
         checkpoint: &'a Checkpoint,
         files: &ModelFiles,
@@ -40,14 +43,14 @@ impl<'a> Weights<'a> {
     ) -> Self {
         let path =
             folder.filter(|_| precision == Precision::Int8).and_then(|folder| Some(folder.join(file_name(files)?)));
-        let kept = path.as_deref().and_then(|path| match Kept::open(path) {
-            Ok(kept) => kept,
+        let cache = path.as_deref().and_then(|path| match Kept::open(path) {
+            Ok(cache) => cache,
             Err(why) => {
                 tracing::warn!("{} is not used and will be made again: {why}", path.display());
                 None
             }
         });
-        Self { checkpoint, kept, made: Mutex::default(), path }
+        Self { checkpoint, cache, made: Mutex::default(), path }
     }
 
     /// Some tensors of `inputs` under one another, each named with its outputs, in bytes.
@@ -88,7 +91,8 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// The matrix of `[outputs, inputs]` that is kept as `name`, or else made of those under one another that `wide` gives.
+    /// The matrix of `[outputs, inputs]` that is cached as `name`, or else made of those under one
+    /// another that `wide` gives.
     ///
     /// # Errors
     /// Those of `wide`.
@@ -99,7 +103,7 @@ impl<'a> Weights<'a> {
         planes: Planes,
         wide: impl FnOnce() -> Result<Vec<Vec<f32>>>,
     ) -> Result<Arc<Packed>> {
-        if let Some(packed) = self.kept.as_ref().and_then(|kept| kept.packed(name, outputs, inputs, planes)) {
+        if let Some(packed) = self.cache.as_ref().and_then(|cache| cache.packed(name, outputs, inputs, planes)) {
             return Ok(Arc::new(packed));
         }
         let wide = wide()?;
@@ -109,8 +113,9 @@ impl<'a> Weights<'a> {
         Ok(packed)
     }
 
-    /// Keeps what was made, once all is loaded. What stands in the way is only reported: the model runs without.
-    pub(crate) fn keep(self) {
+    /// Writes what was made to the int8 cache, once all is loaded. What stands in the way is only
+    /// reported: the model runs without.
+    pub(crate) fn write_cache(self) {
         let (Some(path), made) = (self.path, self.made.into_inner().unwrap_or_else(PoisonError::into_inner)) else {
             return;
         };

@@ -30,7 +30,7 @@ use crate::network::Model;
 use crate::network::kv_cache::KvCache;
 use crate::session::generate::{Decoded, decode};
 use crate::session::reply::{Draft, Reply, Stop, Timings};
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::writer::{Writer, Written};
 
@@ -116,13 +116,13 @@ impl Session {
 
     /// Takes pictures as the view that later calls are about, in place of the one before.
     ///
-    /// The vision encoder runs now; the text model evaluates the view together with the first instruction. Where the model
-    /// would see the `same` again, the view in hand stays, and nothing is evaluated.
+    /// The vision encoder runs now; the text model evaluates the view together with the first
+    /// instruction. Where the view in hand may be used again, it stays, and nothing is evaluated.
     ///
     /// # Errors
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is wrong with a picture. There is
     /// no view then.
-    pub fn look(&mut self, pictures: &[&RgbImage], tiling: Tiling, same: Same, cancel: &Cancel) -> Result<()> {
+    pub fn set_images(&mut self, pictures: &[&RgbImage], tiling: Tiling, reuse: Reuse, cancel: &Cancel) -> Result<()> {
         let before = self.view.take();
         let grids = self.model.grids(pictures.iter().copied(), tiling);
         let ids = self.model.prompter.view(&grids)?;
@@ -131,7 +131,7 @@ impl Session {
         let tiles = self.model.tiles(pictures.iter().copied(), tiling, &grids)?;
         let preprocess = start.elapsed();
         cancel.check()?;
-        if let Some(before) = before.filter(|before| before.ids == ids && same.holds(&before.tiles, &tiles)) {
+        if let Some(before) = before.filter(|before| before.ids == ids && reuse.holds(&before.tiles, &tiles)) {
             self.view = Some(View { preprocess: before.preprocess + preprocess, ..before });
             return Ok(());
         }

@@ -17,21 +17,22 @@ const BLOCK_MOST: i32 = 3;
 /// The most that one value may differ: the same noise makes the furthest of 786,432 differences 28.
 const VALUE_MOST: i32 = 32;
 
-/// Which pictures count as the view in hand.
+/// When the view in hand is used again in the place of new pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Same {
-    /// Those of the very same pixels, in the size that the model sees: a paused video, a screen, a still.
-    Exactly,
-    /// Those, too, that differ by no more than a camera's noise.
-    ButForNoise,
+pub enum Reuse {
+    /// When they have the very same pixels, in the size that the model sees: a paused video, a screen, a
+    /// still.
+    IfIdentical,
+    /// Also when they differ by no more than a camera's noise.
+    IfNearlyIdentical,
 }
 
-impl Same {
+impl Reuse {
     /// Whether `now` counts as `before`.
     pub(crate) fn holds(self, before: &[RgbImage], now: &[RgbImage]) -> bool {
         match self {
-            Self::Exactly => before == now,
-            Self::ButForNoise => {
+            Self::IfIdentical => before == now,
+            Self::IfNearlyIdentical => {
                 before.len() == now.len() && before.iter().zip(now).all(|(before, now)| is_noise(before, now))
             }
         }
@@ -104,7 +105,7 @@ mod tests {
     }
 
     fn same(before: &RgbImage, now: &RgbImage) -> bool {
-        Same::ButForNoise.holds(std::slice::from_ref(before), std::slice::from_ref(now))
+        Reuse::IfNearlyIdentical.holds(std::slice::from_ref(before), std::slice::from_ref(now))
     }
 
     #[test]
@@ -112,9 +113,9 @@ mod tests {
         for seed in 1..=5 {
             let (before, now) = (noisy(&tile(), 3.0, seed), noisy(&tile(), 3.0, seed + 100));
             assert!(same(&before, &now), "{seed}");
-            assert!(!Same::Exactly.holds(&[before], &[now]));
+            assert!(!Reuse::IfIdentical.holds(&[before], &[now]));
         }
-        assert!(Same::Exactly.holds(&[tile()], &[tile()]));
+        assert!(Reuse::IfIdentical.holds(&[tile()], &[tile()]));
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
     fn other_sizes_and_numbers_are_other_views() {
         let small = RgbImage::new(13, 11);
         assert!(same(&small, &small.clone()) && !same(&small, &RgbImage::new(11, 13)));
-        assert!(!Same::ButForNoise.holds(std::slice::from_ref(&small), &[small.clone(), small.clone()]));
+        assert!(!Reuse::IfNearlyIdentical.holds(std::slice::from_ref(&small), &[small.clone(), small.clone()]));
         // Whole blocks are not needed: a corner of five pixels by three counts for itself.
         let mut corner = small.clone();
         (8..13).for_each(|x| (8..11).for_each(|y| corner.put_pixel(x, y, Rgb([0, 4, 0]))));

@@ -11,11 +11,11 @@ use crate::checkpoint::files::ModelFiles;
 use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::Part;
 use crate::input::video::{Footage, video_turn};
-use crate::network::device::Place;
+use crate::network::device::OpenDevice;
 use crate::network::{LoadOptions, Model};
 use crate::session::conversation::{Conversation, Say};
 use crate::session::reply::Reply;
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
@@ -39,7 +39,7 @@ pub struct Case {
 
 /// How the fused kernels and the plain ones are reached.
 fn both_ways() -> [LoadOptions; 2] {
-    [LoadOptions::default(), LoadOptions { place: Place::like_a_gpu(), ..LoadOptions::default() }]
+    [LoadOptions::default(), LoadOptions { device: OpenDevice::like_a_gpu(), ..LoadOptions::default() }]
 }
 
 pub fn cases(options: &LoadOptions) -> Vec<(&'static str, Case)> {
@@ -91,7 +91,9 @@ impl Case {
                 .unwrap();
         }
         let mut session = Session::new(self.model.clone()).unwrap();
-        session.look(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, Same::Exactly, &cancel).unwrap();
+        session
+            .set_images(&self.pictures.iter().collect::<Vec<_>>(), self.tiling, Reuse::IfIdentical, &cancel)
+            .unwrap();
         session
             .caption(Ask { prompt: PROMPT, max_tokens, ignore_end, sampling: Sampling::Greedy }, &cancel, &mut |_| {})
             .unwrap()

@@ -5,7 +5,7 @@
 use candle_core::{D, DType, Tensor};
 
 use crate::network::LoadOptions;
-use crate::network::device::Place;
+use crate::network::device::OpenDevice;
 use crate::network::precision::Precision;
 use crate::tests::fixtures::Golden;
 use crate::tests::golden::cases;
@@ -18,7 +18,7 @@ const FAR: f32 = 0.02;
 #[test]
 fn bf16_is_as_near_to_f32_as_transformers_is() {
     check(&LoadOptions { precision: Precision::Bf16, ..LoadOptions::default() });
-    check(&LoadOptions { place: Place::like_a_gpu(), precision: Precision::Bf16, ..LoadOptions::default() });
+    check(&LoadOptions { device: OpenDevice::like_a_gpu(), precision: Precision::Bf16, ..LoadOptions::default() });
 }
 
 /// Features and logits against both goldens, and every greedy choice that f32 was surer of than bf16 is exact.

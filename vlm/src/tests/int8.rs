@@ -9,7 +9,7 @@ use crate::input::image::Tiling;
 use crate::measure::quality::Comparison;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
@@ -17,13 +17,13 @@ use crate::tests::fixtures;
 const DESCRIBE: Ask<'_> =
     Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
 
-fn int8(keep_in: Option<&Path>) -> LoadOptions {
-    LoadOptions { precision: Precision::Int8, keep_in: keep_in.map(Into::into), ..LoadOptions::default() }
+fn int8(int8_cache: Option<&Path>) -> LoadOptions {
+    LoadOptions { precision: Precision::Int8, int8_cache: int8_cache.map(Into::into), ..LoadOptions::default() }
 }
 
 fn tokens(model: &Arc<Model>, times: usize) -> Vec<Vec<u32>> {
     let mut session = Session::new(Arc::clone(model)).unwrap();
-    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
+    session.set_images(&[&fixtures::picture("coffee")], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
     (0..times).map(|_| session.caption(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap().token_ids).collect()
 }
 

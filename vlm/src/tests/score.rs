@@ -8,10 +8,10 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::input::image::{Grid, Tiling};
 use crate::network::decoder::Segment;
-use crate::network::device::Place;
+use crate::network::device::OpenDevice;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::score::{Scored, Scores};
 use crate::session::{Ask, Session};
@@ -30,7 +30,7 @@ const QUESTIONS: [Scored<'_>; 3] = [
 fn models() -> Vec<Arc<Model>> {
     let options = [
         LoadOptions::default(),
-        LoadOptions { place: Place::like_a_gpu(), ..LoadOptions::default() },
+        LoadOptions { device: OpenDevice::like_a_gpu(), ..LoadOptions::default() },
         LoadOptions { precision: Precision::Int8, ..LoadOptions::default() },
     ];
     let files = [fixtures::tiny("smolvlm"), fixtures::tiny_2b()];
@@ -41,7 +41,7 @@ fn models() -> Vec<Arc<Model>> {
 
 fn looking(model: &Arc<Model>) -> Session {
     let mut session = Session::new(model.clone()).unwrap();
-    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
+    session.set_images(&[&fixtures::picture("coffee")], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
     session
 }
 

@@ -10,7 +10,7 @@ use crate::input::image::Tiling;
 use crate::network::decoder::{Decoder, Pass};
 use crate::network::kv_cache::KvCache;
 use crate::network::{LoadOptions, Model};
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
@@ -58,7 +58,7 @@ impl Decoder for Counting {
 fn another_decoder_needs_nothing_but_the_trait() {
     let tiny = Model::load(&fixtures::tiny("smolvlm"), LoadOptions::default()).unwrap();
     let mut session = Session::new(Arc::new(tiny.with_decoder(Box::new(Counting)))).unwrap();
-    session.look(&[&fixtures::picture("coffee")], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
+    session.set_images(&[&fixtures::picture("coffee")], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
     let ask = Ask { prompt: "Describe this image.", max_tokens: 4, ignore_end: true, sampling: Sampling::Greedy };
     for _ in 0..2 {
         let reply = session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();

@@ -10,7 +10,7 @@ use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::{Part, Role, Turn};
 use crate::network::Model;
 use crate::session::reply::{Reply, Stop};
-use crate::session::reuse::Same;
+use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::{Ask, Session};
 use crate::tests::fixtures;
@@ -31,7 +31,7 @@ fn looking_at(model: &Arc<Model>, picture: &RgbImage) -> Session {
 }
 
 fn look(session: &mut Session, picture: &RgbImage) {
-    session.look(&[picture], Tiling::One, Same::Exactly, &Cancel::default()).unwrap();
+    session.set_images(&[picture], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
 }
 
 fn caption(session: &mut Session) -> Reply {
@@ -87,7 +87,7 @@ fn a_view_that_differs_by_noise_stays_until_the_differences_add_up() {
     let mut session = looking_at(&model, &coffee);
     let first = caption(&mut session);
     let mut next = |picture: &RgbImage| {
-        session.look(&[picture], Tiling::One, Same::ButForNoise, &Cancel::default()).unwrap();
+        session.set_images(&[picture], Tiling::One, Reuse::IfNearlyIdentical, &Cancel::default()).unwrap();
         caption(&mut session)
     };
     for by in 1..=2 {
@@ -114,7 +114,7 @@ fn the_very_same_pixels_are_not_evaluated_again_and_say_the_same() {
     assert_eq!((&again.token_ids, &again.prompt_ids), (&first.token_ids, &first.prompt_ids));
     assert_eq!(again.draft.accepted, again.token_ids.len());
     // The same pixels shown in another way are another view, and so are other pixels in between.
-    session.look(&[&coffee], Tiling::Split, Same::Exactly, &Cancel::default()).unwrap();
+    session.set_images(&[&coffee], Tiling::Split, Reuse::IfIdentical, &Cancel::default()).unwrap();
     assert!(caption(&mut session).prompt_ids.len() > first.prompt_ids.len());
     look(&mut session, &fixtures::picture("text"));
     look(&mut session, &coffee);
@@ -302,7 +302,7 @@ fn cancelling_before_the_first_pass_keeps_the_view_and_during_vision_drops_it() 
     let stopped = session.caption(DESCRIBE, &raised, &mut |_| {}).unwrap();
     assert_eq!((stopped.stop, stopped.token_ids.len()), (Stop::Cancelled, 0));
     assert_eq!(caption(&mut session).token_ids, want);
-    assert!(matches!(session.look(&[&picture], Tiling::One, Same::Exactly, &raised), Err(Error::Cancelled)));
+    assert!(matches!(session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &raised), Err(Error::Cancelled)));
     assert!(matches!(session.ask(QUESTION, &Cancel::default(), &mut |_| {}), Err(Error::NoView)));
     look(&mut session, &picture);
     assert_eq!(caption(&mut session).token_ids, want);

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, Part, Peaks, Reply, Role, Same};
+use vlm::{Cancel, Part, Peaks, Reply, Reuse, Role};
 
 use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
@@ -204,7 +204,7 @@ impl Subject {
                 prefixed_decode_per_token: spread(&|r| ms(r.prefixed.timings.decode) / later_tokens(&r.prefixed)),
                 prefixed_total: spread(&|r| ms(r.prefixed.timings.total())),
             },
-            roofline: (!model.place().device().is_gpu())
+            roofline: (!model.device().device().is_gpu())
                 .then(|| Roofline::of(model, rounds.iter().map(|(peaks, round)| (*peaks, &round.cold)))),
             draft: last.map(|r| r.steady.draft).unwrap_or_default(),
             peak_memory_mib: *memory,
@@ -218,9 +218,9 @@ fn measure(engine: &mut LocalEngine, picture: &RgbImage, instruction: &str) -> a
     let next = next_frame(picture);
     let view = engine.open_view(ViewOptions::default())?;
     let (new, noisy) = ([picture], [&next]);
-    let first = Shown { pictures: &new, scene: Some(1), same: Same::Exactly };
-    let second = Shown { pictures: &noisy, scene: Some(2), same: Same::ButForNoise };
-    let third = Shown { scene: Some(3), same: Same::Exactly, ..second };
+    let first = Shown { pictures: &new, scene: Some(1), reuse: Reuse::IfIdentical };
+    let second = Shown { pictures: &noisy, scene: Some(2), reuse: Reuse::IfNearlyIdentical };
+    let third = Shown { scene: Some(3), reuse: Reuse::IfIdentical, ..second };
     let caption = |view, shown| Turn { view, task: Task::Caption { shown, instruction }, limits };
     let cold = engine.reply(caption(view, first), &cancel, silent)?;
     let asked = Turn { view, task: Task::Answer { shown: first, question: QUESTION }, limits };

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use vlm::{Cancel, Same};
+use vlm::{Cancel, Reuse};
 
 use crate::cli::args::ModelArgs;
 use crate::cli::bench::spread::{Spread, ms};
@@ -159,7 +159,7 @@ fn tell(
         let (world, mut random) = still(seed, number);
         let objects = world.truth();
         let picture = paint(&world);
-        let shown = Shown { pictures: &[&picture], scene: Some(number.into()), same: Same::Exactly };
+        let shown = Shown { pictures: &[&picture], scene: Some(number.into()), reuse: Reuse::IfIdentical };
         let task = Task::Caption { shown, instruction };
         let reply = engine.reply(Turn { view, task, limits }, &cancel, silent)?;
         told.caption_ms.push(ms(reply.timings.total()));

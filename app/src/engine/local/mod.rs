@@ -57,9 +57,9 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let files = find(model)?;
     let Decision { place, precision, why } = place::decide(options)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
-    let keep_in = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
-    let loaded = Model::load(&files, LoadOptions { place, threads, precision, keep_in })?;
-    let device = loaded.place().device().to_string();
+    let int8_cache = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
+    let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache })?;
+    let device = loaded.device().device().to_string();
     let can = Capabilities { video: loaded.video_sampling(), scores: false };
     let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, can };
     Ok((Arc::new(loaded), card))
@@ -181,7 +181,7 @@ impl View {
         if !in_hand {
             // Not in hand until the session has seen all of it.
             self.scene = None;
-            self.session(model)?.look(shown.pictures, tiling, shown.same, cancel)?;
+            self.session(model)?.set_images(shown.pictures, tiling, shown.reuse, cancel)?;
             self.scene = shown.scene;
         }
         self.session(model)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::RgbImage;
-use vlm::{Footage, Part, Same, VideoSampling, video_turn};
+use vlm::{Footage, Part, Reuse, VideoSampling, video_turn};
 
 use crate::engine::local::*;
 use crate::engine::options::{DeviceChoice, Precision};
@@ -36,12 +36,12 @@ impl Bench {
     }
 
     fn caption(&mut self, picture: &RgbImage, cancel: &Cancel) -> Result<Reply, EngineError> {
-        let shown = Shown { pictures: &[picture], scene: self.scene, same: Same::Exactly };
+        let shown = Shown { pictures: &[picture], scene: self.scene, reuse: Reuse::IfIdentical };
         self.reply(Task::Caption { shown, instruction: "Describe." }, cancel)
     }
 
     fn ask(&mut self, picture: &RgbImage, question: &str) -> Result<Reply, EngineError> {
-        let shown = Shown { pictures: &[picture], scene: self.scene, same: Same::Exactly };
+        let shown = Shown { pictures: &[picture], scene: self.scene, reuse: Reuse::IfIdentical };
         self.reply(Task::Answer { shown, question }, &Cancel::default())
     }
 
@@ -134,7 +134,7 @@ fn a_request_at_fault_leaves_the_engine_usable() {
     assert_eq!(bench.ask(&red(), "Short?").unwrap().token_ids.len(), 8);
     let e = bench.engine.score(
         bench.view,
-        Shown { pictures: &[], scene: None, same: Same::Exactly },
+        Shown { pictures: &[], scene: None, reuse: Reuse::IfIdentical },
         &[],
         &Cancel::default(),
     );
@@ -184,7 +184,7 @@ fn gpu_auto_takes_the_card_and_says_why() {
     let mut bench = Bench::tiny();
     let card = bench.engine.card();
     assert_eq!((card.device.as_str(), card.precision.as_str()), ("cuda:0", "bf16"));
-    assert!(card.why.contains("GPU") && bench.engine.model().place().memory().is_some(), "{card:?}");
+    assert!(card.why.contains("GPU") && bench.engine.model().device().memory().is_some(), "{card:?}");
     assert_eq!(bench.caption(&RgbImage::new(9, 9), &Cancel::default()).unwrap().token_ids.len(), 8);
 }
 
