@@ -199,7 +199,8 @@ mod tests {
         // The unlikely one is far below the others, whose sum must not overflow.
         let apart = Tensor::new(&[0.0_f32, 200.0, 200.0], &Device::Cpu).unwrap();
         let chosen = Sampler::new(sampling).choose(&apart).unwrap();
-        assert!((chosen.log_prob - 0.5_f32.ln()).abs() < 1e-6, "{chosen:?}");
+        // In f32, numbers near 200 are 1.5e-5 apart.
+        assert!((chosen.log_prob - 0.5_f32.ln()).abs() < 2e-5, "{chosen:?}");
         for damaged in [[f32::NAN; 3], [1.0, f32::INFINITY, 0.0]] {
             let logits = Tensor::new(&damaged, &Device::Cpu).unwrap();
             assert!(matches!(Sampler::new(sampling).choose(&logits), Err(Error::NotFinite)));

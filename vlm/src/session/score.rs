@@ -132,3 +132,41 @@ impl Session {
         Ok(scores)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::image::Tiling;
+    use crate::network::precision::Precision;
+    use crate::network::{LoadOptions, Model};
+    use crate::session::Ask;
+    use crate::session::reuse::Reuse;
+    use crate::session::sampling::Sampling;
+    use crate::tests::fixtures;
+
+    #[test]
+    fn an_answer_is_as_likely_as_it_was_when_it_was_written() {
+        for precision in [Precision::F32, Precision::Int8] {
+            let options = LoadOptions { precision, ..LoadOptions::default() };
+            let model = Arc::new(Model::load(&fixtures::tiny("smolvlm"), options).unwrap());
+            let (mut session, cancel) = (Session::new(Arc::clone(&model)).unwrap(), Cancel::default());
+            let picture = fixtures::picture("coffee");
+            session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel).unwrap();
+            let ask = |prompt| Ask { prompt, max_tokens: 6, ignore_end: true, sampling: Sampling::Greedy };
+            let answers = ["What is it?", "Is it dark in this image?"].map(|prompt| {
+                let reply = session.ask(ask(prompt), &cancel, &mut |_| {}).unwrap();
+                (model.prompter.instruction(prompt).unwrap(), reply)
+            });
+            let tokens = answers.each_ref().map(|(question, reply)| Tokens {
+                question: question.clone(),
+                choices: vec![reply.token_ids.clone(), reply.token_ids[..1].to_vec()],
+            });
+            let scores = session.score_in_one_pass(&tokens, &cancel).unwrap();
+            for ((_, reply), scores) in answers.iter().zip(&scores) {
+                let mean = scores.log_probs[0] / reply.token_ids.len() as f32;
+                assert!((mean - reply.mean_log_prob.unwrap()).abs() < 1e-4, "{scores:?} for {reply:?}");
+                assert!(scores.log_probs[1] >= scores.log_probs[0]);
+            }
+        }
+    }
+}
