@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "fixtures"
-# name: shape, layout, pictures, how they are shown: "one" tile each, "split", or as the frames of a "video"
+# name: shape, layout, pictures, how they are shown: "one" tile each, "split", or as the frames of a
+# "video"
 CASES = {
     "idefics3-coffee": ("tiny", "idefics3", ["coffee"], "one"),
     "idefics3-text": ("tiny", "idefics3", ["text"], "one"),
@@ -65,7 +66,8 @@ def main():
             save_file(brief, OUT / "golden" / f"{name}-bf16.safetensors", metadata={"made_by": f"{made_by}, in bf16"})
             values = load_file(golden)
             del values["best"]
-            # Eight bits say all there is to say about pixels, and the last row all that decoding sees of a long prompt.
+            # Eight bits say all there is to say about pixels, and the last row all that decoding
+            # sees of a long prompt.
             values["pixels"] = ((values.pop("pixel_values") * 0.5 + 0.5) * 255).round().astype("uint8")
             if how != "one":
                 values["logits"] = values["logits"][-1:].copy()

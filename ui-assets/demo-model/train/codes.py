@@ -22,7 +22,8 @@ def _projection():
 
 PROJECTION = _projection()
 FLOOR, STRANGE, CELL, WHERE = FEATURES, FEATURES + 1, FEATURES + 2, FEATURES + 2 + 2 * CELLS
-# Every cell says which column and row it is: the text model need not count tokens to know left from right.
+# Every cell says which column and row it is: the text model need not count tokens to know left from
+# right.
 GROUND = 0.4 * (PROJECTION[FLOOR] + np.stack([PROJECTION[CELL + k % CELLS] + PROJECTION[CELL + CELLS + k // CELLS] for k in range(TOKENS)]))
 GAINS = np.array([0.5] + [0.6] * len(words.COLORS) + [0.6] * len(words.SHAPES) + [0.5] * len(words.SIZES) + [0.5, 0.5], np.float32)
 

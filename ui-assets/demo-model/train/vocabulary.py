@@ -9,7 +9,8 @@ import words
 SIZE = 512
 FIRST = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 LAST = ["<global-img>", "<fake_token_around_image>", "<image>", "<end_of_utterance>"]
-# How often each kind is read here: fixed, because another vocabulary would make every weight learned so far worthless.
+# How often each kind is read here: fixed, because another vocabulary would make every weight
+# learned so far worthless.
 SHARES = dict(caption=2.0, count=0.8, color=1.2, shape=1.0, where=1.0, exists=1.3, largest=0.6, beside=1.0, off=0.6)
 
 

@@ -1,0 +1,89 @@
+//! What must hold for any bytes whatever: each function is given some, and panics when it does not hold.
+//!
+//! The fuzzers call them (`fuzz_targets/`), and `app/tests/mutations.rs` with a few hundred mutated inputs in every run of
+//! the tests.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use sightline::capture::picture::decode::picture_in_memory;
+use sightline::log::{Filter, Store};
+use tempfile::TempDir;
+use vlm::{LoadOptions, Model, ModelFiles};
+
+/// The files of a checkpoint that are read when it is loaded.
+pub const CHECKPOINT_FILES: [&str; 4] =
+    ["config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"];
+
+/// A small checkpoint.
+#[must_use]
+pub fn small_checkpoint() -> PathBuf {
+    // Beside the package that is being built, whichever of the two it is.
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b")
+}
+
+/// A file in the place of a picture becomes pixels, or a sentence.
+///
+/// # Panics
+/// When neither is so.
+pub fn picture(data: &[u8]) {
+    match picture_in_memory(Path::new("picture"), data) {
+        Ok(picture) => assert!(picture.width() > 0 && picture.height() > 0),
+        Err(error) => assert!(error.to_string().contains("picture")),
+    }
+}
+
+/// A checkpoint in which one file is replaced loads, or is refused with a sentence. The first byte says which file.
+///
+/// # Panics
+/// When neither is so.
+pub fn checkpoint(data: &[u8]) {
+    let Some((which, content)) = data.split_first() else { return };
+    let replaced = CHECKPOINT_FILES[usize::from(*which) % CHECKPOINT_FILES.len()];
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in CHECKPOINT_FILES {
+        let copy = folder.path().join(name);
+        if name == replaced {
+            fs::write(copy, content).expect("room on the disk");
+        } else {
+            fs::copy(small_checkpoint().join(name), copy).expect("room on the disk");
+        }
+    }
+    let loaded = ModelFiles::in_folder(folder.path()).and_then(|files| Model::load(&files, LoadOptions::default()));
+    if let Err(error) = loaded {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A file that is imported into a log is taken whole or not at all, and the log can be read afterwards.
+///
+/// # Panics
+/// When it is not so.
+pub fn import(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(&folder.path().join("log.db")).expect("a new log");
+    let imported = store.import(Cursor::new(data));
+    let found = store.search(&Filter::default(), None, 10).expect("the log can be read");
+    assert!(imported.is_ok() || found.is_empty(), "a part of a refused file was taken");
+    assert!(store.check().expect("the log can be checked").is_empty());
+}
+
+/// Any words can be searched for: what is no search in FTS5's grammar is taken as plain words.
+///
+/// # Panics
+/// When a search fails though it has a letter in it.
+pub fn search(data: &[u8]) {
+    static LOG: OnceLock<(TempDir, Mutex<Store>)> = OnceLock::new();
+    let (_, store) = LOG.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("log.db")).expect("a new log");
+        (folder, Mutex::new(store))
+    });
+    let words = String::from_utf8_lossy(data).into_owned();
+    let has_words = words.chars().any(|character| character.is_ascii_alphanumeric());
+    let filter = Filter { words: Some(words), ..Filter::default() };
+    let found = store.lock().expect("no search has panicked").search(&filter, None, 10);
+    assert!(found.is_ok() || !has_words, "{filter:?}: {found:?}");
+}
