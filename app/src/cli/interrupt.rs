@@ -56,6 +56,17 @@ pub fn flag_and(wake: impl Fn() + Send + 'static) -> anyhow::Result<Cancel> {
     Ok(flag)
 }
 
+/// Has a program that is aborted, for want of memory say, end with exit code 1. Why was said by then.
+pub fn fail_when_aborted() {
+    #[cfg(unix)]
+    {
+        let always = Arc::new(AtomicBool::new(true));
+        if let Err(error) = signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGABRT, 1, always) {
+            tracing::debug!(%error, "an abort is left as it is");
+        }
+    }
+}
+
 /// Calls `told` on a thread of its own with what signals ask for.
 fn listen(mut told: impl FnMut(Wish) + Send + 'static) -> anyhow::Result<()> {
     #[cfg(unix)]

@@ -91,6 +91,7 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let mut notes = Notes::new(output::asks_for_json(std::env::args_os().skip(1)));
     panic::set_hook(Box::new(note_panic));
+    interrupt::fail_when_aborted();
     let done = panic::catch_unwind(|| {
         let arguments = match Arguments::try_parse().and_then(checked) {
             Ok(arguments) => arguments,
