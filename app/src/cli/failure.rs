@@ -31,7 +31,8 @@ pub fn message(error: anyhow::Error) -> Option<Message> {
     for link in error.chain() {
         let told = of_link(link);
         // Some errors say what their cause says.
-        let is_said = |said: &String| said.contains(told.what().trim_end_matches('.'));
+        let cause = told.what().trim_end_matches('.').to_lowercase();
+        let is_said = |said: &String| said.to_lowercase().contains(&cause);
         if !what.iter().any(is_said) {
             what.push(told.what().to_owned());
         }
