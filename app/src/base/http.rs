@@ -3,6 +3,8 @@
 
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -32,6 +34,9 @@ impl Waiter {
     /// # Errors
     /// When the system has no room for it.
     pub fn new() -> io::Result<Self> {
+        // Where too few descriptors are left for its own sockets, tokio panics instead of failing.
+        #[cfg(unix)]
+        drop((UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?));
         Builder::new_current_thread().enable_all().build().map(Self)
     }
 
