@@ -192,7 +192,8 @@ mod tests {
         assert_eq!(c.capacity, 3 * BLOCK);
         append(&mut c, 0.0, 3 * BLOCK - 142 + 1);
         assert_eq!(c.capacity, 4 * BLOCK, "a quarter more is less than a block");
-        append(&mut c, 0.0, 300 - c.len());
+        let rest = 300 - c.len();
+        append(&mut c, 0.0, rest);
         assert_eq!(c.capacity, 300);
     }
 

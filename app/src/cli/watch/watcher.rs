@@ -465,11 +465,13 @@ mod tests {
 
     #[test]
     fn a_source_that_was_never_there_is_tried_again_beside_others() {
-        let away = SourceScript::live();
+        let (there, away) = (SourceScript::live(), SourceScript::live());
         away.refuse.store(1, std::sync::atomic::Ordering::SeqCst);
-        away.show(7).then(Step::Ended);
-        let watched = watch_all(Shape::Lines, None, &[&pictures(1), &away], &EngineScript::default());
+        there.show(1);
+        away.show(7);
+        let watched = watch_all(Shape::Lines, Some(2), &[&there, &away], &EngineScript::default());
         assert!(watched.out.contains(&format!("source 0: {}", caption_of(1))), "{}", watched.out);
+        assert!(watched.out.contains(&format!("source 1: {}", caption_of(7))), "{}", watched.out);
         assert!(watched.err.contains("source 1: The camera is busy."), "{}", watched.err);
     }
 }
