@@ -1,7 +1,8 @@
-//! A frame to its finished caption, end to end, beside the cases that the session makes cheaper: ratios in one run.
+//! A frame to its finished caption, end to end, beside the cases that the session makes cheaper:
+//! ratios in one run.
 //!
-//! `SIGHTLINE_BENCH_MODEL` names the folder of a checkpoint; without it the small one of the tests is used, whose times say
-//! little about a real one.
+//! `SIGHTLINE_BENCH_MODEL` names the folder of a checkpoint; without it the small one of the tests
+//! is used, whose times say little about a real one.
 
 use std::hint::black_box;
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
 //! Every kernel beside its twin in plain candle, in the same run, at the shapes of the 256M model.
 //!
-//! The current rayon pool is the global one: set `RAYON_NUM_THREADS` to compare with other machines.
+//! The current rayon pool is the global one: set `RAYON_NUM_THREADS` to compare with other
+//! machines.
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use vlm::measure::bench::{Float, Int8, fused, log_sum_exp, plain, plain_linear};
+use vlm::measure::bench::{Float, Int8, fused, log_sum_exp, reference, reference_linear};
 
 fn random(shape: impl Into<Shape>) -> Tensor {
     Tensor::randn(0f32, 1f32, shape, &Device::Cpu).expect("random numbers on the CPU")
@@ -15,14 +16,15 @@ fn rounded(x: &Tensor) -> Tensor {
     x.to_dtype(DType::BF16).and_then(|x| x.to_dtype(DType::F32)).expect("other types on the CPU")
 }
 
-fn compare(c: &mut Criterion, name: &str, fused: impl Fn() -> Result<Tensor>, plain: impl Fn() -> Result<Tensor>) {
+fn compare(c: &mut Criterion, name: &str, fused: impl Fn() -> Result<Tensor>, reference: impl Fn() -> Result<Tensor>) {
     let mut group = c.benchmark_group(name);
     group.bench_function("fused", |b| b.iter(|| fused().expect("the shapes fit")));
-    group.bench_function("plain", |b| b.iter(|| plain().expect("the shapes fit")));
+    group.bench_function("reference", |b| b.iter(|| reference().expect("the shapes fit")));
     group.finish();
 }
 
-/// Keys and values `[kv_heads, tk, 64]` as a cache `[capacity, kv_heads * 64]` gives them, and queries as a layer does.
+/// Keys and values `[kv_heads, tk, 64]` as a cache `[capacity, kv_heads * 64]` gives them, and
+/// queries as a layer does.
 fn attended(heads: usize, kv_heads: usize, tq: usize, tk: usize) -> [Tensor; 3] {
     let by_head = |rows: &Tensor, heads| rows.reshape(((), heads, 64)).and_then(|x| x.transpose(0, 1)).expect("a view");
     let cache = || by_head(&random((tk, kv_heads * 64)), kv_heads);
@@ -38,12 +40,13 @@ fn attention(c: &mut Criterion) {
             c,
             &format!("attention {heads}/{kv_heads} heads {tq}x{tk}"),
             || fused::attention(&q, &k, &v, 0.125, causal),
-            || plain::attention(&q, &k, &v, 0.125, causal),
+            || reference::attention(&q, &k, &v, 0.125, causal),
         );
     }
 }
 
-/// All layers' attention of one pass in turn, so that keys and values come from memory as they do in the model.
+/// All layers' attention of one pass in turn, so that keys and values come from memory as they do
+/// in the model.
 fn layers(c: &mut Criterion) {
     const LAYERS: usize = 30;
     // One token; drafts; prefill without and with a prefix.
@@ -58,22 +61,27 @@ fn layers(c: &mut Criterion) {
             c,
             &name,
             || pass(fused::attention).map(|out| out.expect("a layer")),
-            || pass(plain::attention).map(|out| out.expect("a layer")),
+            || pass(reference::attention).map(|out| out.expect("a layer")),
         );
     }
 }
 
 fn elementwise(c: &mut Criterion) {
     let x = random((1024, 3072));
-    compare(c, "gelu 1024x3072", || fused::gelu_tanh(&x), || plain::gelu_tanh(&x));
+    compare(c, "gelu 1024x3072", || fused::gelu_tanh(&x), || reference::gelu_tanh(&x));
     let (gate, up) = (random((84, 1536)), random((84, 1536)));
-    compare(c, "silu_mul 84x1536", || fused::silu_mul(&gate, &up), || plain::silu_mul(&gate, &up));
+    compare(c, "silu_mul 84x1536", || fused::silu_mul(&gate, &up), || reference::silu_mul(&gate, &up));
     let (x, w, b) = (random((1024, 768)), random(768), random(768));
-    compare(c, "layer_norm 1024x768", || fused::layer_norm(&x, &w, &b, 1e-6), || plain::layer_norm(&x, &w, &b, 1e-6));
+    compare(
+        c,
+        "layer_norm 1024x768",
+        || fused::layer_norm(&x, &w, &b, 1e-6),
+        || reference::layer_norm(&x, &w, &b, 1e-6),
+    );
     let (x, w) = (random((84, 576)), random(576));
-    compare(c, "rms_norm 84x576", || fused::rms_norm(&x, &w, 1e-5), || plain::rms_norm(&x, &w, 1e-5));
+    compare(c, "rms_norm 84x576", || fused::rms_norm(&x, &w, 1e-5), || reference::rms_norm(&x, &w, 1e-5));
     let (x, cos, sin) = (random((84, 9, 64)), random((84, 32)), random((84, 32)));
-    compare(c, "rotary 84x9x64", || fused::rotary(&x, &cos, &sin), || plain::rotary(&x, &cos, &sin));
+    compare(c, "rotary 84x9x64", || fused::rotary(&x, &cos, &sin), || reference::rotary(&x, &cos, &sin));
 }
 
 fn linear(c: &mut Criterion) {
@@ -87,7 +95,7 @@ fn linear(c: &mut Criterion) {
             c,
             &format!("linear {t}x{inputs}x{outputs}"),
             || matrix.linear(&x, Some(&b)),
-            || plain_linear(&x, &w, Some(&b)),
+            || reference_linear(&x, &w, Some(&b)),
         );
     }
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::device::Device;
+use crate::kernels::cpu::UnknownInstructionSet;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -48,6 +49,9 @@ pub enum Error {
         /// Which tensor, and how it differs.
         why: String,
     },
+    /// The environment caps instruction sets at one that there is not.
+    #[error(transparent)]
+    InstructionSet(#[from] UnknownInstructionSet),
     /// A device that can't be used, or not in the way that was asked for.
     #[error("The device {device} can't be used: {why}.")]
     Device {
@@ -105,6 +109,7 @@ impl Error {
             Self::Damaged { .. } => "Download the model again.",
             Self::Unsupported { .. } => "Choose a SmolVLM or SmolVLM2 model.",
             Self::Weights { .. } => "The files may come from different models; download the model again.",
+            Self::InstructionSet(unknown) => return Some(unknown.hint()),
             Self::Device { hint, .. } => return hint.clone(),
             Self::Picture { .. } => "Choose another picture.",
             Self::EmptyPrompt => "Write an instruction or a question.",

@@ -45,6 +45,7 @@ pub use error::{Error, Result};
 pub use input::image::Tiling;
 pub use input::prompt::{Part, Role, Turn};
 pub use input::video::{Footage, video_turn};
+pub use kernels::cpu::{InstructionSet, MAX_ISA, UnknownInstructionSet};
 pub use measure::roofline::{Peaks, Work};
 pub use network::device::OpenDevice;
 pub use network::precision::Precision;

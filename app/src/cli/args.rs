@@ -54,7 +54,8 @@ fn most_tokens() -> NonZeroUsize {
 impl ModelArgs {
     /// How to run the model.
     pub fn engine_options(&self) -> EngineOptions {
-        EngineOptions { device: self.device, precision: self.precision, threads: self.threads.map(NonZeroUsize::get) }
+        let threads = self.threads.map(NonZeroUsize::get);
+        EngineOptions { device: self.device, precision: self.precision, threads, max_isa: None }
     }
 
     /// What opens the model, for a pipeline.

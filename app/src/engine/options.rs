@@ -79,6 +79,8 @@ pub struct EngineOptions {
     pub precision: Precision,
     /// Processor threads; `None` leaves it to the engine.
     pub threads: Option<usize>,
+    /// The most that the processor's kernels may use; `None` leaves it to the environment.
+    pub max_isa: Option<vlm::InstructionSet>,
 }
 
 #[cfg(test)]

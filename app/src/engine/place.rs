@@ -24,7 +24,7 @@ pub(super) fn decide(options: &EngineOptions) -> Result<Decision, EngineError> {
     let (place, why) = choose(*options, &Device::gpus(), open, OpenDevice::name)?;
     let place = place.unwrap_or_default();
     let precision = match options.precision {
-        Precision::Auto => vlm::Precision::fastest(&place),
+        Precision::Auto => vlm::Precision::fastest(&place, options.max_isa),
         Precision::F32 => vlm::Precision::F32,
         Precision::Bf16 => vlm::Precision::Bf16,
         Precision::Int8 => vlm::Precision::Int8,
@@ -55,7 +55,7 @@ pub fn auto() -> Auto {
     .0;
     let place = place.unwrap_or_default();
     let memory = place.memory().map_or_else(Memory::here, |(available, total)| Memory { total, available });
-    Auto { device: place.device().to_string(), precision: vlm::Precision::fastest(&place), memory }
+    Auto { device: place.device().to_string(), precision: vlm::Precision::fastest(&place, None), memory }
 }
 
 /// The GPU to run on, if it is to be one, and why. `gpus` are those that this build knows.

@@ -12,6 +12,7 @@
     reason = "what is called within a dispatch is compiled for the vectors that it was dispatched to"
 )]
 
+use crate::kernels::simd::Dispatch as _;
 use image::RgbImage;
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
@@ -39,7 +40,7 @@ fn along_rows(picture: &RgbImage, width: u32) -> RgbImage {
     let mut out = RgbImage::new(width, picture.height());
     let (from, to) = (picture.width() as usize * CHANNELS, width as usize * CHANNELS);
     let strips = out.par_chunks_mut(SIDE * to).zip(picture.par_chunks(SIDE * from));
-    strips.for_each(|(out, rows)| Strip { rows, from, taps: &taps, out, to }.dispatch());
+    strips.for_each(|(out, rows)| Strip { rows, from, taps: &taps, out, to }.dispatch_here());
     out
 }
 
@@ -48,7 +49,7 @@ fn along_columns(picture: &RgbImage, height: u32) -> RgbImage {
     let mut out = RgbImage::new(picture.width(), height);
     let stride = picture.width() as usize * CHANNELS;
     let rows = out.par_chunks_mut(stride).with_min_len(SIDE).enumerate();
-    rows.for_each(|(y, out)| Row { picture, taps: &taps, y, out }.dispatch());
+    rows.for_each(|(y, out)| Row { picture, taps: &taps, y, out }.dispatch_here());
     out
 }
 

@@ -1,4 +1,5 @@
-//! Tanh GELU and the gated `SiLU` in one pass over memory, through one exponential and one division a value.
+//! Tanh GELU and the gated `SiLU` in one pass over memory, through one exponential and one division
+//! a value.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
@@ -8,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::simd::{exp, for_rows, load, pairwise, store, values, vectors, written};
+use crate::kernels::simd::{Dispatch as _, exp, for_rows, load, pairwise, store, values, vectors, written};
 
 /// `2 sqrt(2 / pi)`.
 const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
@@ -31,7 +32,7 @@ impl CustomOp1 for GeluTanh {
         // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
         let out = unsafe {
             written(x.len(), |out| {
-                for_rows(out, 1, |at, out| Gelu { x: &x[at..at + out.len()], out }.dispatch());
+                for_rows(out, 1, |at, out| Gelu { x: &x[at..at + out.len()], out }.dispatch_here());
             })
         };
         Ok((CpuStorage::F32(out), layout.shape().clone()))
@@ -45,7 +46,7 @@ impl CustomOp2 for SiluMul {
 
     fn cpu_fwd(&self, gate: &CpuStorage, l1: &Layout, up: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         // SAFETY: the kernel writes all of its piece.
-        unsafe { pairwise((gate, l1), (up, l2), |gate, up, out| Silu { gate, up, out }.dispatch()) }
+        unsafe { pairwise((gate, l1), (up, l2), |gate, up, out| Silu { gate, up, out }.dispatch_here()) }
     }
 }
 
@@ -122,7 +123,7 @@ impl SimdOp for Silu<'_> {
 mod tests {
     use candle_core::{Device, Tensor};
 
-    use crate::kernels::testing::{assert_close, double, random, same_special};
+    use crate::kernels::testing::{assert_close, double, on_every_instruction_set, random, same_special};
     use crate::kernels::{gelu_tanh, reference, silu_mul};
 
     /// All magnitudes of both signs, and what is not a number.
@@ -133,12 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn activations_equal_their_twins() {
+    fn activations_equal_the_reference() {
+        on_every_instruction_set(activations_equal_the_reference_here);
+    }
+
+    fn activations_equal_the_reference_here() {
         for len in [1, 3, 7, 17, 65, 1024, 100_000] {
             let (x, up) = ((random(len, 1) * 4.0).unwrap(), random(len, 2));
             assert_close(&gelu_tanh(&x).unwrap(), &reference::gelu_tanh(&double(&x)).unwrap(), 1e-6);
-            let twin = reference::silu_mul(&double(&x), &double(&up)).unwrap();
-            assert_close(&silu_mul(&x, &up).unwrap(), &twin, 1e-6);
+            let exact = reference::silu_mul(&double(&x), &double(&up)).unwrap();
+            assert_close(&silu_mul(&x, &up).unwrap(), &exact, 1e-6);
         }
         let both = random((5, 34), 3);
         let (gate, up) = (both.narrow(1, 0, 17).unwrap(), both.narrow(1, 17, 17).unwrap());
@@ -146,15 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn activations_treat_extremes_as_their_twins_do() {
+    fn activations_treat_extremes_as_the_reference_does() {
+        on_every_instruction_set(activations_treat_extremes_as_the_reference_does_here);
+    }
+
+    fn activations_treat_extremes_as_the_reference_does_here() {
         let x = extremes();
         let one = x.ones_like().unwrap();
-        for (fused, twin) in [
+        for (fused, exact) in [
             (gelu_tanh(&x).unwrap(), reference::gelu_tanh(&x).unwrap()),
             (silu_mul(&x, &one).unwrap(), reference::silu_mul(&x, &one).unwrap()),
         ] {
-            let (fused, twin) = (fused.to_vec1::<f32>().unwrap(), twin.to_vec1::<f32>().unwrap());
-            for (a, b) in fused.into_iter().zip(twin) {
+            let (fused, exact) = (fused.to_vec1::<f32>().unwrap(), exact.to_vec1::<f32>().unwrap());
+            for (a, b) in fused.into_iter().zip(exact) {
                 assert!(same_special(a.into(), b.into()) || (a - b).abs() <= 2e-6 * b.abs() + 2e-7, "{a}, not {b}");
             }
         }

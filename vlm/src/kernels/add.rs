@@ -1,4 +1,5 @@
-//! The sum of two tensors of one shape, on the pool that all kernels share: candle adds on threads of its own.
+//! The sum of two tensors of one shape, on the pool that all kernels share: candle adds on threads
+//! of its own.
 
 #![allow(unsafe_code, reason = "a result that is written before it is read")]
 
@@ -7,7 +8,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::simd::pairwise;
+use crate::kernels::simd::{Dispatch as _, pairwise};
 
 /// `x + y`, elementwise.
 pub(crate) struct Add;
@@ -19,7 +20,7 @@ impl CustomOp2 for Add {
 
     fn cpu_fwd(&self, x: &CpuStorage, l1: &Layout, y: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         // SAFETY: the kernel writes all of its piece.
-        unsafe { pairwise((x, l1), (y, l2), |x, y, out| Sum { x, y, out }.dispatch()) }
+        unsafe { pairwise((x, l1), (y, l2), |x, y, out| Sum { x, y, out }.dispatch_here()) }
     }
 }
 

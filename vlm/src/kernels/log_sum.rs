@@ -36,31 +36,28 @@ impl SimdOp for ExpSum<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::Dispatch as _;
+    use crate::kernels::testing::on_every_instruction_set;
 
-    fn check(eval: impl Fn(ExpSum<'_>) -> f32) {
+    fn check() {
         // A whole vocabulary, and lengths around a vector's.
         for len in [1, 3, 15, 16, 17, 31, 49_280] {
             let x: Vec<f32> = (0..len).map(|i| ((i * 7919) % 1013) as f32 * 0.03 - 20.0).collect();
             let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let exact: f64 = x.iter().map(|x| f64::from(x - max).exp()).sum();
-            let got = f64::from(eval(ExpSum { x: &x, max }));
+            let got = f64::from(ExpSum { x: &x, max }.dispatch_here());
             assert!((got - exact).abs() < 1e-5 * exact, "{len}: {got} for {exact}");
         }
     }
 
     #[test]
     fn the_sum_is_exact_on_every_instruction_set() {
-        check(|sum| sum.dispatch());
-        check(|sum| sum.eval(rten_simd::isa::GenericIsa::new()));
-        #[cfg(target_arch = "x86_64")]
-        if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
-            check(|sum| sum.eval(isa));
-        }
+        on_every_instruction_set(check);
     }
 
     #[test]
     fn damaged_numbers_stay_damaged() {
         let x = [0.0, f32::NAN, 1.0];
-        assert!(ExpSum { x: &x, max: 1.0 }.dispatch().is_nan());
+        on_every_instruction_set(|| assert!(ExpSum { x: &x, max: 1.0 }.dispatch_here().is_nan()));
     }
 }

@@ -1,8 +1,8 @@
 //! The operations in which a pass through SmolVLM spends its time.
 //!
-//! Every function takes and returns candle tensors and knows nothing of layers, checkpoints or caches. For f32 on the CPU
-//! each is a fused kernel on the current rayon pool; elsewhere, and as the definition that tests compare with, the same
-//! in candle's own operations ([`mod@reference`]).
+//! Every function takes and returns candle tensors and knows nothing of layers, checkpoints or
+//! caches. For f32 on the CPU each is a fused kernel on the current rayon pool; elsewhere, and as
+//! the definition that tests compare with, the same in candle's own operations ([`mod@reference`]).
 
 #![allow(
     clippy::inline_always,
@@ -12,6 +12,7 @@
 pub(crate) mod activation;
 mod add;
 pub(crate) mod attention;
+pub(crate) mod cpu;
 pub(crate) mod fp32;
 pub(crate) mod int8;
 mod log_sum;
@@ -23,14 +24,15 @@ pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use crate::kernels::simd::Dispatch as _;
 use candle_core::{D, DType, Device, Result, Storage, Tensor, bail};
-use rten_simd::SimdOp as _;
 
 /// Scaled dot-product attention, one query group a key head.
 ///
-/// `q` is `[heads, tq, d]`, `k` and `v` are `[kv_heads, tk, d]`, where `kv_heads` divides `heads`. The first two
-/// dimensions may have any strides: `k` and `v` are narrowed views of a cache, `q` a transposed view of `[tq, heads * d]`.
-/// With `causal`, query `i` sees keys `0..=tk - tq + i`, otherwise all. Returns contiguous `[tq, heads * d]`.
+/// `q` is `[heads, tq, d]`, `k` and `v` are `[kv_heads, tk, d]`, where `kv_heads` divides `heads`.
+/// The first two dimensions may have any strides: `k` and `v` are narrowed views of a cache, `q` a
+/// transposed view of `[tq, heads * d]`. With `causal`, query `i` sees keys `0..=tk - tq + i`,
+/// otherwise all. Returns contiguous `[tq, heads * d]`.
 ///
 /// # Errors
 /// When the shapes do not fit each other, or candle fails.
@@ -46,7 +48,7 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
     if !fused(&[q, k, v]) {
         return reference::attention(q, k, v, scale, causal);
     }
-    let op = attention::full::Attention { scale, causal };
+    let op = attention::Attention { scale, causal };
     whole_rows(q)?.apply_op3_no_bwd(&whole_rows(k)?, &whole_rows(v)?, &op)
 }
 
@@ -124,17 +126,8 @@ pub(crate) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op3_no_bwd(&cos.contiguous()?, &sin.contiguous()?, &rope::Rotary)
 }
 
-/// The vectors that f32 is computed in on this processor, in words.
-pub(crate) fn vectors() -> &'static str {
-    match simd::lanes() {
-        16 => "AVX-512",
-        8 => "AVX2",
-        4 if cfg!(target_arch = "aarch64") => "NEON",
-        _ => "plain",
-    }
-}
-
-/// `ln(sum of e^x)` over a row of logits whose largest is `max`: what a logit is less by to be a log-probability.
+/// `ln(sum of e^x)` over a row of logits whose largest is `max`: what a logit is less by to be a
+/// log-probability.
 ///
 /// # Errors
 /// When candle fails.
@@ -145,13 +138,13 @@ pub(crate) fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
     let row = row.contiguous()?;
     let (storage, layout) = row.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("log_sum_exp: the row is not on the CPU") };
-    Ok(max + log_sum::ExpSum { x: simd::values(storage, layout)?, max }.dispatch().ln())
+    Ok(max + log_sum::ExpSum { x: simd::values(storage, layout)?, max }.dispatch_here().ln())
 }
 
 /// Whether the fused kernels take these tensors: f32 on the CPU, and something to compute.
 pub(crate) fn fused(tensors: &[&Tensor]) -> bool {
     #[cfg(test)]
-    if PLAIN_HERE.get() {
+    if REFERENCE_HERE.get() {
         return false;
     }
     tensors.iter().all(|x| x.dtype() == DType::F32 && matches!(x.device(), Device::Cpu) && x.elem_count() > 0)
@@ -159,13 +152,13 @@ pub(crate) fn fused(tensors: &[&Tensor]) -> bool {
 
 #[cfg(test)]
 std::thread_local! {
-    static PLAIN_HERE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static REFERENCE_HERE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// From now on, this thread takes the plain kernels for everything, as on a GPU.
 #[cfg(test)]
-pub(crate) fn use_plain_ones_here() {
-    PLAIN_HERE.set(true);
+pub(crate) fn use_reference_here() {
+    REFERENCE_HERE.set(true);
 }
 
 /// The tensor, copied only if its last dimension is not contiguous.

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::simd::{for_rows, load, rewritten, store, values, vectors};
+use crate::kernels::simd::{Dispatch as _, for_rows, load, rewritten, store, values, vectors};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`.
 pub(crate) struct LayerNorm {
@@ -60,7 +60,8 @@ impl CustomOp2 for RmsNorm {
     }
 }
 
-/// Whole rows as wide as the weight, into `out` in the place of what it holds: LayerNorm when there is a bias, else RMSNorm.
+/// Whole rows as wide as the weight, into `out` in the place of what it holds: LayerNorm when there
+/// is a bias, else RMSNorm.
 pub(crate) fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut Vec<f32>) {
     let width = weight.len();
     // SAFETY: `for_rows` covers the output, and the kernel writes all of its piece.
@@ -68,7 +69,7 @@ pub(crate) fn normalise(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f3
         rewritten(out, x.len(), |out| {
             for_rows(out, width, |row, out| {
                 let x = &x[row * width..row * width + out.len()];
-                Rows { x, weight, bias, eps, out }.dispatch();
+                Rows { x, weight, bias, eps, out }.dispatch_here();
             });
         });
     }
@@ -177,22 +178,26 @@ fn sum_of_squares<I: Isa>(isa: I, x: *const f32, width: usize, mean: f32) -> f32
 
 #[cfg(test)]
 mod tests {
-    use crate::kernels::testing::{assert_close, double, random, with};
+    use crate::kernels::testing::{assert_close, double, on_every_instruction_set, random, with};
     use crate::kernels::{layer_norm, reference, rms_norm};
 
     const EPS: f64 = 1e-5;
 
     #[test]
-    fn norms_equal_their_twins() {
+    fn norms_equal_the_reference() {
+        on_every_instruction_set(norms_equal_the_reference_here);
+    }
+
+    fn norms_equal_the_reference_here() {
         for (rows, width) in [(1, 1), (3, 7), (7, 17), (65, 64), (2, 65), (150, 576)] {
             let (w, b) = (random(width, 2), random(width, 3));
             // Off centre, so that the mean matters.
             let x = (random((rows, width), 1) + 10.0).unwrap();
-            let twin = reference::layer_norm(&double(&x), &double(&w), &double(&b), EPS).unwrap();
+            let exact = reference::layer_norm(&double(&x), &double(&w), &double(&b), EPS).unwrap();
             let tolerance = if width == 1 { 1e-3 } else { 1e-5 };
-            assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &twin, tolerance);
-            let twin = reference::rms_norm(&double(&x), &double(&w), EPS).unwrap();
-            assert_close(&rms_norm(&x, &w, EPS).unwrap(), &twin, 1e-6);
+            assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &exact, tolerance);
+            let exact = reference::rms_norm(&double(&x), &double(&w), EPS).unwrap();
+            assert_close(&rms_norm(&x, &w, EPS).unwrap(), &exact, 1e-6);
         }
         let x = random((9, 5), 4).t().unwrap();
         let w = random(9, 5);
@@ -205,6 +210,10 @@ mod tests {
 
     #[test]
     fn a_row_with_nan_or_infinity_spoils_itself_alone() {
+        on_every_instruction_set(a_row_with_nan_or_infinity_spoils_itself_alone_here);
+    }
+
+    fn a_row_with_nan_or_infinity_spoils_itself_alone_here() {
         let (w, b) = (random(17, 2), random(17, 3));
         let x = with(&random((4, 17), 1), &[(20, f32::NAN), (40, f32::INFINITY), (52, 1e-42)]);
         assert_close(&layer_norm(&x, &w, &b, EPS).unwrap(), &reference::layer_norm(&x, &w, &b, EPS).unwrap(), 1e-5);

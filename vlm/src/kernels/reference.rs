@@ -1,13 +1,15 @@
 //! Each kernel written out in candle's own operations.
 //!
-//! These define the answer: the fused kernels are tested against them, and they are what runs on a GPU and for types
-//! other than f32. Where a type of 16 bits would lose what matters (sums, exponentials) they compute in 32. They know nothing of
-//! instruction sets or threads, and what GPUs ask for only where it is said: products of rows without gaps, say.
+//! These define the answer: the fused kernels are tested against them, and they are what runs on a
+//! GPU and for types other than f32. Where a type of 16 bits would lose what matters (sums,
+//! exponentials) they compute in 32. They know nothing of instruction sets or threads, and what
+//! GPUs ask for only where it is said: products of rows without gaps, say.
 
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{ops, rotary_emb};
 
-/// The most scores that attention holds at a time: 256 MB of them in f32. A picture's 12 x 1024 x 1024 are a fifth of it.
+/// The most scores that attention holds at a time: 256 MB of them in f32. A picture's 12 x 1024 x
+/// 1024 are a fifth of it.
 const MOST_SCORES: usize = 1 << 26;
 
 /// `softmax(scale * q k^T) v` with grouped queries; see [`crate::kernels::attention()`] for shapes.
@@ -50,8 +52,9 @@ fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -> Resul
     weights.matmul(v)?.reshape((heads, tq, d))?.transpose(0, 1)?.reshape((tq, heads * d))
 }
 
-/// `[tq, tk]`: zero where query `i` may look, at keys `0..=tk - tq + i`, and elsewhere so low that nothing is left of a score. Made
-/// where it is used, of two rows of numbers: the whole of it would be long on its way to a GPU.
+/// `[tq, tk]`: zero where query `i` may look, at keys `0..=tk - tq + i`, and elsewhere so low that
+/// nothing is left of a score. Made where it is used, of two rows of numbers: the whole of it would
+/// be long on its way to a GPU.
 fn causal_mask(tq: usize, tk: usize, like: &Tensor) -> Result<Tensor> {
     let places = |from: usize, to: usize| Tensor::arange(from as f32, to as f32, like.device());
     let (last, keys) = (places(tk - tq, tk)?.unsqueeze(1)?, places(0, tk)?.unsqueeze(0)?);
@@ -112,8 +115,9 @@ fn wide(x: &Tensor) -> DType {
     if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 }
 }
 
-/// Whether it is on a GPU, where candle's kernels of whole norms and of `SiLU` compute in f32 within, whatever the type of their
-/// numbers, and eight operations take eight times as long to begin as one. Of those for the CPU only LayerNorm's does.
+/// Whether it is on a GPU, where candle's kernels of whole norms and of `SiLU` compute in f32
+/// within, whatever the type of their numbers, and eight operations take eight times as long to
+/// begin as one. Of those for the CPU only LayerNorm's does.
 fn on_gpu(x: &Tensor) -> bool {
     !matches!(x.device(), Device::Cpu)
 }

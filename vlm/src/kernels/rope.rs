@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape};
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::simd::{for_rows, load, rewritten, store, values, vectors};
+use crate::kernels::simd::{Dispatch as _, for_rows, load, rewritten, store, values, vectors};
 
 /// `x` is `[t, heads, d]`, `cos` and `sin` are `[t, d / 2]`.
 pub(crate) struct Rotary;
@@ -35,8 +35,8 @@ impl CustomOp3 for Rotary {
     }
 }
 
-/// Turns rows of `heads` heads of `2 * half` values each, `stride` from one to the next, into `out` in the place of what it
-/// holds. There are as many rows as angles.
+/// Turns rows of `heads` heads of `2 * half` values each, `stride` from one to the next, into `out`
+/// in the place of what it holds. There are as many rows as angles.
 pub(crate) fn turn(
     (x, stride): (&[f32], usize),
     (cos, sin): (&[f32], &[f32]),
@@ -53,7 +53,7 @@ pub(crate) fn turn(
                 let rows = row..row + out.len() / width;
                 let x = &x[rows.start * stride..(rows.end - 1) * stride + width];
                 let angles = rows.start * half..rows.end * half;
-                Positions { x, stride, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch();
+                Positions { x, stride, cos: &cos[angles.clone()], sin: &sin[angles], heads, half, out }.dispatch_here();
             });
         });
     }
@@ -89,7 +89,8 @@ impl SimdOp for Positions<'_> {
                 f.len(),
                 #[inline(always)]
                 |at, n| {
-                    // SAFETY: `at + n <= half`, so angles and both halves of each head lie within the lengths checked above.
+                    // SAFETY: `at + n <= half`, so angles and both halves of each head lie within the lengths checked
+                    // above.
                     unsafe {
                         let cos = load(isa, cos.add(position * half + at), n);
                         let sin = load(isa, sin.add(position * half + at), n);
@@ -110,15 +111,19 @@ impl SimdOp for Positions<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::kernels::testing::{assert_close, double, random};
+    use crate::kernels::testing::{assert_close, double, on_every_instruction_set, random};
     use crate::kernels::{reference, rotary};
 
     #[test]
-    fn rotary_equals_its_twin() {
+    fn rotary_equals_the_reference() {
+        on_every_instruction_set(rotary_equals_the_reference_here);
+    }
+
+    fn rotary_equals_the_reference_here() {
         for (t, heads, d) in [(1, 9, 64), (3, 1, 2), (7, 3, 16), (130, 9, 64), (17, 3, 72), (5, 2, 80), (2, 3, 6)] {
             let (x, cos, sin) = (random((t, heads, d), 1), random((t, d / 2), 2), random((t, d / 2), 3));
-            let twin = reference::rotary(&double(&x), &double(&cos), &double(&sin)).unwrap();
-            assert_close(&rotary(&x, &cos, &sin).unwrap(), &twin, 1e-6);
+            let exact = reference::rotary(&double(&x), &double(&cos), &double(&sin)).unwrap();
+            assert_close(&rotary(&x, &cos, &sin).unwrap(), &exact, 1e-6);
         }
         let (x, angles) = (random((4, 3, 16), 1), random((5, 8), 2));
         assert!(rotary(&x, &angles, &angles).is_err());

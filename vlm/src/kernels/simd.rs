@@ -1,7 +1,12 @@
-//! What the fused kernels share: vectors, an exponential, uninitialised results and work split over the current pool.
+//! What the fused kernels share: vectors, an exponential, uninitialised results and work split over
+//! the current pool.
 //!
-//! The instruction set (AVX-512, AVX2 with FMA, NEON or none) is chosen at run time by rten-simd's dispatch: a kernel is
-//! a [`rten_simd::SimdOp`] whose inner functions are all inlined into it. Nothing here knows what is computed.
+//! A kernel is a [`rten_simd::SimdOp`], generic over instruction sets, whose inner functions are
+//! all inlined into it. [`Dispatch::dispatch_here`] runs it with the set that this thread is to use
+//! ([`crate::kernels::cpu`]). It takes the place of rten-simd's own `dispatch`, which knows no cap:
+//! the types of the instruction sets are public, so their values, which prove that the processor
+//! has them, are made once, and a kernel is evaluated inside of a function that enables what the
+//! type stands for. Nothing here knows what is computed.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers, and results written before they are read")]
 
@@ -11,12 +16,50 @@ use candle_core::{CpuStorage, Layout, Result, Shape, bail};
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd, SimdOp};
 
+use crate::kernels::cpu::{CpuFeatures, Vectors};
 use crate::kernels::parallel;
 
 /// Elementwise work below this many values costs less than waking other threads.
 pub(crate) const SERIAL_VALUES: usize = 64 * 1024;
 
-/// f32 lanes of the vectors that kernels are dispatched to on this processor.
+/// What every kernel is run by.
+pub(crate) trait Dispatch: SimdOp + Sized {
+    /// Evaluates the kernel with the instruction set that this thread is to use.
+    fn dispatch_here(self) -> Self::Output;
+}
+
+impl<Op: SimdOp> Dispatch for Op {
+    #[inline]
+    fn dispatch_here(self) -> Self::Output {
+        match CpuFeatures::here().vectors() {
+            Vectors::Generic(isa) => self.eval(isa),
+            // SAFETY: there is a value of this type only where the processor has what the function enables.
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx2(isa) => unsafe { with_avx2(self, isa) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx512(isa) => unsafe { with_avx512(self, isa) },
+            #[cfg(target_arch = "aarch64")]
+            Vectors::Neon(isa) => self.eval(isa),
+        }
+    }
+}
+
+/// What `Avx2Isa::new` asks for is enabled.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx,avx2,fma,f16c")]
+fn with_avx2<Op: SimdOp>(op: Op, isa: rten_simd::isa::Avx2Isa) -> Op::Output {
+    op.eval(isa)
+}
+
+/// What `Avx512Isa::new` asks for is enabled.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,f16c")]
+fn with_avx512<Op: SimdOp>(op: Op, isa: rten_simd::isa::Avx512Isa) -> Op::Output {
+    op.eval(isa)
+}
+
+/// f32 lanes of the vectors that kernels are dispatched to on this thread.
 pub(crate) fn lanes() -> usize {
     struct Lanes;
     impl SimdOp for Lanes {
@@ -26,7 +69,7 @@ pub(crate) fn lanes() -> usize {
             isa.f32().len()
         }
     }
-    Lanes.dispatch()
+    Lanes.dispatch_here()
 }
 
 /// The values of a contiguous f32 tensor on the CPU.
@@ -60,7 +103,8 @@ pub(crate) unsafe fn rewritten(out: &mut Vec<f32>, len: usize, fill: impl FnOnce
     unsafe { out.set_len(len) };
 }
 
-/// Calls `work` on pieces of `out` of whole rows, with the index of the piece's first row; on the current pool when it pays.
+/// Calls `work` on pieces of `out` of whole rows, with the index of the piece's first row; on the
+/// current pool when it pays.
 pub(crate) fn for_rows(
     out: &mut [MaybeUninit<f32>],
     width: usize,
@@ -74,8 +118,8 @@ pub(crate) fn for_rows(
     parallel::for_each_mut(&mut pieces, |i, piece| work(i * rows, piece));
 }
 
-/// What an operation of two contiguous tensors of one shape makes of each pair of values: `piece` gets as many of either and as
-/// much room for results.
+/// What an operation of two contiguous tensors of one shape makes of each pair of values: `piece`
+/// gets as many of either and as much room for results.
 ///
 /// # Safety
 /// `piece` must write every element of its room.
@@ -151,7 +195,8 @@ pub(crate) unsafe fn store<I: Isa>(isa: I, x: I::F32, at: *mut f32, n: usize) {
     unsafe { if n == f.len() { f.store_ptr(x, at) } else { f.store_ptr_mask(x, at, f.first_n_mask(n)) } }
 }
 
-/// Folds the lanes of a vector, halves first: as few steps as there are, which is what a row of few vectors mostly costs.
+/// Folds the lanes of a vector, halves first: as few steps as there are, which is what a row of few
+/// vectors mostly costs.
 #[inline(always)]
 pub(crate) fn fold<I: Isa>(isa: I, x: I::F32, fold: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = x.to_array();
@@ -177,7 +222,8 @@ pub(crate) fn smaller(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
-// e^r = 1 + r + r^2 (C2 + C3 r + C4 r^2 + C5 r^3) for |r| <= ln 2 / 2, fitted for the least relative error: 1.05e-7.
+// e^r = 1 + r + r^2 (C2 + C3 r + C4 r^2 + C5 r^3) for |r| <= ln 2 / 2, fitted for the least
+// relative error: 1.05e-7.
 const C2: f32 = 0.499_992_3;
 const C3: f32 = 0.166_671_16;
 const C4: f32 = 0.041_890_33;
@@ -185,15 +231,18 @@ const C5: f32 = 0.008_312_501;
 /// ln 2 in two parts, of which the first times a small integer is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
-/// Below this the result is zero, above [`EXP_MAX`] infinite: both a little before f32's own limits.
+/// Below this the result is zero, above [`EXP_MAX`] infinite: both a little before f32's own
+/// limits.
 const EXP_MIN: f32 = -88.0;
 const EXP_MAX: f32 = 88.8;
 
-/// `e^x`, within 3e-7 relative; results under 1.2e-38 are zero and over 2.4e38 infinite, NaN stays NaN.
+/// `e^x`, within 3e-7 relative; results under 1.2e-38 are zero and over 2.4e38 infinite, NaN stays
+/// NaN.
 #[inline(always)]
 pub(crate) fn exp<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let (f, int) = (isa.f32(), isa.i32());
-    // Comparisons with NaN are false, so it passes; what min and max make of it differs between processors.
+    // Comparisons with NaN are false, so it passes; what min and max make of it differs between
+    // processors.
     let x = f.select(f.splat(EXP_MIN), x, f.lt(x, f.splat(EXP_MIN)));
     let x = f.select(f.splat(EXP_MAX), x, f.gt(x, f.splat(EXP_MAX)));
     let exponent = f.to_int_round(f.mul(x, f.splat(std::f32::consts::LOG2_E)));
@@ -214,6 +263,7 @@ mod tests {
     use rten_simd::{Isa, SimdOp};
 
     use super::*;
+    use crate::kernels::testing::on_every_instruction_set;
 
     /// Exponentials of a slice, in place.
     struct Exp<'a>(&'a mut [f32]);
@@ -253,11 +303,6 @@ mod tests {
 
     #[test]
     fn exp_is_exact_to_a_few_units_on_every_instruction_set() {
-        check(|x| Exp(x).dispatch());
-        check(|x| Exp(x).eval(rten_simd::isa::GenericIsa::new()));
-        #[cfg(target_arch = "x86_64")]
-        if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
-            check(|x| Exp(x).eval(isa));
-        }
+        on_every_instruction_set(|| check(|x| Exp(x).dispatch_here()));
     }
 }

@@ -2,6 +2,8 @@
 
 use candle_core::{DType, Device, Shape, Tensor};
 
+use crate::kernels::cpu::{CpuFeatures, InstructionSet};
+
 /// Values between -2 and 2 that `seed` decides.
 pub(crate) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
@@ -15,13 +17,13 @@ pub(crate) fn random(shape: impl Into<Shape>, seed: u64) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// The tensor in double precision, in which the twins give the exact answer.
+/// The tensor in double precision, in which the references give the exact answer.
 pub(crate) fn double(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).unwrap()
 }
 
-/// Asserts equal shapes and values that differ by at most `tolerance` times the value and the mean value; infinities must
-/// be equal and NaN be NaN.
+/// Asserts equal shapes and values that differ by at most `tolerance` times the value and the mean
+/// value; infinities must be equal and NaN be NaN.
 pub(crate) fn assert_close(fused: &Tensor, exact: &Tensor, tolerance: f64) {
     assert_eq!(fused.dims(), exact.dims());
     assert!(fused.is_contiguous());
@@ -47,4 +49,15 @@ pub(crate) fn with(x: &Tensor, replaced: &[(usize, f32)]) -> Tensor {
         values[at] = value;
     }
     Tensor::from_vec(values, x.shape(), &Device::Cpu).unwrap()
+}
+
+/// Calls `test` once for each instruction set that this machine has, with all kernels capped to it:
+/// on this thread and the other one of its pool.
+pub(crate) fn on_every_instruction_set(test: impl Fn() + Sync) {
+    for set in InstructionSet::all_here() {
+        let features = CpuFeatures::capped(Some(set));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).start_handler(move |_| features.use_here());
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.build().unwrap().install(&test)));
+        assert!(ran.is_ok(), "failed on {set}");
+    }
 }

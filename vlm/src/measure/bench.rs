@@ -21,7 +21,7 @@ macro_rules! pairs {
         }
 
         /// Their definitions in candle's own operations.
-        pub mod plain {
+        pub mod reference {
             use super::{Result, Tensor, kernels};
             $(
                 /// See the kernel of this name.
@@ -57,7 +57,7 @@ pub fn log_sum_exp(row: &Tensor, max: f32) -> Result<f32> {
 ///
 /// # Errors
 /// Candle's.
-pub fn plain_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub fn reference_linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     kernels::reference::linear(x, weight, bias)
 }
 
@@ -93,7 +93,7 @@ impl Int8 {
     pub fn quantise(weight: &Tensor) -> Result<Self> {
         let (_, inputs) = weight.dims2()?;
         let weight = weight.flatten_all()?.to_vec1::<f32>()?;
-        Ok(Self(kernels::int8::Packed::quantise(&[&weight], inputs, kernels::int8::Planes::One)))
+        Ok(Self(kernels::int8::Packed::quantise(&[&weight], inputs, kernels::int8::Levels::One)))
     }
 
     /// A product with rows of activations, each in two bytes a value, as the decoder has it.

@@ -1,6 +1,6 @@
 //! What this machine can do at its best, and how much of it a model's stages ask for: what benches hold times against.
 //!
-//! Work is counted as the model is written down, two operations a multiplication, whatever precision it runs in: planes that
+//! Work is counted as the model is written down, two operations a multiplication, whatever precision it runs in: levels that
 //! int8 multiplies twice count once. Formulas: a product of `[m, k]` with `[k, n]` has `2mkn` operations; attention of `q` queries over
 //! `k` keys has `4 q k` times the heads' width in all.
 
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::kernels::fp32;
 use crate::kernels::int8;
-use crate::kernels::int8::Planes;
+use crate::kernels::int8::Levels;
 use crate::network::Model;
 
 /// Rows, inputs and outputs of the product that stands for all: one of the vision encoder's at 256M.
@@ -62,7 +62,7 @@ impl Peaks {
         let operations = (2 * rows * inputs * outputs) as f64;
         let values = |n: usize| (0..n).map(|i| ((i * 7919) % 1000) as f32 * 2e-3 - 1.0).collect::<Vec<_>>();
         let (x, w) = (values(rows * inputs), values(outputs * inputs));
-        let packed = int8::Packed::quantise(&[&w], inputs, Planes::One);
+        let packed = int8::Packed::quantise(&[&w], inputs, Levels::One);
         let bytes: Vec<u8> = x.iter().map(|x| (x * 100.0 + 128.0) as u8).collect();
         let int8 = fastest(|| drop(black_box(int8::multiply_bytes(black_box(&bytes), &packed))));
         let x = Tensor::from_vec(x, (rows, inputs), &Device::Cpu)?;

@@ -108,7 +108,7 @@ impl OpenDevice {
     /// The processor, used as a GPU is: by one thread, and without the fused kernels. So tests see what a GPU computes.
     #[cfg(test)]
     pub(crate) fn like_a_gpu() -> Self {
-        let lane = lane_of(|_| crate::kernels::use_plain_ones_here()).unwrap();
+        let lane = lane_of(|_| crate::kernels::use_reference_here()).unwrap();
         Self { lane: Some(Arc::new(lane)), ..Self::default() }
     }
 }

@@ -20,7 +20,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::kernels::int8::{Bytes, Packed, Planes};
+use crate::kernels::int8::{Bytes, Levels, Packed};
 
 /// What every such file's name ends in.
 pub(super) const SUFFIX: &str = ".int8.safetensors";
@@ -87,7 +87,7 @@ impl Kept {
     }
 
     /// A matrix, if it is there as it should be.
-    pub(super) fn packed(&self, name: &str, outputs: usize, inputs: usize, planes: Planes) -> Option<Packed> {
+    pub(super) fn packed(&self, name: &str, outputs: usize, inputs: usize, levels: Levels) -> Option<Packed> {
         let place = |part: &str| {
             let range = self.tensors.get(&format!("{name}.{part}"))?.clone();
             Some((self.memory(&range), range))
@@ -99,7 +99,7 @@ impl Kept {
         };
         let (memory, range) = place("bytes")?;
         let bytes = Bytes::Mapped(Arc::clone(memory), range);
-        Packed::from_parts(outputs, inputs, planes, bytes, numbers("scale")?, numbers("sums")?)
+        Packed::from_parts(outputs, inputs, levels, bytes, numbers("scale")?, numbers("sums")?)
     }
 
     /// The memory that holds this part of the file.
@@ -159,7 +159,7 @@ pub(super) fn write(path: &Path, made: &[(String, Arc<Packed>)]) -> Result<(), B
     let numbers: Vec<_> = made.iter().map(|(_, packed)| (little(packed.scale()), little(packed.sums()))).collect();
     let mut views = Vec::new();
     for ((name, packed), (scale, sums)) in made.iter().zip(&numbers) {
-        let bytes = packed.panel_bytes();
+        let bytes = packed.tile_bytes();
         views.push((format!("{name}.bytes"), TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
         for (part, numbers) in [("scale", scale), ("sums", sums)] {
             views.push((format!("{name}.{part}"), TensorView::new(Dtype::F32, vec![numbers.len() / 4], numbers)?));

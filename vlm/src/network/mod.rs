@@ -25,7 +25,8 @@ use crate::error::{Error, Result};
 use crate::input::image;
 use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::Prompter;
-use crate::kernels::int8::Planes;
+use crate::kernels::cpu::{CpuFeatures, InstructionSet};
+use crate::kernels::int8::Levels;
 use crate::network::decoder::int8::LlamaInBytes;
 use crate::network::decoder::tensors::LlamaInTensors;
 use crate::network::decoder::{Decoder, Pass, Segment};
@@ -51,6 +52,9 @@ pub struct LoadOptions {
     /// The folder of the int8 cache, which saves quantising the same weights again; without one, nothing
     /// is cached.
     pub int8_cache: Option<PathBuf>,
+    /// The most that the processor's kernels may use; the environment's cap, if there is one, when
+    /// not said ([`InstructionSet::from_environment`]).
+    pub max_isa: Option<InstructionSet>,
 }
 
 /// A SmolVLM ready to run.
@@ -63,6 +67,7 @@ pub struct Model {
     config: Config,
     precision: Precision,
     device: OpenDevice,
+    features: CpuFeatures,
     /// The only threads of the processor that compute: every pass on it runs inside this pool, so that `threads` holds for all of it.
     pool: rayon::ThreadPool,
 }
@@ -72,11 +77,13 @@ impl Model {
     ///
     /// # Errors
     /// What is wrong with which file, [`Error::Device`] when the device does not compute in that
-    /// precision or has not the memory,
-    /// or [`Error::Backend`] when the machine's memory or threads run out.
+    /// precision or has not the memory, [`Error::InstructionSet`] when the environment asks for a
+    /// cap that there is none of, or [`Error::Backend`] when the machine's memory or threads run out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
-        let LoadOptions { device, threads, precision, int8_cache } = options;
+        let LoadOptions { device, threads, precision, int8_cache, max_isa } = options;
         check_precision(&device, precision)?;
+        let cap = if max_isa.is_some() { max_isa } else { InstructionSet::from_environment()? };
+        let features = CpuFeatures::capped(cap);
         let (dtype, candle) = (precision.dtype(), device.candle().clone());
         let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
         let preprocessor = "preprocessor_config.json";
@@ -87,6 +94,7 @@ impl Model {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.map_or(0, NonZeroUsize::get))
             .thread_name(|n| format!("vlm-{n}"))
+            .start_handler(move |_| features.use_here())
             .build()
             .map_err(candle_core::Error::wrap)?;
         // The tokenizer is read by one thread, and takes as long as the int8 cache.
@@ -98,7 +106,18 @@ impl Model {
         // On the pool, because weights that become bytes do so on all of its threads.
         let (vision, decoder) = device.compute(&pool, || load(&weights, &config, &preprocessor, precision, &candle))?;
         weights.write_cache();
-        Ok(Self { name: files.name().into(), prompter, preprocessor, vision, decoder, config, precision, device, pool })
+        Ok(Self {
+            name: files.name().into(),
+            prompter,
+            preprocessor,
+            vision,
+            decoder,
+            config,
+            precision,
+            device,
+            features,
+            pool,
+        })
     }
 
     /// The same model with another text model in its place.
@@ -141,7 +160,7 @@ impl Model {
     /// What its products run on, in words: a GPU's name, or the processor's vectors.
     #[must_use]
     pub fn instructions(&self) -> &str {
-        if self.device.device().is_gpu() { self.device.name() } else { self.precision.instructions() }
+        if self.device.device().is_gpu() { self.device.name() } else { self.precision.instructions(self.features) }
     }
 
     /// Threads of the processor that compute.
@@ -280,7 +299,7 @@ fn load(
         Precision::Int8 => {
             let encoder = SiglipInBytes::load(weights, config, preprocessor)?;
             // The features are as fine as they can be: all that is said rests on them.
-            let matrix = |name: &str, outputs, inputs| weights.matrices(&[(name, outputs)], inputs, Planes::Two);
+            let matrix = |name: &str, outputs, inputs| weights.matrices(&[(name, outputs)], inputs, Levels::Two);
             let vision = Vision { encoder: Box::new(encoder), connector: Connector::load(checkpoint, config, matrix)? };
             Ok((vision, Box::new(LlamaInBytes::load(weights, config, device)?)))
         }

@@ -2,8 +2,7 @@
 
 use candle_core::DType;
 
-use crate::kernels;
-use crate::kernels::int8;
+use crate::kernels::cpu::{CpuFeatures, InstructionSet};
 use crate::network::device::OpenDevice;
 
 /// How numbers are held and multiplied.
@@ -20,26 +19,26 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if it
-    /// multiplies bytes faster than numbers in f32 (AVX-512 with VNNI), otherwise f32.
+    /// The fastest there: on a GPU bf16 if it computes in it, on the processor int8 if there is a
+    /// kernel for its products of bytes (AVX2 or more, NEON with dot products), otherwise f32.
+    /// Under a cap, what is fastest with those instruction sets.
     #[must_use]
-    pub fn fastest(device: &OpenDevice) -> Self {
+    pub fn fastest(device: &OpenDevice, max_isa: Option<InstructionSet>) -> Self {
         if device.device().is_gpu() {
             if device.computes_in_bf16() { Self::Bf16 } else { Self::F32 }
-        } else if int8::is_fast() {
+        } else if features(max_isa).multiplies_bytes_fast() {
             Self::Int8
         } else {
             Self::F32
         }
     }
 
-    /// What its products run on, on this processor, in words.
-    #[must_use]
-    pub fn instructions(self) -> &'static str {
+    /// What its products run on, with these features of the processor, in words.
+    pub(crate) fn instructions(self, features: CpuFeatures) -> &'static str {
         match self {
-            Self::F32 => kernels::vectors(),
+            Self::F32 => features.vectors().name(),
             Self::Bf16 => "candle",
-            Self::Int8 => int8::instructions(),
+            Self::Int8 => features.byte_products().name(),
         }
     }
 
@@ -47,4 +46,9 @@ impl Precision {
     pub(crate) fn dtype(self) -> DType {
         if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
     }
+}
+
+/// Under the given cap, or else under the environment's.
+fn features(max_isa: Option<InstructionSet>) -> CpuFeatures {
+    max_isa.map_or_else(CpuFeatures::here, |cap| CpuFeatures::capped(Some(cap)))
 }

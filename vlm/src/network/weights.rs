@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::checkpoint::files::{ModelFiles, WeightFile};
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
-use crate::kernels::int8::{Packed, Planes};
+use crate::kernels::int8::{Levels, Packed};
 use crate::network::int8_cache;
 use crate::network::int8_cache::{Kept, SUFFIX};
 use crate::network::linear::Matrices;
@@ -57,9 +57,9 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`].
-    pub(crate) fn packed(&self, tensors: &[(&str, usize)], inputs: usize, planes: Planes) -> Result<Arc<Packed>> {
+    pub(crate) fn packed(&self, tensors: &[(&str, usize)], inputs: usize, levels: Levels) -> Result<Arc<Packed>> {
         let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
-        self.packed_from(tensors[0].0, (outputs, inputs), planes, || {
+        self.packed_from(tensors[0].0, (outputs, inputs), levels, || {
             let wide = |(name, outputs): &(&str, usize)| {
                 Ok(self.checkpoint.tensor(name, &[*outputs, inputs])?.flatten_all()?.to_vec1::<f32>()?)
             };
@@ -71,9 +71,9 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`].
-    pub(crate) fn matrices(&self, tensors: &[(&str, usize)], inputs: usize, planes: Planes) -> Result<Matrices> {
+    pub(crate) fn matrices(&self, tensors: &[(&str, usize)], inputs: usize, levels: Levels) -> Result<Matrices> {
         let outputs = tensors.iter().map(|(_, outputs)| *outputs).collect();
-        Ok(Matrices::Int8(self.packed(tensors, inputs, planes)?, outputs))
+        Ok(Matrices::Int8(self.packed(tensors, inputs, levels)?, outputs))
     }
 
     /// The residual of a tensor: what its bytes, `packed`, differ from it by.
@@ -82,7 +82,7 @@ impl<'a> Weights<'a> {
     /// As [`Checkpoint::tensor`].
     pub(crate) fn rest(&self, name: &str, packed: &Packed) -> Result<Arc<Packed>> {
         let shape = (packed.outputs(), packed.inputs());
-        self.packed_from(&format!("{name}.rest"), shape, Planes::One, || {
+        self.packed_from(&format!("{name}.rest"), shape, Levels::One, || {
             let mut wide = self.checkpoint.tensor(name, &[shape.0, shape.1])?.flatten_all()?.to_vec1::<f32>()?;
             for (output, row) in wide.chunks_exact_mut(shape.1).enumerate() {
                 row.iter_mut().zip(packed.output(output)).for_each(|(wide, rounded)| *wide -= rounded);
@@ -100,15 +100,15 @@ impl<'a> Weights<'a> {
         &self,
         name: &str,
         (outputs, inputs): (usize, usize),
-        planes: Planes,
+        levels: Levels,
         wide: impl FnOnce() -> Result<Vec<Vec<f32>>>,
     ) -> Result<Arc<Packed>> {
-        if let Some(packed) = self.cache.as_ref().and_then(|cache| cache.packed(name, outputs, inputs, planes)) {
+        if let Some(packed) = self.cache.as_ref().and_then(|cache| cache.packed(name, outputs, inputs, levels)) {
             return Ok(Arc::new(packed));
         }
         let wide = wide()?;
         let wide: Vec<_> = wide.iter().map(Vec::as_slice).collect();
-        let packed = Arc::new(Packed::quantise(&wide, inputs, planes));
+        let packed = Arc::new(Packed::quantise(&wide, inputs, levels));
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&packed)));
         Ok(packed)
     }

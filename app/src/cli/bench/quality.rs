@@ -1,6 +1,7 @@
 //! `sightline bench quality [IMAGE…]`: how far a model in fewer bits stands from itself in f32.
 //!
-//! Prompts are asked of each picture in turn. What is said in f32 is read by both, and their next-token distributions are compared.
+//! Prompts are asked of each picture in turn. What is said in f32 is read by both, and their
+//! next-token distributions are compared.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -10,8 +10,8 @@ use vlm::{Model, Peaks, Precision, Reply, Work};
 
 use crate::cli::bench::spread::Spread;
 
-/// The machine's best, and the share of it that stages reach. An operation is a multiplication or an addition; products count
-/// once, however many planes they take.
+/// The machine's best, and the share of it that stages reach. An operation is a multiplication or
+/// an addition; products count once, however many planes they take.
 #[derive(Clone, Copy, Serialize)]
 pub struct Roofline {
     /// A product of 1024 x 768 x 3072, in billions of operations a second.

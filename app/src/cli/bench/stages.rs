@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use vlm::{Cancel, Part, Peaks, Reply, Reuse, Role};
+use vlm::{Cancel, InstructionSet, Part, Peaks, Reply, Reuse, Role, UnknownInstructionSet};
 
 use crate::base::message::Message;
 use crate::capture::picture::decode::read_picture;
@@ -54,6 +54,11 @@ pub struct StageArgs {
     #[arg(long, value_name = "PRECISION", ignore_case = true)]
     pub compare: Option<Precision>,
 
+    /// Measure with the processor's instructions capped at each of these sets, in turn: generic,
+    /// avx2, avxvnni, avx512 (neon, dotprod on ARM)
+    #[arg(long, value_name = "SET,…", value_delimiter = ',', value_parser = instruction_set)]
+    pub isa: Vec<InstructionSet>,
+
     #[command(flatten)]
     pub model: ModelArgs,
 }
@@ -66,6 +71,9 @@ struct Report {
     precision: String,
     /// The vectors that the products run on.
     instructions: String,
+    /// The cap on them that `--isa` set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isa: Option<String>,
     processor: String,
     threads: usize,
     rounds: usize,
@@ -121,8 +129,11 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     let options = args.model.engine_options();
     let compared = args.compare.map(|precision| EngineOptions { precision, ..options });
     let mut subjects = Vec::new();
-    for options in std::iter::once(options).chain(compared) {
-        subjects.push(Subject::load(&args.model.model, &options)?);
+    let caps = if args.isa.is_empty() { vec![None] } else { args.isa.iter().copied().map(Some).collect() };
+    for max_isa in caps {
+        for options in std::iter::once(options).chain(compared) {
+            subjects.push(Subject::load(&args.model.model, &EngineOptions { max_isa, ..options })?);
+        }
     }
     for number in 0..=rounds {
         for subject in &mut subjects {
@@ -146,16 +157,14 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     };
     writeln!(Output::new(), "{line}")?;
     reports.iter().try_for_each(for_people)?;
-    if let [one, other] = &reports[..] {
-        let ratio = one.ms.total.median / other.ms.total.median;
-        writeln!(Notes::new(false), "caption in {} / caption in {}: {ratio:.2}", one.precision, other.precision)?;
-    }
+    side_by_side(&reports)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is measured.
 struct Subject {
     engine: LocalEngine,
+    isa: Option<InstructionSet>,
     load: Duration,
     /// The most memory that the process had held after the first round.
     memory: Option<f64>,
@@ -170,11 +179,11 @@ impl Subject {
         if let Some(taken) = engine.card().taken() {
             writeln!(Notes::new(false), "{taken}")?;
         }
-        Ok(Self { engine, load, memory: None, rounds: Vec::new() })
+        Ok(Self { engine, isa: options.max_isa, load, memory: None, rounds: Vec::new() })
     }
 
     fn report(&self) -> Report {
-        let Self { engine, load, memory, rounds } = self;
+        let Self { engine, isa, load, memory, rounds } = self;
         let (card, model) = (engine.card(), engine.model());
         let spread = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(|(_, round)| value(round)));
         let later_tokens = |reply: &Reply| reply.token_ids.len().saturating_sub(1).max(1) as f64;
@@ -184,6 +193,7 @@ impl Subject {
             device: card.device,
             precision: card.precision,
             instructions: model.instructions().to_owned(),
+            isa: isa.map(|set| set.to_string()),
             processor: roofline::processor(),
             threads: model.threads(),
             rounds: rounds.len(),
@@ -233,6 +243,13 @@ fn measure(engine: &mut LocalEngine, picture: &RgbImage, instruction: &str) -> a
     let prefixed = engine.reply(caption(view, first), &cancel, silent)?;
     engine.close_view(view);
     Ok(Round { cold, question, steady, changed, prefixed })
+}
+
+/// A set that this processor has: capped at any other, it would be measured as if it were the next
+/// lower one.
+fn instruction_set(name: &str) -> Result<InstructionSet, String> {
+    let set: InstructionSet = name.parse().map_err(|e: UnknownInstructionSet| e.to_string())?;
+    if set.is_here() { Ok(set) } else { Err(format!("This processor has no {set}.")) }
 }
 
 /// Standing instructions of about a thousand tokens.
@@ -299,6 +316,24 @@ fn for_people(report: &Report) -> io::Result<()> {
     Ok(())
 }
 
+/// Several of them in one table, each caption held against the last one.
+fn side_by_side(reports: &[Report]) -> io::Result<()> {
+    let [.., last] = reports else { return Ok(()) };
+    if reports.len() == 1 {
+        return Ok(());
+    }
+    let mut err = Notes::new(false);
+    writeln!(err, "{:<24} {:>9} {:>9} {:>9} {:>9} {:>7}", "ms", "vision", "prefill", "a token", "caption", "ratio")?;
+    for report in reports {
+        let name = format!("{}, {}", report.precision, report.instructions);
+        let Stages { vision, prefill, decode_per_token, total, .. } = &report.ms;
+        let [vision, prefill, token, caption] = [vision, prefill, decode_per_token, total].map(|spread| spread.median);
+        let ratio = caption / last.ms.total.median;
+        writeln!(err, "{name:<24} {vision:9.1} {prefill:9.1} {token:9.1} {caption:9.1} {ratio:7.2}")?;
+    }
+    Ok(())
+}
+
 /// The process's largest resident set, from Linux's `/proc/self/status` (`VmHWM`, in KiB).
 fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -342,7 +377,8 @@ mod tests {
         let longer = round.prefixed.prompt_ids.len() - round.cold.prompt_ids.len();
         assert!(longer >= PREFIX_WORDS, "{longer}");
         let peaks = Peaks::measure(engine.model()).unwrap();
-        let subject = Subject { engine, load: Duration::from_secs(1), memory: None, rounds: vec![(peaks, round)] };
+        let subject =
+            Subject { engine, isa: None, load: Duration::from_secs(1), memory: None, rounds: vec![(peaks, round)] };
         let text = serde_json::to_value(subject.report()).unwrap();
         assert_eq!(text["tokens"], TOKENS);
         assert!(text["ms"]["total"]["median"].as_f64().unwrap() > 0.0);

@@ -1,8 +1,9 @@
 //! `sightline bench truth`: how much of what a model says of the demo scene is true.
 //!
-//! The model sees stills that it was never trained on, through the same engine, instruction and questions as in use. A
-//! still has nothing on its way, so every reply has one fair wording (see the scene's `World` and `words`) and is true
-//! only when it is that one, letter by letter. Nothing here knows how the model works: it is anyone's [`Engine`].
+//! The model sees stills that it was never trained on, through the same engine, instruction and
+//! questions as in use. A still has nothing on its way, so every reply has one fair wording (see
+//! the scene's `World` and `words`) and is true only when it is that one, letter by letter. Nothing
+//! here knows how the model works: it is anyone's [`Engine`].
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -23,8 +24,8 @@ use crate::demo::{caption, paint, questions};
 use crate::engine;
 use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewOptions};
 
-/// Scenes unless told otherwise. One share of 97 % then has a standard error of 0.5 % for captions and for each kind of
-/// answer, and of 0.2 % for all answers together.
+/// Scenes unless told otherwise. One share of 97 % then has a standard error of 0.5 % for captions
+/// and for each kind of answer, and of 0.2 % for all answers together.
 const COUNT: u32 = 1000;
 
 /// The command's arguments.
@@ -144,7 +145,8 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has the engine caption the first `count` scenes of `seed` and answer every kind of question about each.
+/// Has the engine caption the first `count` scenes of `seed` and answer every kind of question
+/// about each.
 fn tell(
     engine: &mut dyn Engine,
     seed: u64,
@@ -195,9 +197,11 @@ mod tests {
     /// The scenes of the floor.
     const FLOOR_SEED: u64 = 1;
     const FLOOR_COUNT: u32 = 100;
-    /// True captions that the demo model must reach on them: the one in this tree reaches 76. To be raised with the model.
+    /// True captions that the demo model must reach on them: the one in this tree reaches 76. To be
+    /// raised with the model.
     const CAPTION_FLOOR: usize = 97;
-    /// The share of true answers that it must reach: the one in this tree reaches 639 of 753. To be raised with the model.
+    /// The share of true answers that it must reach: the one in this tree reaches 639 of 753. To be
+    /// raised with the model.
     const ANSWER_FLOOR: f64 = 0.97;
 
     /// The demo model with its eyes shut: whatever it is shown, it sees grey.

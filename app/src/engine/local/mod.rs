@@ -58,7 +58,8 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let Decision { place, precision, why } = place::decide(options)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
     let int8_cache = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
-    let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache })?;
+    let max_isa = options.max_isa;
+    let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
     let can = Capabilities { video: loaded.video_sampling(), scores: false };
     let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, can };

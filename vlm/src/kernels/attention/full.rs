@@ -1,116 +1,35 @@
 //! Attention with an online softmax: no matrix of scores is ever in memory, only a tile of it.
 //!
-//! Queries that share a key head are packed side by side, so that a vector holds the same component of neighbouring
-//! queries. Scores are then made transposed (a row a key, a column a query): the softmax needs no sums across a vector, and
-//! keys and values are read where they lie in the cache. Few queries are split over ranges of keys as well, and the ranges'
-//! results merged; where queries would leave most lanes empty, [`crate::kernels::attention::small`] takes them.
+//! Queries that share a key head are packed side by side, so that a vector holds the same component
+//! of neighbouring queries. Scores are then made transposed (a row a key, a column a query): the
+//! softmax needs no sums across a vector, and keys and values are read where they lie in the cache.
+//! A few queries are split over ranges of keys as well, and the ranges' results merged; where
+//! queries would leave most lanes empty, [`crate::kernels::attention::small`] takes them.
 
 #![allow(unsafe_code, reason = "strided reads of the cache and disjoint writes by parallel tasks")]
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, bail};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::attention::small::{FEW_ROWS, Few};
+use crate::kernels::attention::heads::{Attention, Heads};
 use crate::kernels::attention::softmax::{Singles, rows};
 use crate::kernels::parallel;
-use crate::kernels::simd::{Shared, exp, lanes, rewritten};
+use crate::kernels::simd::{Dispatch as _, Shared, exp};
 
-/// Keys of one tile of scores: with the packed queries and the tile of results it stays in the second cache.
+/// Keys of one tile of scores: with the packed queries and the tile of results it stays in the
+/// second cache.
 const TILE_KEYS: usize = 64;
 /// Fewest keys worth a task of their own.
 const RANGE_KEYS: usize = 256;
 /// Products (queries x keys x width) under which waking other threads costs more than it saves.
 const SERIAL_PRODUCTS: usize = 64 * 1024;
 
-/// `softmax(scale * q k^T) v`; shapes as in [`crate::kernels::attention()`].
-pub(crate) struct Attention {
-    pub(crate) scale: f32,
-    pub(crate) causal: bool,
-}
-
-impl CustomOp3 for Attention {
-    fn name(&self) -> &'static str {
-        "fused-attention"
-    }
-
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        l1: &Layout,
-        k: &CpuStorage,
-        l2: &Layout,
-        v: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (Heads::new(q, l1)?, Heads::new(k, l2)?, Heads::new(v, l3)?);
-        let shape = Shape::from((q.rows, q.count * q.d));
-        let mut out = Vec::new();
-        self.attend(q, k, v, &mut out);
-        Ok((CpuStorage::F32(out), shape))
-    }
-}
-
-impl Attention {
-    /// Attends into `out`, rows of all heads side by side, in the place of what it holds.
-    pub(crate) fn attend(&self, q: Heads<'_>, k: Heads<'_>, v: Heads<'_>, out: &mut Vec<f32>) {
-        assert!((k.count, k.rows, k.d) == (v.count, v.rows, v.d) && q.d == k.d && q.count.is_multiple_of(k.count));
-        assert!(!self.causal || q.rows <= k.rows);
-        // SAFETY: every query of every head belongs to exactly one block, and each block writes its queries' results.
-        unsafe {
-            rewritten(out, q.rows * q.count * q.d, |out| {
-                let out = Shared(out.as_mut_ptr().cast());
-                if q.rows <= FEW_ROWS {
-                    Few::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
-                } else {
-                    Job::new(q, k, v, self, out, lanes()).run(|task| task.dispatch());
-                }
-            });
-        }
-    }
-}
-
-/// A `[heads, rows, d]` view of which only the last dimension is contiguous.
-#[derive(Clone, Copy)]
-pub(crate) struct Heads<'a> {
-    data: &'a [f32],
-    pub(crate) count: usize,
-    pub(crate) rows: usize,
-    pub(crate) d: usize,
-    pub(crate) head_stride: usize,
-    pub(crate) row_stride: usize,
-}
-
-impl<'a> Heads<'a> {
-    pub(crate) fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
-        let (heads, rows, d) = layout.shape().dims3()?;
-        let &[head_stride, row_stride, 1] = layout.stride() else {
-            bail!("attention needs heads that are contiguous in their width, not strides {:?}", layout.stride())
-        };
-        let data = storage.as_slice::<f32>()?.get(layout.start_offset()..).unwrap_or_default();
-        if heads == 0 || rows == 0 || (heads - 1) * head_stride + (rows - 1) * row_stride + d > data.len() {
-            bail!("attention over a view of shape {:?} that leaves its storage", layout.shape());
-        }
-        Ok(Self { data, count: heads, rows, d, head_stride, row_stride })
-    }
-
-    /// All of `data`: rows of `count` heads of `d` values each, side by side.
-    pub(crate) fn rows(data: &'a [f32], count: usize, d: usize) -> Self {
-        assert!(!data.is_empty() && data.len().is_multiple_of(count * d));
-        Self { data, count, rows: data.len() / (count * d), d, head_stride: d, row_stride: count * d }
-    }
-
-    /// A row's values, in bounds as checked when this was made.
-    pub(crate) fn row(&self, head: usize, row: usize) -> &'a [f32] {
-        &self.data[head * self.head_stride + row * self.row_stride..][..self.d]
-    }
-}
-
 /// One call: what is attended to, and how it is cut into tasks.
 ///
-/// A key head's queries are numbered `position * group + member`, so that a block of them is of neighbouring positions.
+/// A key head's queries are numbered `position * group + member`, so that a block of them is of
+/// neighbouring positions.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     q: Heads<'a>,
@@ -153,12 +72,12 @@ impl<'a> Job<'a> {
         (2 + self.q.d) * self.width
     }
 
-    /// Evaluates all tasks, each through `eval`, on the current pool.
-    pub(crate) fn run(self, eval: impl Fn(Task<'_, '_>) + Sync) {
+    /// Evaluates all tasks on the current pool.
+    pub(crate) fn run(self) {
         let tasks = self.k.count * self.blocks * self.ranges;
         let scratch = || vec![0f32; (self.q.d + TILE_KEYS) * self.width];
         let work = |scratch: &mut Vec<f32>, (task, partial): (usize, &mut [f32])| {
-            eval(Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch });
+            Task { job: self, block: task / self.ranges, range: task % self.ranges, partial, scratch }.dispatch_here();
         };
         let mut partials = vec![0f32; tasks * self.partial_len()];
         if self.group * self.q.rows * self.k.rows * self.q.d * self.k.count <= SERIAL_PRODUCTS {
@@ -222,7 +141,7 @@ fn merge(ranges: &mut [f32], len: usize, width: usize) {
 }
 
 /// One block of queries against one range of keys.
-pub(crate) struct Task<'a, 'b> {
+struct Task<'a, 'b> {
     job: Job<'a>,
     /// Counted through all key heads.
     block: usize,
@@ -279,8 +198,8 @@ impl Task<'_, '_> {
             let v = job.v.row(kv_head, from).as_ptr();
             let tile = scores.as_mut_ptr();
 
-            // SAFETY: `keys` rows of `d` values from `k` are in bounds (Heads::new), as are `d` steps of packed queries;
-            // the tile has room for TILE_KEYS rows.
+            // SAFETY: `keys` rows of `d` values from `k` are in bounds (Heads::new), as are `d` steps of packed
+            // queries; the tile has room for TILE_KEYS rows.
             unsafe {
                 let k = Singles { at: k, row_stride: job.k.row_stride, step_stride: 1 };
                 rows::<I, R, V>(
@@ -306,7 +225,8 @@ impl Task<'_, '_> {
                 }
             }
             let decay = soften::<I, V>(isa, &mut scores[..keys * width], &mut maxima, &mut sums);
-            // SAFETY: `keys` rows of `d` values from `v` are in bounds, as are `keys` rows of the tile; `values` has `d` rows.
+            // SAFETY: `keys` rows of `d` values from `v` are in bounds, as are `keys` rows of the tile;
+            // `values` has `d` rows.
             unsafe {
                 let v = Singles { at: v, row_stride: 1, step_stride: job.v.row_stride };
                 rows::<I, R, V>(
@@ -334,7 +254,8 @@ impl Task<'_, '_> {
     }
 }
 
-/// Lays the block's queries side by side, scaled: row `i` holds component `i` of all of them, zeros past the last.
+/// Lays the block's queries side by side, scaled: row `i` holds component `i` of all of them, zeros
+/// past the last.
 fn pack(job: &Job<'_>, kv_head: usize, queries: Range<usize>, packed: &mut [f32]) {
     let width = job.width;
     if queries.len() < width {
@@ -348,8 +269,8 @@ fn pack(job: &Job<'_>, kv_head: usize, queries: Range<usize>, packed: &mut [f32]
     }
 }
 
-/// Turns a tile of scores into weights relative to each column's maximum so far, updates maxima and sums, and returns the
-/// factors by which what was gathered under the old maxima shrinks.
+/// Turns a tile of scores into weights relative to each column's maximum so far, updates maxima and
+/// sums, and returns the factors by which what was gathered under the old maxima shrinks.
 #[inline(always)]
 fn soften<I: Isa, const V: usize>(
     isa: I,

@@ -1,8 +1,10 @@
-//! Attention of few queries, such as a single token's: reading the cache is the whole cost, so it is read once and in order.
+//! Attention of few queries, such as a single token's: reading the cache is the whole cost, so it
+//! is read once and in order.
 //!
-//! Lanes run along the width of a head. A task is a range of keys for all heads, since the heads' rows of one key lie side by
-//! side in the cache. It goes through its range in blocks: the scores of all queries, their softmax, the weighted values. What
-//! the tasks found is merged by the rule of the online softmax.
+//! Lanes run along the width of a head. A task is a range of keys for all heads, since the heads'
+//! rows of one key lie side by side in the cache. It goes through its range in blocks: the scores
+//! of all queries, their softmax, the weighted values. What the tasks found is merged by the rule
+//! of the online softmax.
 
 #![allow(unsafe_code, reason = "vector loads through pointers, in the innermost loops")]
 
@@ -11,21 +13,23 @@ use std::ops::Range;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::attention::full::{Attention, Heads};
+use crate::kernels::attention::heads::{Attention, Heads};
 use crate::kernels::parallel;
-use crate::kernels::simd::{Shared, exp, fold, larger, load, vectors};
+use crate::kernels::simd::{Dispatch as _, Shared, exp, fold, larger, load, vectors};
 
 /// Most rows of queries for which this is faster than packing them into the lanes.
-pub(crate) const FEW_ROWS: usize = 4;
+pub(crate) const SMALL_BATCH: usize = 4;
 /// Keys of a block: a multiple of every vector's lanes.
 const BLOCK_KEYS: usize = 64;
-/// How many keys ahead of the present one are fetched; values are fetched with the keys of their block.
+/// How many keys ahead of the present one are fetched; values are fetched with the keys of their
+/// block.
 const AHEAD_KEYS: usize = 32;
 /// Fewest keys worth a task of their own.
 const RANGE_KEYS: usize = 48;
 /// Products (queries x keys x width) under which waking other threads costs more than it saves.
 const SERIAL_PRODUCTS: usize = 16 * 1024;
-/// Keys whose scores are made together, and queries with them: with what is multiplied, they fit AVX2's registers.
+/// Keys whose scores are made together, and queries with them: with what is multiplied, they fit
+/// AVX2's registers.
 const TILE_KEYS: usize = 4;
 const TILE_QUERIES: usize = 3;
 /// Vectors of values that are gathered together, for as many queries.
@@ -34,7 +38,7 @@ const TILE_VECTORS: usize = 4;
 /// One call.
 ///
 /// Queries are numbered `head * tq + position`: those of a key head follow one another.
-pub(crate) struct Few<'a> {
+pub(crate) struct SmallBatch<'a> {
     q: Heads<'a>,
     k: Heads<'a>,
     v: Heads<'a>,
@@ -48,7 +52,7 @@ pub(crate) struct Few<'a> {
     range: usize,
 }
 
-impl<'a> Few<'a> {
+impl<'a> SmallBatch<'a> {
     pub(crate) fn new(q: Heads<'a>, k: Heads<'a>, v: Heads<'a>, op: &Attention, out: Shared, lanes: usize) -> Self {
         let width = q.d.next_multiple_of(lanes);
         let mut packed = vec![0f32; q.count * q.rows * width];
@@ -70,13 +74,13 @@ impl<'a> Few<'a> {
         self.q.count * self.q.rows
     }
 
-    /// Evaluates all tasks, each through `eval`, on the current pool, and writes every query's result.
-    pub(crate) fn run(&self, eval: impl Fn(Task<'_, '_>) + Sync) {
+    /// Evaluates all tasks on the current pool, and writes every query's result.
+    pub(crate) fn run(&self) {
         let len = self.queries() * self.width;
         let mut parts: Vec<_> = (0..self.k.rows.div_ceil(self.range)).map(|_| Part::new(self.queries(), len)).collect();
         parallel::for_each_mut(&mut parts, |task, part| {
             let range = task * self.range..((task + 1) * self.range).min(self.k.rows);
-            eval(Task { job: self, range, part });
+            Task { job: self, range, part }.dispatch_here();
         });
         self.merge(&parts);
     }
@@ -86,7 +90,8 @@ impl<'a> Few<'a> {
         if self.causal { self.k.rows - self.q.rows + query % self.q.rows } else { self.k.rows - 1 }
     }
 
-    /// Weighs the parts by how their maxima compare, divides by the sum of all weights and writes the results.
+    /// Weighs the parts by how their maxima compare, divides by the sum of all weights and writes
+    /// the results.
     fn merge(&self, parts: &[Part]) {
         let d = self.q.d;
         for query in 0..self.queries() {
@@ -94,7 +99,8 @@ impl<'a> Few<'a> {
             let decay = |part: &Part| (part.maxima[query] - highest).exp();
             let sum: f32 = parts.iter().map(|part| part.sums[query] * decay(part)).sum();
             let (head, position) = (query / self.q.rows, query % self.q.rows);
-            // SAFETY: the result is `[rows, heads * d]`, of which each query has `d` numbers, written by no one else.
+            // SAFETY: the result is `[rows, heads * d]`, of which each query has `d` numbers, written by no one
+            // else.
             let out = unsafe { self.out.at((position * self.q.count + head) * d) };
             for (i, part) in parts.iter().enumerate() {
                 let weight = decay(part) / sum;
@@ -127,8 +133,8 @@ impl Part {
 }
 
 /// All queries against one range of keys.
-pub(crate) struct Task<'a, 'b> {
-    job: &'b Few<'a>,
+struct Task<'a, 'b> {
+    job: &'b SmallBatch<'a>,
     range: Range<usize>,
     part: &'b mut Part,
 }
@@ -157,7 +163,8 @@ impl SimdOp for Task<'_, '_> {
     }
 }
 
-/// Rows that are asked of memory while others are multiplied: the order of the products is none that processors foresee.
+/// Rows that are asked of memory while others are multiplied: the order of the products is none
+/// that processors foresee.
 #[derive(Clone, Copy)]
 struct Fetch {
     at: *const f32,
@@ -191,7 +198,7 @@ impl Fetch {
 
 /// The scores of a block of keys, a row of [`BLOCK_KEYS`] for each query.
 #[inline(always)]
-fn score_block<I: Isa>(isa: I, job: &Few<'_>, keys: Range<usize>, scores: &mut [f32], fetch: [Fetch; 2]) {
+fn score_block<I: Isa>(isa: I, job: &SmallBatch<'_>, keys: Range<usize>, scores: &mut [f32], fetch: [Fetch; 2]) {
     let group = job.queries() / job.k.count;
     let mut key = keys.start;
     while key < keys.end {
@@ -223,7 +230,7 @@ fn score_block<I: Isa>(isa: I, job: &Few<'_>, keys: Range<usize>, scores: &mut [
 
 /// Neighbouring queries and keys of one key head.
 struct Tile<'a> {
-    job: &'a Few<'a>,
+    job: &'a SmallBatch<'a>,
     kv_head: usize,
     query: usize,
     key: usize,
@@ -271,8 +278,8 @@ impl Tile<'_> {
     }
 }
 
-/// Turns a query's scores into weights relative to the highest so far, updates that and the sum, and returns the factor by which
-/// what was gathered before shrinks.
+/// Turns a query's scores into weights relative to the highest so far, updates that and the sum,
+/// and returns the factor by which what was gathered before shrinks.
 #[inline(always)]
 fn soften<I: Isa>(isa: I, scores: &mut [f32], maximum: &mut f32, sum: &mut f32) -> f32 {
     let f = isa.f32();
@@ -299,7 +306,7 @@ fn soften<I: Isa>(isa: I, scores: &mut [f32], maximum: &mut f32, sum: &mut f32) 
 #[inline(always)]
 fn gather_block<I: Isa>(
     isa: I,
-    job: &Few<'_>,
+    job: &SmallBatch<'_>,
     keys: Range<usize>,
     weights: &[f32],
     decays: &[f32],
@@ -330,7 +337,7 @@ fn gather_block<I: Isa>(
 
 /// Neighbouring queries of one key head, and the values of a block of keys.
 struct Rows<'a> {
-    job: &'a Few<'a>,
+    job: &'a SmallBatch<'a>,
     v: *const f32,
     keys: usize,
     weights: &'a [f32],
@@ -366,7 +373,8 @@ impl Rows<'_> {
         assert!(self.weights.len() == Q * BLOCK_KEYS && self.values.len() == Q * width && self.decays.len() == Q);
         let (weights, values) = (self.weights.as_ptr(), self.values.as_mut_ptr());
         let mut sums = [[f.zero(); V]; Q];
-        // SAFETY: `v` has `keys` rows of `d` numbers (Heads::new); weights and values have the rows asserted above.
+        // SAFETY: `v` has `keys` rows of `d` numbers (Heads::new); weights and values have the rows
+        // asserted above.
         unsafe {
             for (q, sums) in sums.iter_mut().enumerate() {
                 let decay = f.splat(self.decays[q]);

@@ -1,14 +1,16 @@
 //! The inner product kernel of attention.
 //!
-//! One operand is read a number at a time and spread over a vector, so it may lie in memory any way it likes (a cached key, a
-//! column of values); only the other is packed, into columns that fill whole vectors.
+//! One operand is read a number at a time and spread over a vector, so it may lie in memory any way
+//! it likes (a cached key, a column of values); only the other is packed, into columns that fill
+//! whole vectors.
 
 #![allow(unsafe_code, reason = "vector loads through pointers, in the innermost loop")]
 
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
-/// Numbers read singly: that of `row` and `step` lies at `at + row * row_stride + step * step_stride`.
+/// Numbers read singly: that of `row` and `step` lies at `at + row * row_stride + step *
+/// step_stride`.
 #[derive(Clone, Copy)]
 pub(crate) struct Singles {
     pub(crate) at: *const f32,
@@ -27,7 +29,8 @@ impl Singles {
     }
 }
 
-/// `sum over steps of a[row, step] * b[step]` for `R` rows and `V` vectors of columns, all held in registers.
+/// `sum over steps of a[row, step] * b[step]` for `R` rows and `V` vectors of columns, all held in
+/// registers.
 ///
 /// `b` holds `V` whole vectors a step, one step after the other.
 ///
@@ -45,7 +48,8 @@ unsafe fn product<I: Isa, const R: usize, const V: usize>(
     let mut sums = [[f.zero(); V]; R];
     let (mut a_at, mut b_at) = (a.at, b);
     for _ in 0..steps {
-        // SAFETY: within what the caller vouches for; the pointers go one step further than they are read at most.
+        // SAFETY: within what the caller vouches for; the pointers go one step further than they are read
+        // at most.
         unsafe {
             let mut columns = [f.zero(); V];
             for (v, column) in columns.iter_mut().enumerate() {
@@ -64,7 +68,8 @@ unsafe fn product<I: Isa, const R: usize, const V: usize>(
     sums
 }
 
-/// All `count` rows of a product, `R` at a time; hands each row's vectors to `put(row, vector, sum)`.
+/// All `count` rows of a product, `R` at a time; hands each row's vectors to `put(row, vector,
+/// sum)`.
 ///
 /// # Safety
 /// As [`product`], for `count` rows; and whatever `put` does must be sound for each of them.

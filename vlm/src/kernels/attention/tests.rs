@@ -1,24 +1,27 @@
-//! Attention against its twin: shapes, views of a cache, long ranges, NaN and every instruction set.
+//! Attention against its reference: shapes, views of a cache, long ranges, NaN and every
+//! instruction set.
 
 use candle_core::{CpuStorage, Layout, Tensor};
-use rten_simd::isa::GenericIsa;
-use rten_simd::ops::BitOps as _;
-use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::attention::full::{Attention, Heads, Job};
-use crate::kernels::attention::small::Few;
-use crate::kernels::simd::Shared;
-use crate::kernels::testing::{assert_close, double, random, with};
+use crate::kernels::attention::full::Job;
+use crate::kernels::attention::small::SmallBatch;
+use crate::kernels::attention::{Attention, Heads};
+use crate::kernels::simd::{Shared, lanes};
+use crate::kernels::testing::{assert_close, double, on_every_instruction_set, random, with};
 use crate::kernels::{attention, reference};
 
 fn check(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) {
     let scale = 1.0 / (q.dim(2).unwrap() as f32).sqrt();
-    let twin = reference::attention(&double(q), &double(k), &double(v), scale, causal).unwrap();
-    assert_close(&attention(q, k, v, scale, causal).unwrap(), &twin, 1e-5);
+    let exact = reference::attention(&double(q), &double(k), &double(v), scale, causal).unwrap();
+    assert_close(&attention(q, k, v, scale, causal).unwrap(), &exact, 1e-5);
 }
 
 #[test]
-fn attention_equals_its_twin() {
+fn attention_equals_the_reference() {
+    on_every_instruction_set(attention_equals_the_reference_here);
+}
+
+fn attention_equals_the_reference_here() {
     for (heads, kv_heads, d) in [(2, 2, 64), (9, 3, 64), (3, 1, 16), (2, 2, 72), (4, 2, 32), (2, 1, 80), (2, 1, 5)] {
         for (tq, tk) in [(1, 1), (1, 7), (3, 3), (7, 17), (17, 65), (65, 65), (40, 130), (130, 200), (1, 1500)] {
             let (q, k) = (random((heads, tq, d), 1), random((kv_heads, tk, d), 2));
@@ -30,7 +33,7 @@ fn attention_equals_its_twin() {
 }
 
 #[test]
-fn few_queries_equal_the_twin_at_odd_sizes() {
+fn a_small_batch_equals_the_reference_at_odd_sizes() {
     // Around the sizes of tiles, blocks and ranges; the last is long enough for many tasks.
     let lengths = [1, 2, 3, 4, 5, 31, 63, 64, 65, 127, 130, 500, 513, 1100, 2000];
     for d in [1, 16, 24, 64, 72, 80] {
@@ -48,9 +51,10 @@ fn few_queries_equal_the_twin_at_odd_sizes() {
     }
 }
 
-fn check_on(isa: impl Isa + Sync, tq: usize, causal: bool) {
+/// The two ways of attention beside each other: both compute what either is chosen for.
+fn check_both_ways(tq: usize, causal: bool) {
     let tensors = [random((6, tq, 24), 1), random((2, 600, 24), 2), random((2, 600, 24), 3)];
-    let twin = reference::attention(&double(&tensors[0]), &double(&tensors[1]), &double(&tensors[2]), 0.2, causal);
+    let exact = reference::attention(&double(&tensors[0]), &double(&tensors[1]), &double(&tensors[2]), 0.2, causal);
     let parts = tensors.map(|x| {
         let layout = Layout::contiguous(x.shape());
         (CpuStorage::F32(x.flatten_all().unwrap().to_vec1().unwrap()), layout)
@@ -58,27 +62,25 @@ fn check_on(isa: impl Isa + Sync, tq: usize, causal: bool) {
     let [q, k, v] = parts.each_ref().map(|(storage, layout)| Heads::new(storage, layout).unwrap());
     let mut out = vec![0f32; 6 * tq * 24];
     let op = Attention { scale: 0.2, causal };
-    let twin = twin.unwrap();
+    let exact = exact.unwrap();
     let compare = |out: &mut Vec<f32>| {
         let written = std::mem::replace(out, vec![0.0; out.len()]);
         let written = Tensor::from_vec(written, (tq, 6 * 24), &candle_core::Device::Cpu).unwrap();
-        assert_close(&written, &twin, 1e-5);
+        assert_close(&written, &exact, 1e-5);
     };
-    Job::new(q, k, v, &op, Shared(out.as_mut_ptr()), isa.f32().len()).run(|task| task.eval(isa));
+    Job::new(q, k, v, &op, Shared(out.as_mut_ptr()), lanes()).run();
     compare(&mut out);
-    Few::new(q, k, v, &op, Shared(out.as_mut_ptr()), isa.f32().len()).run(|task| task.eval(isa));
+    SmallBatch::new(q, k, v, &op, Shared(out.as_mut_ptr()), lanes()).run();
     compare(&mut out);
 }
 
 #[test]
-fn other_instruction_sets_agree() {
-    for (tq, causal) in [(1, true), (3, true), (5, false), (70, true)] {
-        check_on(GenericIsa::new(), tq, causal);
-        #[cfg(target_arch = "x86_64")]
-        if let Some(isa) = rten_simd::isa::Avx2Isa::new() {
-            check_on(isa, tq, causal);
+fn both_ways_agree_on_every_instruction_set() {
+    on_every_instruction_set(|| {
+        for (tq, causal) in [(1, true), (3, true), (5, false), (70, true)] {
+            check_both_ways(tq, causal);
         }
-    }
+    });
 }
 
 #[test]
@@ -98,16 +100,18 @@ fn large_scores_of_long_ranges_stay_exact() {
     // Scores of some hundreds, so that maxima move between tiles and most weights vanish.
     let q = (random((2, 3, 16), 1) * 30.0).unwrap();
     let (k, v) = ((random((2, 2000, 16), 2) * 5.0).unwrap(), random((2, 2000, 16), 3));
-    let twin = reference::attention(&double(&q), &double(&k), &double(&v), 0.25, true).unwrap();
+    let exact = reference::attention(&double(&q), &double(&k), &double(&v), 0.25, true).unwrap();
     // A score of 500 is known to about 3e-5 in f32.
-    assert_close(&attention(&q, &k, &v, 0.25, true).unwrap(), &twin, 3e-4);
+    assert_close(&attention(&q, &k, &v, 0.25, true).unwrap(), &exact, 3e-4);
 }
 
 #[test]
-fn nan_and_infinity_behave_as_in_the_twin() {
-    for tq in [1, 2, 9] {
-        nan_and_infinity(&random((2, tq, 16), 1));
-    }
+fn nan_and_infinity_behave_as_in_the_reference() {
+    on_every_instruction_set(|| {
+        for tq in [1, 2, 9] {
+            nan_and_infinity(&random((2, tq, 16), 1));
+        }
+    });
 }
 
 fn nan_and_infinity(q: &Tensor) {
@@ -121,8 +125,8 @@ fn nan_and_infinity(q: &Tensor) {
     ];
     for (q, k, v) in cases {
         for causal in [false, true] {
-            let twin = reference::attention(&q, &k, &v, 0.25, causal).unwrap();
-            assert_close(&attention(&q, &k, &v, 0.25, causal).unwrap(), &twin, 1e-5);
+            let exact = reference::attention(&q, &k, &v, 0.25, causal).unwrap();
+            assert_close(&attention(&q, &k, &v, 0.25, causal).unwrap(), &exact, 1e-5);
         }
     }
 }

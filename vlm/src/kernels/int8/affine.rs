@@ -1,10 +1,10 @@
-//! A matrix of bytes with a bias, for many rows at a time; and one whose rounding is mended for the mean of rows.
+//! A matrix of bytes with a bias, for many rows at a time; and the same with bias correction.
 
 use std::sync::Arc;
 
 use rten_simd::Isa;
 
-use crate::kernels::int8::dot::ROWS;
+use crate::kernels::int8::dot::MR;
 use crate::kernels::int8::packed::Packed;
 use crate::kernels::int8::rows::Rows;
 
@@ -36,7 +36,8 @@ impl Affine {
         self.weights.rows(isa, rows, Some(&self.bias), false, out, map);
     }
 
-    /// The products of some rows, with the bias, into `out`; with `add` they are added to what is there.
+    /// The products of some rows, with the bias, into `out`; with `add` they are added to what is
+    /// there.
     #[inline(always)]
     pub(crate) fn rows<I: Isa>(&self, isa: I, rows: &Rows, add: bool, out: &mut [f32]) {
         self.weights.rows(
@@ -51,11 +52,15 @@ impl Affine {
     }
 }
 
-/// The same with what the weights' bytes missed of them. That is multiplied not with each row but with the mean of some rows: what
-/// rounding moves all rows by is mended, at a sixth of the cost of mending every row.
-pub(crate) struct Mended {
+/// An affine layer with bias correction. Rounded weights shift the mean of what a layer puts out.
+/// The residual of the weights (what their bytes missed) is multiplied with the mean of every
+/// [`MR`] rows and added to the bias of those rows: the shift is gone at a sixth of what a second
+/// level would cost. The idea is that of Nagel et al., "Data-Free Quantization Through Weight
+/// Equalization and Bias Correction" (2019), with means of the rows at hand in place of expected
+/// ones.
+pub(crate) struct BiasCorrected {
     affine: Affine,
-    rest: Arc<Packed>,
+    residual: Arc<Packed>,
 }
 
 /// Room for the means of rows, and what they come to.
@@ -66,32 +71,32 @@ pub(crate) struct Means {
     products: Vec<f32>,
 }
 
-impl Mended {
-    /// `rest` is of the same outputs and inputs.
-    pub(crate) fn new(affine: Affine, rest: Arc<Packed>) -> Self {
-        assert!(affine.outputs() == rest.outputs() && affine.weights.inputs() == rest.inputs());
-        Self { affine, rest }
+impl BiasCorrected {
+    /// `residual` is of the same outputs and inputs.
+    pub(crate) fn new(affine: Affine, residual: Arc<Packed>) -> Self {
+        assert!(affine.outputs() == residual.outputs() && affine.weights.inputs() == residual.inputs());
+        Self { affine, residual }
     }
 
     /// As [`Affine::rows`]; `x` is what `rows` was made of.
     #[inline(always)]
     pub(crate) fn rows<I: Isa>(&self, isa: I, x: &[f32], rows: &Rows, means: &mut Means, add: bool, out: &mut [f32]) {
-        let Means { mean, rows: of_means, products } = means;
-        let width = self.rest.inputs();
-        of_means.reset(rows.count().div_ceil(ROWS), width);
-        for (number, x) in x.chunks(ROWS * width).enumerate() {
+        let Means { mean, rows: means_rows, products } = means;
+        let width = self.residual.inputs();
+        means_rows.reset(rows.count().div_ceil(MR), width);
+        for (number, x) in x.chunks(MR * width).enumerate() {
             mean.clear();
             mean.resize(width, 0.0);
             let share = (width as f32) / (x.len() as f32);
             for x in x.chunks_exact(width) {
                 mean.iter_mut().zip(x).for_each(|(mean, x)| *mean += x * share);
             }
-            of_means.set(isa, number, mean);
+            means_rows.set(isa, number, mean);
         }
-        products.resize(of_means.count() * self.rest.outputs(), 0.0);
-        self.rest.rows(
+        products.resize(means_rows.count() * self.residual.outputs(), 0.0);
+        self.residual.rows(
             isa,
-            of_means,
+            means_rows,
             Some(&self.affine.bias),
             false,
             products,

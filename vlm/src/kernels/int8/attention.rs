@@ -1,17 +1,18 @@
 //! Attention of a whole picture in bytes: every query sees every key.
 //!
-//! A few queries at a time: their scores over all keys, in f32, fit the first cache; the softmax's shares become bytes and
-//! are multiplied with the values. No matrix of all scores exists. Shares are rounded to 255ths of the query's largest one
-//! and divided by the sum of what they were rounded to.
+//! A few queries at a time: their scores over all keys, in f32, fit the first cache; the softmax's
+//! shares become bytes and are multiplied with the values. No matrix of all scores exists. Shares
+//! are rounded to 255ths of the query's largest one and divided by the sum of what they were
+//! rounded to.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
-use crate::kernels::int8::dot::ROWS;
+use crate::kernels::int8::dot::MR;
 use crate::kernels::int8::kv::{set_columns, set_key};
-use crate::kernels::int8::packed::{NO_SUMS, Packed, Planes};
+use crate::kernels::int8::packed::{Levels, NO_SUMS, Packed};
 use crate::kernels::int8::rows::{MOST, Rows, store_low_bytes};
 use crate::kernels::simd::{fold, larger, load, vectors};
 
@@ -33,10 +34,11 @@ pub(crate) struct Scratch {
 
 impl Head {
     pub(crate) fn new() -> Self {
-        Self { keys: Packed::zeros(0, 0, Planes::One), values: Packed::zeros(0, 0, Planes::One), bytes: Vec::new() }
+        Self { keys: Packed::zeros(0, 0, Levels::One), values: Packed::zeros(0, 0, Levels::One), bytes: Vec::new() }
     }
 
-    /// Takes the keys and values of `count` tokens: rows of `width` values, each with the distance from one to the next.
+    /// Takes the keys and values of `count` tokens: rows of `width` values, each with the distance
+    /// from one to the next.
     #[inline(always)]
     pub(crate) fn set<I: Isa>(&mut self, isa: I, k: (&[f32], usize), v: (&[f32], usize), count: usize, width: usize) {
         self.keys.reset(count, width);
@@ -47,7 +49,8 @@ impl Head {
         set_columns(isa, &mut self.values, v.0, count, width, v.1);
     }
 
-    /// Attends with `count` queries, rows of the head's width `stride` apart, and writes as many rows to `out`, `out_stride` apart.
+    /// Attends with `count` queries, rows of the head's width `stride` apart, and writes as many
+    /// rows to `out`, `out_stride` apart.
     #[inline(always)]
     pub(crate) fn attend<I: Isa>(
         &self,
@@ -67,23 +70,23 @@ impl Head {
             // Scores to the base of two, as the softmax wants them.
             queries.scale[row] *= scale * std::f32::consts::LOG2_E;
         }
-        scores.resize(ROWS * keys, 0.0);
-        shares.reset(ROWS, keys);
+        scores.resize(MR * keys, 0.0);
+        shares.reset(MR, keys);
         let f = isa.f32();
         let least = f.splat(f32::NEG_INFINITY);
         let mut sums = NO_SUMS;
-        for first in (0..count).step_by(ROWS) {
-            let rows = ROWS.min(count - first);
-            let mut most = [least; ROWS];
-            for number in 0..self.keys.panels() {
-                let panel = self.keys.panel(number);
-                panel.multiply(queries, first..first + rows, &mut sums);
+        for first in (0..count).step_by(MR) {
+            let rows = MR.min(count - first);
+            let mut most = [least; MR];
+            for number in 0..self.keys.tiles() {
+                let tile = self.keys.tile(number);
+                tile.multiply(queries, first..first + rows, &mut sums);
                 for (row, (sums, most)) in sums.iter().zip(&mut most).enumerate().take(rows) {
-                    let to = scores[row * keys + panel.first..][..panel.outputs].as_mut_ptr();
+                    let to = scores[row * keys + tile.first..][..tile.outputs].as_mut_ptr();
                     let row = first + row;
-                    // SAFETY: as many scores as the panel has outputs.
+                    // SAFETY: as many scores as the tile has outputs.
                     unsafe {
-                        panel.put(
+                        tile.put(
                             isa,
                             (queries, row..row + 1),
                             std::slice::from_ref(sums),
@@ -103,14 +106,14 @@ impl Head {
                 let most = fold(isa, most, larger);
                 softmax(isa, scores, most, shares, row);
             }
-            for number in 0..self.values.panels() {
-                let panel = self.values.panel(number);
-                panel.multiply(shares, 0..rows, &mut sums);
+            for number in 0..self.values.tiles() {
+                let tile = self.values.tile(number);
+                tile.multiply(shares, 0..rows, &mut sums);
                 for (row, sums) in sums.iter().enumerate().take(rows) {
-                    let to = out[(first + row) * out_stride + panel.first..][..panel.outputs].as_mut_ptr();
-                    // SAFETY: as many values as the panel has outputs.
+                    let to = out[(first + row) * out_stride + tile.first..][..tile.outputs].as_mut_ptr();
+                    // SAFETY: as many values as the tile has outputs.
                     unsafe {
-                        panel.put(
+                        tile.put(
                             isa,
                             (shares, row..row + 1),
                             std::slice::from_ref(sums),
@@ -126,7 +129,8 @@ impl Head {
     }
 }
 
-/// Sets a row of `shares` to the softmax of `scores`, of which `most` is the largest, to the base of two.
+/// Sets a row of `shares` to the softmax of `scores`, of which `most` is the largest, to the base
+/// of two.
 #[inline(always)]
 fn softmax<I: Isa>(isa: I, scores: &[f32], most: f32, shares: &mut Rows, row: usize) {
     let (f, int) = (isa.f32(), isa.i32());
@@ -155,19 +159,22 @@ fn softmax<I: Isa>(isa: I, scores: &[f32], most: f32, shares: &mut Rows, row: us
         },
     );
     bytes[scores.len()..].fill(0);
-    // The largest share is 255, so the total is not zero, unless a score was no number: then this sum is none either.
+    // The largest share is 255, so the total is not zero, unless a score was NaN: then this sum is,
+    // too.
     shares.scale[row] = 1.0 / f.sum(int.to_float(total)) + f.sum(finite);
     shares.zero[row] = 0.0;
 }
 
-// 2^r = 1 + r (C1 + C2 r + C3 r^2) for |r| <= 1/2, fitted for the least relative error: 1e-4, a fortieth of one of 255 steps.
+// 2^r = 1 + r (C1 + C2 r + C3 r^2) for |r| <= 1/2, fitted for the least relative error: 1e-4, a
+// fortieth of one of 255 steps.
 const C1: f32 = 0.693_282_9;
 const C2: f32 = 0.226_171_2;
 const C3: f32 = 0.078_024_6;
 /// Below this, next to nothing is left of a byte.
 const LEAST_EXPONENT: f32 = -100.0;
 
-/// `2^x` for `x` up to 8, as exactly as a byte can tell, and next to zero for what is far below zero.
+/// `2^x` for `x` up to 8, as exactly as a byte can tell, and next to zero for what is far below
+/// zero.
 #[inline(always)]
 fn power_of_two<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let (f, int) = (isa.f32(), isa.i32());

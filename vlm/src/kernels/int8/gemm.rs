@@ -1,8 +1,10 @@
 //! The product of a tensor's rows with a matrix of bytes.
 //!
-//! Few rows, such as a token's or a prompt's: the matrix is read once, each task some panels of it for all rows, which is
-//! all that the product costs. So a row may as well be two: its bytes, and what they missed. A decoder's activations need
-//! that: a few of them are many times larger than all others, and leave those few steps of a byte. A picture's rows do without: they
+//! This GEMM is for a small batch of rows, a token's or a prompt's. The matrix is read once: each
+//! task takes some packed tiles of it and multiplies them with all rows. Reading is the whole cost,
+//! so a row may as well take two passes: its bytes, and the residual that they leave, in bytes of
+//! its own. A decoder's activations need that, since a few of them are many times larger than all
+//! others and leave those few steps of a byte. A picture's rows take a single pass: they
 //! come from an encoder that is no more exact, and are most of a prompt.
 
 #![allow(unsafe_code, reason = "parallel tasks write disjoint outputs through one pointer")]
@@ -15,11 +17,11 @@ use rayon::prelude::*;
 use rten_simd::ops::NumOps;
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::int8::dot::{ROWS, Sums};
+use crate::kernels::int8::dot::{MR, Sums};
 use crate::kernels::int8::packed::{NO_SUMS, Packed};
 use crate::kernels::int8::rows::{Rows, block};
 use crate::kernels::parallel;
-use crate::kernels::simd::{Shared, load, rewritten, values};
+use crate::kernels::simd::{Dispatch as _, Shared, load, rewritten, values};
 
 /// Bytes of a matrix under which waking other threads costs more than it saves.
 const SERIAL_BYTES: usize = 64 * 1024;
@@ -31,12 +33,12 @@ thread_local! {
     static SUMS: RefCell<Sums> = const { RefCell::new(NO_SUMS) };
 }
 
-/// `x` (`[t, inputs]`, f32, on the CPU) times the matrix: `[t, outputs]`. Rows that are `once`, by their number, have one byte a value,
-/// and all others two.
+/// `x` (`[t, inputs]`, f32, on the CPU) times the matrix: `[t, outputs]`. `single_pass` says by a
+/// row's number whether it has one byte a value; all others have a residual in a second one.
 ///
 /// # Errors
 /// When the shapes or the tensor's kind don't fit.
-pub(crate) fn linear(x: &Tensor, once: &[bool], weights: &Packed) -> Result<Tensor> {
+pub(crate) fn linear(x: &Tensor, single_pass: &[bool], weights: &Packed) -> Result<Tensor> {
     let (t, inputs) = x.dims2()?;
     if inputs != weights.inputs() {
         bail!("int8 linear: x {:?} and a matrix of {} inputs do not fit", x.shape(), weights.inputs());
@@ -45,14 +47,15 @@ pub(crate) fn linear(x: &Tensor, once: &[bool], weights: &Packed) -> Result<Tens
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("int8 linear: the rows are not on the CPU") };
     let mut out = Vec::new();
-    product(&mut Rows::default(), values(storage, layout)?, once, weights, &mut out);
+    product(&mut Rows::default(), values(storage, layout)?, single_pass, weights, &mut out);
     Tensor::from_vec(out, (t, weights.outputs()), &Device::Cpu)
 }
 
-/// The same of plain rows, into `out` in the place of what it holds. `rows` is room for their bytes.
-pub(crate) fn product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &Packed, out: &mut Vec<f32>) {
-    let of = rows.set_twice(x, weights.inputs(), once);
-    // SAFETY: the tasks cover all panels, and each writes its outputs of all rows.
+/// The same of plain rows, into `out` in the place of what it holds. `rows` is room for their
+/// bytes.
+pub(crate) fn product(rows: &mut Rows, x: &[f32], single_pass: &[bool], weights: &Packed, out: &mut Vec<f32>) {
+    let of = rows.set_with_residuals(x, weights.inputs(), single_pass);
+    // SAFETY: the tasks cover all tiles, and each writes its outputs of all rows.
     unsafe {
         rewritten(out, x.len() / weights.inputs() * weights.outputs(), |out| {
             multiply(rows, &of, weights, false, Shared(out.as_mut_ptr().cast()));
@@ -61,28 +64,29 @@ pub(crate) fn product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &Packe
 }
 
 /// The same, added to `to`.
-pub(crate) fn add_product(rows: &mut Rows, x: &[f32], once: &[bool], weights: &Packed, to: &mut [f32]) {
-    let of = rows.set_twice(x, weights.inputs(), once);
+pub(crate) fn add_product(rows: &mut Rows, x: &[f32], single_pass: &[bool], weights: &Packed, to: &mut [f32]) {
+    let of = rows.set_with_residuals(x, weights.inputs(), single_pass);
     assert_eq!(to.len(), x.len() / weights.inputs() * weights.outputs());
     multiply(rows, &of, weights, true, Shared(to.as_mut_ptr()));
 }
 
 fn multiply(rows: &Rows, of: &[usize], weights: &Packed, add: bool, out: Shared) {
-    let panels = weights.panels();
-    let work = |panels: Range<usize>| {
-        SUMS.with_borrow_mut(|sums| Panels { rows, of, weights, numbers: panels, add, out, sums }.dispatch());
+    let tiles = weights.tiles();
+    let work = |tiles: Range<usize>| {
+        SUMS.with_borrow_mut(|sums| PackedTiles { rows, of, weights, numbers: tiles, add, out, sums }.dispatch_here());
     };
     if weights.bytes() <= SERIAL_BYTES {
-        work(0..panels);
+        work(0..tiles);
     } else {
-        let together = (panels / (TASKS * rayon::current_num_threads())).max(1);
-        parallel::for_each(panels.div_ceil(together), |task| {
-            work(task * together..((task + 1) * together).min(panels));
+        let together = (tiles / (TASKS * rayon::current_num_threads())).max(1);
+        parallel::for_each(tiles.div_ceil(together), |task| {
+            work(task * together..((task + 1) * together).min(tiles));
         });
     }
 }
 
-/// Rows of bytes as they are times the matrix, `[rows, outputs]`: a product and nothing else, of many rows.
+/// Rows of bytes as they are times the matrix, `[rows, outputs]`: a product and nothing else, of
+/// many rows.
 pub(crate) fn multiply_bytes(x: &[u8], weights: &Packed) -> Vec<f32> {
     struct Block<'a>(&'a [u8], &'a Packed, &'a mut [f32]);
     impl SimdOp for Block<'_> {
@@ -104,12 +108,12 @@ pub(crate) fn multiply_bytes(x: &[u8], weights: &Packed) -> Vec<f32> {
     let mut out = vec![0.0; rows * weights.outputs()];
     x.par_chunks(block * weights.inputs())
         .zip(out.par_chunks_mut(block * weights.outputs()))
-        .for_each(|(x, out)| Block(x, weights, out).dispatch());
+        .for_each(|(x, out)| Block(x, weights, out).dispatch_here());
     out
 }
 
-/// Some panels of a product.
-struct Panels<'a> {
+/// Some tiles of a product.
+struct PackedTiles<'a> {
     rows: &'a Rows,
     /// The row of the product that each belongs to.
     of: &'a [usize],
@@ -121,7 +125,7 @@ struct Panels<'a> {
     sums: &'a mut Sums,
 }
 
-impl SimdOp for Panels<'_> {
+impl SimdOp for PackedTiles<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -129,26 +133,26 @@ impl SimdOp for Panels<'_> {
         let f = isa.f32();
         let Self { rows, of, weights, numbers, add, out, sums } = self;
         for number in numbers {
-            let panel = weights.panel(number);
-            panel.prefetch(isa);
+            let tile = weights.tile(number);
+            tile.prefetch(isa);
             let mut first = 0;
             while first < of.len() {
-                let mut tile = first..(first + ROWS).min(of.len());
-                // Twins stay together.
-                if tile.end < of.len() && of[tile.end] == of[tile.end - 1] {
-                    tile.end -= 1;
+                let mut batch = first..(first + MR).min(of.len());
+                // A row and its residual stay together.
+                if batch.end < of.len() && of[batch.end] == of[batch.end - 1] {
+                    batch.end -= 1;
                 }
-                panel.multiply(rows, tile.clone(), sums);
-                let mut twins = 0;
-                for row in of[tile.clone()].chunk_by(|a, b| a == b) {
-                    let (twin, sums) = (first + twins, &sums[twins..][..row.len()]);
-                    twins += row.len();
+                tile.multiply(rows, batch.clone(), sums);
+                let mut done = 0;
+                for row in of[batch.clone()].chunk_by(|a, b| a == b) {
+                    let (from, sums) = (first + done, &sums[done..][..row.len()]);
+                    done += row.len();
                     // SAFETY: the row is one of `t`, and these outputs are this task's.
                     unsafe {
-                        let to = out.at(row[0] * weights.outputs() + panel.first);
-                        panel.put(
+                        let to = out.at(row[0] * weights.outputs() + tile.first);
+                        tile.put(
                             isa,
-                            (rows, twin..twin + row.len()),
+                            (rows, from..from + row.len()),
                             sums,
                             None,
                             to,
@@ -157,7 +161,7 @@ impl SimdOp for Panels<'_> {
                         );
                     }
                 }
-                first = tile.end;
+                first = batch.end;
             }
         }
     }

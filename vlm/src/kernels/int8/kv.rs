@@ -1,12 +1,13 @@
-//! Keys and values of attention as matrices, quantised while they are packed: of the keys' the tokens are the outputs, of
-//! the values' the inputs. What [`Packed::quantise`] does for weights once, this does for every picture.
+//! Keys and values of attention as matrices, quantised while they are packed: of the keys' the
+//! tokens are the outputs, of the values' the inputs. What [`Packed::quantise`] does for weights
+//! once, this does for every picture.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
-use crate::kernels::int8::dot::{GROUP, PANEL};
+use crate::kernels::int8::dot::{GROUP, NR};
 use crate::kernels::int8::packed::{MOST, Packed};
 use crate::kernels::int8::rows::store_bytes;
 use crate::kernels::simd::{fold, larger, load, vectors};
@@ -14,9 +15,9 @@ use crate::kernels::simd::{fold, larger, load, vectors};
 /// What is added to a signed byte to make an unsigned one.
 const MIDDLE: u8 = 128;
 
-/// Sets output `token` of `packed` (one plane) to the weights `key`.
+/// Sets output `token` of `packed` (one level) to the weights `key`.
 ///
-/// A key with a value that is no number or infinite has the scale NaN.
+/// A key with a NaN or an infinity has the scale NaN.
 #[inline(always)]
 pub(crate) fn set_key<I: Isa>(isa: I, packed: &mut Packed, token: usize, key: &[f32], bytes: &mut Vec<u8>) {
     let f = isa.f32();
@@ -47,10 +48,10 @@ pub(crate) fn set_key<I: Isa>(isa: I, packed: &mut Packed, token: usize, key: &[
         // SAFETY: `vectors` stays within the key, and there is a byte for each of its values.
         |at, n| unsafe { store_bytes(isa, f.mul_add(load(isa, input.add(at), n), per, middle), out.add(at), n) },
     );
-    let (panels, scales, sums) = packed.parts();
-    let panel = &mut panels[token / PANEL * depth * PANEL..][..depth * PANEL];
-    let column = token % PANEL * GROUP;
-    for (four, group) in bytes.as_chunks::<GROUP>().0.iter().zip(panel.chunks_exact_mut(GROUP * PANEL)) {
+    let (tiles, scales, sums) = packed.parts();
+    let tile = &mut tiles[token / NR * depth * NR..][..depth * NR];
+    let column = token % NR * GROUP;
+    for (four, group) in bytes.as_chunks::<GROUP>().0.iter().zip(tile.chunks_exact_mut(GROUP * NR)) {
         group[column..column + GROUP].copy_from_slice(&four.map(|byte| byte.wrapping_sub(MIDDLE)));
     }
     let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
@@ -58,17 +59,18 @@ pub(crate) fn set_key<I: Isa>(isa: I, packed: &mut Packed, token: usize, key: &[
     scales[token] = scale + f.sum(finite);
 }
 
-/// Fills `packed` (one plane, as many outputs as `width`, as many inputs as `rows`) from `rows` rows of `width` values,
-/// `stride` apart: output `c` has the weights `x[0 * stride + c]`, `x[1 * stride + c]`, and so on.
+/// Fills `packed` (one level, as many outputs as `width`, as many inputs as `rows`) from `rows`
+/// rows of `width` values, `stride` apart: output `c` has the weights `x[0 * stride + c]`, `x[1 *
+/// stride + c]`, and so on.
 ///
-/// A column with a value that is no number or infinite has the scale NaN.
+/// A column with a NaN or an infinity has the scale NaN.
 #[inline(always)]
 pub(crate) fn set_columns<I: Isa>(isa: I, packed: &mut Packed, x: &[f32], rows: usize, width: usize, stride: usize) {
     assert!(packed.outputs() == width && packed.inputs() == rows && x.len() >= (rows - 1) * stride + width);
     let (f, int) = (isa.f32(), isa.i32());
     let lanes = f.len();
-    let panel_len = rows.next_multiple_of(GROUP) * PANEL;
-    let (panels, scales, sums) = packed.parts();
+    let tile_len = rows.next_multiple_of(GROUP) * NR;
+    let (tiles, scales, sums) = packed.parts();
     for at in (0..width).step_by(lanes) {
         let n = lanes.min(width - at);
         // SAFETY: the columns `at..at + n` lie within a row.
@@ -83,8 +85,8 @@ pub(crate) fn set_columns<I: Isa>(isa: I, packed: &mut Packed, x: &[f32], rows: 
         // A column of zeros, or nearly, keeps them: its scale is then what it is, and its bytes are zero.
         let per = f.select(f.div(f.one(), scale), f.zero(), f.gt(scale, f.splat(f32::MIN_POSITIVE)));
         let mut total = int.zero();
-        let panel = &mut panels[at / PANEL * panel_len..][..panel_len];
-        for (group, bytes) in panel.chunks_exact_mut(GROUP * PANEL).enumerate() {
+        let tile = &mut tiles[at / NR * tile_len..][..tile_len];
+        for (group, bytes) in tile.chunks_exact_mut(GROUP * NR).enumerate() {
             let mut four = int.zero();
             for i in 0..GROUP.min(rows - group * GROUP) {
                 let step = f.mul(column(group * GROUP + i), per);
@@ -99,8 +101,8 @@ pub(crate) fn set_columns<I: Isa>(isa: I, packed: &mut Packed, x: &[f32], rows: 
                 };
                 four = int.or(four, byte);
             }
-            let bytes = &mut bytes[at % PANEL * GROUP..][..lanes * GROUP];
-            // SAFETY: a vector of lanes of four bytes; lanes divide a panel's outputs.
+            let bytes = &mut bytes[at % NR * GROUP..][..lanes * GROUP];
+            // SAFETY: a vector of lanes of four bytes; lanes divide a tile's outputs.
             unsafe { int.store_ptr(four, bytes.as_mut_ptr().cast()) };
         }
         scales[at..at + n].copy_from_slice(&scale.to_array().as_ref()[..n]);

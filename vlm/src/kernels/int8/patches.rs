@@ -1,10 +1,12 @@
-//! The embedding of a picture's patches, straight from its pixels: they are bytes already, so nothing is rounded but weights.
+//! The embedding of a picture's patches, straight from its pixels: they are bytes already, so
+//! nothing is rounded but weights.
 
 use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
 use crate::kernels::int8::affine::Affine;
 use crate::kernels::int8::rows::{Rows, block};
+use crate::kernels::simd::Dispatch as _;
 
 /// Bytes of a pixel.
 const CHANNELS: usize = 3;
@@ -22,14 +24,15 @@ pub(crate) struct Tile<'a> {
     pub(crate) grid: usize,
 }
 
-/// Adds the embeddings of all patches to the rows of `out`: `weights` times `(channel, row, column)` of a patch, and its bias.
+/// Adds the embeddings of all patches to the rows of `out`: `weights` times `(channel, row,
+/// column)` of a patch, and its bias.
 pub(crate) fn embed(tile: Tile<'_>, weights: &Affine, out: &mut [f32]) {
     let width = weights.outputs();
     assert!(out.len() == tile.grid * tile.grid * width);
     let block = block(tile.grid * tile.grid);
     out.par_chunks_mut(block * width)
         .enumerate()
-        .for_each(|(number, out)| Embed { tile, first: number * block, weights, out }.dispatch());
+        .for_each(|(number, out)| Embed { tile, first: number * block, weights, out }.dispatch_here());
 }
 
 /// Some patches.

@@ -1,8 +1,8 @@
 //! Rows of activations as unsigned bytes, each row with its own scale and zero point.
 //!
-//! A value is `scale * (byte - zero)`. The range of a row always holds zero, so that zero is exact. A row whose values span less than
-//! the smallest normal number counts as zeros; one that holds an infinity or no number has the scale NaN, and all that is
-//! computed from it is NaN.
+//! A value is `scale * (byte - zero)`. The range of a row always holds zero, so that zero is exact.
+//! A row whose values span less than the smallest normal number counts as zeros; one that holds an
+//! infinity or NaN has the scale NaN, and all that is computed from it is NaN.
 
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
@@ -11,9 +11,9 @@ use std::iter::repeat_n;
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use crate::kernels::int8::dot::{GROUP, ROWS};
+use crate::kernels::int8::dot::{GROUP, MR};
 use crate::kernels::parallel;
-use crate::kernels::simd::{SERIAL_VALUES, fold, larger, load, smaller, vectors};
+use crate::kernels::simd::{Dispatch as _, SERIAL_VALUES, fold, larger, load, smaller, vectors};
 
 /// The largest byte.
 pub(crate) const MOST: f32 = 255.0;
@@ -31,7 +31,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Makes room for `count` rows of `width` values. What the rows hold until they are set is undefined.
+    /// Makes room for `count` rows of `width` values. What the rows hold until they are set is
+    /// undefined.
     pub(crate) fn reset(&mut self, count: usize, width: usize) {
         self.stride = width.next_multiple_of(GROUP);
         self.bytes.resize(count * self.stride, 0);
@@ -60,53 +61,54 @@ impl Rows {
         (self.scale[row], self.zero[row]) = (1.0, 0.0);
     }
 
-    /// Takes whole rows of `width` values, two rows for each: its bytes, and what they missed. Together they are as good as 16 bits.
-    /// Of those that are `once`, by their number, there are only the bytes. Returns of which row each of these rows is.
-    pub(crate) fn set_twice(&mut self, x: &[f32], width: usize, once: &[bool]) -> Vec<usize> {
-        let twins = |row: usize| if once.get(row) == Some(&true) { 1 } else { 2 };
-        let of: Vec<usize> = (0..x.len() / width).flat_map(|row| repeat_n(row, twins(row))).collect();
+    /// Takes whole rows of `width` values, two rows for each: its bytes, and the residual that they
+    /// leave, in bytes. Together they are as good as 16 bits. A row of a single pass, by its
+    /// number, has no residual. Returns which row each of these belongs to.
+    pub(crate) fn set_with_residuals(&mut self, x: &[f32], width: usize, single_pass: &[bool]) -> Vec<usize> {
+        let passes = |row: usize| if single_pass.get(row) == Some(&true) { 1 } else { 2 };
+        let of: Vec<usize> = (0..x.len() / width).flat_map(|row| repeat_n(row, passes(row))).collect();
         self.reset(of.len(), width);
         let (mut bytes, mut scale, mut zero) = (&mut self.bytes[..], &mut self.scale[..], &mut self.zero[..]);
-        let rows = of.chunk_by(|a, b| a == b).zip(x.chunks(width)).map(|(twins, x)| Twins {
-            bytes: bytes.split_off_mut(..twins.len() * self.stride).unwrap_or_default(),
-            scale: scale.split_off_mut(..twins.len()).unwrap_or_default(),
-            zero: zero.split_off_mut(..twins.len()).unwrap_or_default(),
+        let rows = of.chunk_by(|a, b| a == b).zip(x.chunks(width)).map(|(passes, x)| RowAndResidual {
+            bytes: bytes.split_off_mut(..passes.len() * self.stride).unwrap_or_default(),
+            scale: scale.split_off_mut(..passes.len()).unwrap_or_default(),
+            zero: zero.split_off_mut(..passes.len()).unwrap_or_default(),
             x,
         });
         if x.len() <= SERIAL_VALUES / 4 {
             // Waking other threads would cost more.
-            rows.for_each(|mut row| (&mut row).dispatch());
+            rows.for_each(|mut row| (&mut row).dispatch_here());
         } else {
             let mut rows: Vec<_> = rows.collect();
-            parallel::for_each_mut(&mut rows, |_, row| row.dispatch());
+            parallel::for_each_mut(&mut rows, |_, row| row.dispatch_here());
         }
         of
     }
 }
 
-/// A row and, where there is room for it, what its bytes missed.
-struct Twins<'a> {
+/// A row and, where there is room for it, its residual.
+struct RowAndResidual<'a> {
     bytes: &'a mut [u8],
     scale: &'a mut [f32],
     zero: &'a mut [f32],
     x: &'a [f32],
 }
 
-impl SimdOp for &mut Twins<'_> {
+impl SimdOp for &mut RowAndResidual<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Twins { bytes, scale, zero, x } = self;
+        let RowAndResidual { bytes, scale, zero, x } = self;
         let (first, second) = bytes.split_at_mut(bytes.len() / scale.len());
         (scale[0], zero[0]) = fill(isa, first, x);
         if second.is_empty() {
             return;
         }
         let (step, zeros) = (scale[0], zero[0]);
-        let missed = |(x, byte): (&f32, &u8)| x - step * (f32::from(*byte) - zeros);
-        let missed: Vec<f32> = x.iter().zip(&*first).map(missed).collect();
-        (scale[1], zero[1]) = fill(isa, second, &missed);
+        let residual = |(x, byte): (&f32, &u8)| x - step * (f32::from(*byte) - zeros);
+        let residual: Vec<f32> = x.iter().zip(&*first).map(residual).collect();
+        (scale[1], zero[1]) = fill(isa, second, &residual);
     }
 }
 
@@ -162,7 +164,8 @@ fn range<I: Isa>(isa: I, x: &[f32]) -> (f32, f32) {
     (scale, (-low / scale).round_ties_even())
 }
 
-/// Stores the first `n` lanes as bytes: rounded to the nearest, ties to even, and kept between 0 and 255.
+/// Stores the first `n` lanes as bytes: rounded to the nearest, ties to even, and kept between 0
+/// and 255.
 ///
 /// # Safety
 /// `n` is at most the number of lanes, and `at..at + n` is writable.
@@ -183,17 +186,18 @@ pub(crate) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: 
     // SAFETY: no vector has more than 16 lanes; the caller says where to write.
     unsafe {
         isa.i32().store_ptr(x, lanes.as_mut_ptr());
-        // All lanes at once are one instruction where there are 16.
-        let bytes = lanes.map(|x| x as u8);
-        if n == LANES {
-            at.cast::<[u8; LANES]>().write_unaligned(bytes);
-        } else {
-            at.copy_from_nonoverlapping(bytes.as_ptr(), n);
+        // Whole vectors are an instruction or two, of whatever width; a copy of any length is a call.
+        match (n, isa.i32().len()) {
+            (16, 16) => at.cast::<[u8; 16]>().write_unaligned(lanes.map(|x| x as u8)),
+            (8, 8) => at.cast::<[u8; 8]>().write_unaligned(std::array::from_fn(|i| lanes[i] as u8)),
+            (4, 4) => at.cast::<[u8; 4]>().write_unaligned(std::array::from_fn(|i| lanes[i] as u8)),
+            _ => at.copy_from_nonoverlapping(lanes.map(|x| x as u8).as_ptr(), n),
         }
     }
 }
-/// Rows of a task: several tiles, few enough that what is made of them stays in the second cache. Of those sizes the one with
-/// which the thread that gets most of `rows` gets fewest.
+/// Rows of a task: several batches of the microkernel, few enough that what is made of them stays
+/// in the second cache. Of those sizes the one with which the thread that gets most of `rows` gets
+/// fewest.
 pub(crate) fn block(rows: usize) -> usize {
     let threads = rayon::current_num_threads();
     let most = |block: &usize| {
@@ -202,5 +206,5 @@ pub(crate) fn block(rows: usize) -> usize {
         let whole = blocks.div_ceil(threads) * block;
         if (blocks - 1).is_multiple_of(threads) { whole - block + last } else { whole }
     };
-    (4..=8).rev().map(|tiles| tiles * ROWS).min_by_key(most).unwrap_or(ROWS)
+    (4..=8).rev().map(|batches| batches * MR).min_by_key(most).unwrap_or(MR)
 }

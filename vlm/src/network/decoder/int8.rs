@@ -9,20 +9,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Tensor};
-use rten_simd::SimdOp as _;
 
 use crate::cancel::Cancel;
 use crate::checkpoint::config::{Config, TextConfig};
 use crate::error::Result;
 use crate::kernels::activation::Silu;
-use crate::kernels::attention::full::{Attention, Heads};
+use crate::kernels::attention::{Attention, Heads};
 use crate::kernels::int8::gemm::{add_product, product};
-use crate::kernels::int8::packed::{Packed, Planes};
+use crate::kernels::int8::packed::{Levels, Packed};
 use crate::kernels::int8::rows::Rows;
 use crate::kernels::norm::normalise;
 use crate::kernels::parallel;
 use crate::kernels::rope::turn;
-use crate::kernels::simd::{for_rows, rewritten};
+use crate::kernels::simd::{Dispatch as _, for_rows, rewritten};
 use crate::network::decoder::llama::{Llama, Parts, named};
 use crate::network::decoder::{Branch, Decoder, Pass};
 use crate::network::kv_cache::KvCache;
@@ -87,7 +86,7 @@ impl LlamaInBytes {
     /// # Errors
     /// As [`Checkpoint::tensor`](crate::checkpoint::tensors::Checkpoint::tensor).
     pub(crate) fn load(weights: &Weights<'_>, config: &Config, device: &candle_core::Device) -> Result<Self> {
-        let head = |name: &str, outputs, inputs| weights.matrices(&[(name, outputs)], inputs, Planes::One);
+        let head = |name: &str, outputs, inputs| weights.matrices(&[(name, outputs)], inputs, Levels::One);
         let llama = Llama::load(weights.checkpoint, config, head, DType::F32, device)?;
         let layers = Parts::of(&config.text).map(|parts| ByteLayer::load(weights, &parts, &config.text));
         Ok(Self { llama, layers: layers.collect::<Result<_>>()?, workspace: Mutex::default() })
@@ -137,7 +136,7 @@ impl Decoder for LlamaInBytes {
 
     fn forward(&self, x: &Tensor, pass: &Pass<'_>, cache: &mut KvCache, cancel: &Cancel) -> Result<Tensor> {
         cache.reserve(pass.depth())?;
-        let logits = parallel::together(|| self.pass(x, pass, cache, cancel))?;
+        let logits = parallel::scope(|| self.pass(x, pass, cache, cancel))?;
         cache.advance(pass.kept());
         Ok(logits)
     }
@@ -145,15 +144,15 @@ impl Decoder for LlamaInBytes {
 
 impl ByteLayer {
     fn load(weights: &Weights<'_>, parts: &Parts, t: &TextConfig) -> Result<Self> {
-        let packed = |names, inputs, planes| weights.packed(&named(names), inputs, planes);
+        let packed = |names, inputs, levels| weights.packed(&named(names), inputs, levels);
         Ok(Self {
             norm1: parts.norm1(weights.checkpoint)?.to_vec1()?,
             // Finer than the rest, and small.
-            qkv: packed(&parts.qkv, parts.width, Planes::Two)?,
-            out: packed(&parts.out, parts.queries, Planes::One)?,
+            qkv: packed(&parts.qkv, parts.width, Levels::Two)?,
+            out: packed(&parts.out, parts.queries, Levels::One)?,
             norm2: parts.norm2(weights.checkpoint)?.to_vec1()?,
-            gate_up: packed(&parts.gate_up, parts.width, Planes::One)?,
-            down: packed(&parts.down, parts.wide, Planes::One)?,
+            gate_up: packed(&parts.gate_up, parts.width, Levels::One)?,
+            down: packed(&parts.down, parts.wide, Levels::One)?,
             heads: (t.num_attention_heads, t.kv_heads()),
             eps: t.rms_norm_eps as f32,
         })
@@ -238,7 +237,7 @@ impl ByteLayer {
                 for_rows(out, wide, |first, out| {
                     for (out, row) in out.chunks_exact_mut(wide).zip(gate_up.chunks_exact(2 * wide).skip(first)) {
                         let (gate, up) = row.split_at(wide);
-                        Silu { gate, up, out }.dispatch();
+                        Silu { gate, up, out }.dispatch_here();
                     }
                 });
             });

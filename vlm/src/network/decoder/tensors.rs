@@ -91,7 +91,7 @@ impl Decoder for LlamaInTensors {
         cache.reserve(pass.depth())?;
         let mut evaluate = || self.pass(x, pass, cache, cancel);
         // Candle's loops, which bf16 runs in, want the pool's threads for themselves.
-        let logits = if self.llama.dtype == DType::BF16 { evaluate() } else { parallel::together(evaluate) }?;
+        let logits = if self.llama.dtype == DType::BF16 { evaluate() } else { parallel::scope(evaluate) }?;
         cache.advance(pass.kept());
         Ok(logits)
     }

@@ -27,8 +27,9 @@ use crate::kernels::activation::gelu;
 use crate::kernels::int8::affine::Means;
 use crate::kernels::int8::attention::{Head, Scratch as Attend};
 use crate::kernels::int8::rows::{Rows, block};
-use crate::kernels::int8::{Affine, Mended, Planes, Tile, embed};
+use crate::kernels::int8::{Affine, BiasCorrected, Levels, Tile, embed};
 use crate::kernels::norm;
+use crate::kernels::simd::Dispatch as _;
 use crate::network::vision::Encoder;
 use crate::network::vision::siglip::{layers, patch_embedding, patch_embedding_name, position_embedding};
 use crate::network::weights::Weights;
@@ -105,8 +106,8 @@ pub(crate) struct ByteLayer {
     pub(crate) norm1: Norm,
     /// `q_proj` and `k_proj`, one over the other.
     pub(crate) queries_keys: Affine,
-    pub(crate) values: Mended,
-    pub(crate) out: Mended,
+    pub(crate) values: BiasCorrected,
+    pub(crate) out: BiasCorrected,
     pub(crate) norm2: Norm,
     pub(crate) fc1: Affine,
     pub(crate) fc2: Affine,
@@ -150,16 +151,18 @@ impl ByteLayer {
             .zip(queries_keys.par_chunks_mut(block * 2 * width))
             .zip(values.par_chunks_mut(block * width))
             .for_each(|((x, queries_keys), values)| {
-                SCRATCH.with_borrow_mut(|scratch| Project { layer: self, x, queries_keys, values, scratch }.dispatch());
+                SCRATCH.with_borrow_mut(|scratch| {
+                    Project { layer: self, x, queries_keys, values, scratch }.dispatch_here()
+                });
             });
         let head_width = width / self.heads;
         heads.par_iter_mut().enumerate().for_each(|(number, head)| {
             let at = number * head_width;
             let (k, v) = (&queries_keys[width + at..], &values[at..]);
-            Pack { head, k, v, count, head_width, width }.dispatch();
+            Pack { head, k, v, count, head_width, width }.dispatch_here();
         });
         x.par_chunks_mut(block * width).zip(queries_keys.par_chunks(block * 2 * width)).for_each(|(x, queries)| {
-            SCRATCH.with_borrow_mut(|scratch| Attended { layer: self, x, queries, heads, scratch }.dispatch());
+            SCRATCH.with_borrow_mut(|scratch| Attended { layer: self, x, queries, heads, scratch }.dispatch_here());
         });
     }
 }
@@ -278,7 +281,7 @@ fn quantised_patch_embedding(
     let mean: [f64; 3] = std::array::from_fn(|c| f64::from(preprocessor.image_mean[c]) / deviation[c]);
     let kernel = weight.reshape((width, 3, patch * patch))?;
     let bias = (bias - kernel.broadcast_mul(&of_channel(mean)?)?.sum((1, 2))?)?;
-    let packed = weights.packed_from(&patch_embedding_name(), (width, 3 * patch * patch), Planes::Two, || {
+    let packed = weights.packed_from(&patch_embedding_name(), (width, 3 * patch * patch), Levels::Two, || {
         let scaled = kernel.broadcast_mul(&of_channel(deviation.map(|d| preprocessor.rescale_factor / d))?)?;
         Ok(vec![scaled.flatten_all()?.to_vec1::<f32>()?])
     })?;
@@ -302,18 +305,18 @@ fn quantised_layer(weights: &Weights<'_>, name: &str, config: &Config) -> Result
         let tensors: Vec<_> = names.iter().map(|name| (name.as_str(), outputs)).collect();
         let bias =
             parts.iter().map(|part| vector(format!("{name}.{part}.bias"), outputs)).collect::<Result<Vec<_>>>()?;
-        Ok(Affine::new(weights.packed(&tensors, inputs, Planes::One)?, &bias.concat()))
+        Ok(Affine::new(weights.packed(&tensors, inputs, Levels::One)?, &bias.concat()))
     };
-    let mended = |part: &str| -> Result<Mended> {
+    let corrected = |part: &str| -> Result<BiasCorrected> {
         let affine = affine(&[part], width, width)?;
         let rest = weights.rest(&format!("{name}.{part}.weight"), affine.weights())?;
-        Ok(Mended::new(affine, rest))
+        Ok(BiasCorrected::new(affine, rest))
     };
     Ok(ByteLayer {
         norm1: norm("layer_norm1")?,
         queries_keys: affine(&["self_attn.q_proj", "self_attn.k_proj"], width, width)?,
-        values: mended("self_attn.v_proj")?,
-        out: mended("self_attn.out_proj")?,
+        values: corrected("self_attn.v_proj")?,
+        out: corrected("self_attn.out_proj")?,
         norm2: norm("layer_norm2")?,
         fc1: affine(&["mlp.fc1"], wide, width)?,
         fc2: affine(&["mlp.fc2"], width, wide)?,

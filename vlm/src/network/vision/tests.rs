@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use crate::kernels::int8::tests::{distance, mended, numbers};
-use crate::kernels::int8::{Affine, Packed, Planes};
+use crate::kernels::int8::tests::{corrected, distance, numbers};
+use crate::kernels::int8::{Affine, Levels, Packed};
 use crate::kernels::reference;
 use crate::kernels::testing::{double, random};
 use crate::network::vision::int8::{ByteLayer, Norm, Workspace};
@@ -22,7 +22,7 @@ fn matrices() -> Vec<(Tensor, Tensor)> {
 }
 
 /// The layer in plain candle.
-fn twin(x: &Tensor, all: &[(Tensor, Tensor)], norms: [(&Tensor, &Tensor); 2]) -> Tensor {
+fn exact(x: &Tensor, all: &[(Tensor, Tensor)], norms: [(&Tensor, &Tensor); 2]) -> Tensor {
     let by = |x: &Tensor, n: usize| reference::linear(x, &double(&all[n].0), Some(&double(&all[n].1))).unwrap();
     let norm = |x: &Tensor, n: usize| reference::layer_norm(x, &double(norms[n].0), &double(norms[n].1), 1e-6).unwrap();
     let heads = |x: Tensor| x.reshape((x.dim(0).unwrap(), HEADS, WIDTH / HEADS)).unwrap().transpose(0, 1).unwrap();
@@ -43,7 +43,7 @@ fn twin(x: &Tensor, all: &[(Tensor, Tensor)], norms: [(&Tensor, &Tensor); 2]) ->
 }
 
 #[test]
-fn a_layer_is_near_its_twin() {
+fn a_layer_is_near_its_reference() {
     let all = matrices();
     let norms = [random(WIDTH, 30), random(WIDTH, 31), random(WIDTH, 32), random(WIDTH, 33)];
     let norm = |n: usize| Norm { weight: numbers(&norms[n]), bias: numbers(&norms[n + 1]), eps: 1e-6 };
@@ -52,13 +52,13 @@ fn a_layer_is_near_its_twin() {
         let bias: Vec<f32> = parts.iter().flat_map(|n| numbers(&all[*n].1)).collect();
         let inputs = all[parts[0]].0.dim(1).unwrap();
         let weights = weights.iter().map(Vec::as_slice).collect::<Vec<_>>();
-        Affine::new(Arc::new(Packed::quantise(&weights, inputs, Planes::One)), &bias)
+        Affine::new(Arc::new(Packed::quantise(&weights, inputs, Levels::One)), &bias)
     };
     let layer = ByteLayer {
         norm1: norm(0),
         queries_keys: affine(&[0, 1]),
-        values: mended(&all[2].0, &all[2].1),
-        out: mended(&all[3].0, &all[3].1),
+        values: corrected(&all[2].0, &all[2].1),
+        out: corrected(&all[3].0, &all[3].1),
         norm2: norm(2),
         fc1: affine(&[4]),
         fc2: affine(&[5]),
@@ -71,7 +71,7 @@ fn a_layer_is_near_its_twin() {
         let mut got = numbers(&x);
         layer.forward(&mut got, &mut workspace);
         let got = Tensor::from_vec(got, (rows, WIDTH), &Device::Cpu).unwrap();
-        let want = twin(&x, &all, [(&norms[0], &norms[1]), (&norms[2], &norms[3])]);
+        let want = exact(&x, &all, [(&norms[0], &norms[1]), (&norms[2], &norms[3])]);
         let far = distance(&got, &want);
         assert!(far < 0.02, "{rows} rows: {far}");
     }
