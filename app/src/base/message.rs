@@ -1,9 +1,12 @@
 //! What people are told: what happened, and what to do about it, as two sentences that stay apart until they are shown.
 //!
 //! A terminal shows both in one line, the window sets the hint off, `--json` carries them as two keys. Every error of the
-//! program can be made into one of these; none is a sentence with its advice glued to it.
+//! program can be made into one of these; none is a sentence with its advice glued to it. What they quote, such as a file's
+//! name or another program's words, is harmless to a terminal.
 
 use std::fmt;
+
+use crate::base::text;
 
 /// What happened, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,13 +18,13 @@ pub struct Message {
 impl Message {
     /// What happened, as a sentence with its full stop, where there is nothing to do about it.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: None }
+        Self { what: text::one_line(&what.into()), hint: None }
     }
 
     /// With what to do about it, as a sentence with its full stop.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Some(text::one_line(&hint.into())), ..self }
     }
 
     /// What happened.
@@ -50,6 +53,12 @@ impl std::error::Error for Message {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_is_harmless() {
+        let message = Message::new("There is no file a\u{1b}[2J\n.").hint("Use \u{202e}.");
+        assert_eq!(message.to_string(), "There is no file a [2J . Use  .");
+    }
 
     #[test]
     fn both_sentences_are_shown_and_stay_apart() {

@@ -1,14 +1,31 @@
-//! Text and numbers made fit to be shown, on a terminal or in the window: nothing that a model says may move a cursor or change
-//! colours, and numbers and lengths of time can be read.
+//! Text and numbers made fit to be shown, on a terminal or in the window: nothing that a model, a file's
+//! name or another program says may move a cursor, change colours or turn the order of what is read;
+//! and numbers and lengths of time can be read.
+//!
+//! This is the one place where that is decided. [`crate::base::message::Message`] goes through it, so
+//! that whatever an error quotes is harmless.
+
+use std::path::Path;
 
 /// Without control characters, line breaks included.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_harmless(c) { c } else { ' ' }).collect()
 }
 
 /// Without control characters other than line breaks.
 pub fn lines(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_harmless(c) || c == '\n' { c } else { ' ' }).collect()
+}
+
+/// A path to be shown, whatever bytes it has.
+pub fn path(path: &Path) -> String {
+    one_line(&path.to_string_lossy())
+}
+
+/// Not a control character, a break of line or paragraph, or a command that turns the direction of what
+/// follows (Unicode Standard Annex 9, 2): those let a name pretend to be another.
+fn is_harmless(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// How long something was on screen: `1.5 s`, `2 min`, `3.5 h`.
@@ -68,5 +85,7 @@ mod tests {
         assert_eq!(one_line("A cup\nof \x1b[2Jtea"), "A cup of  [2Jtea");
         assert_eq!(one_line("a\nb\u{1b}c"), "a b c");
         assert_eq!(lines("A cup\nof \x1b[2Jtea\r"), "A cup\nof  [2Jtea ");
+        assert_eq!(one_line("gpj.\u{202e}exe\u{2069}\u{9b}2J\u{2028}é"), "gpj. exe  2J é");
+        assert_eq!(path(Path::new("a\u{7}b/c.png")), "a b/c.png");
     }
 }

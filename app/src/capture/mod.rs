@@ -3,8 +3,10 @@
 //! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
 //! (`live::capture`) numbers what it gives, and opens it again when it fails.
 
+mod alpha;
 pub mod camera;
 pub mod ffmpeg;
+mod kind;
 mod latest;
 mod open;
 pub mod picture;
@@ -13,6 +15,8 @@ mod spec;
 pub mod web;
 
 use image::RgbImage;
+
+use crate::base::message::Message;
 
 pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
 pub use crate::capture::open::{SourceOptions, is_video, open};
@@ -51,22 +55,27 @@ pub enum Next {
 /// Why a source gives no pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceError {
-    /// A sentence: what happened and what to do.
-    pub message: String,
+    /// What happened and what to do.
+    pub message: Message,
     /// Whether it may pass by itself (a pulled cable, a camera in use): then the capture thread keeps trying.
     pub may_pass: bool,
 }
 
 impl SourceError {
     /// An error that stays until somebody does something about it.
-    pub(crate) fn lasting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), may_pass: false }
+    pub(crate) fn lasting(message: Message) -> Self {
+        Self { message, may_pass: false }
+    }
+
+    /// An error after which trying again may help.
+    pub(crate) fn passing(message: Message) -> Self {
+        Self { message, may_pass: true }
     }
 }
 
 impl std::fmt::Display for SourceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+        self.message.fmt(f)
     }
 }
 

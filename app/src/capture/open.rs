@@ -1,10 +1,13 @@
 //! From what the user asked for to a source that gives it.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::base::message::Message;
+use crate::base::text;
+use crate::capture::ffmpeg;
 use crate::capture::ffmpeg::play::Video;
+use crate::capture::kind::{self, FileKind};
 use crate::capture::picture::files::{Pictures, is_picture_name};
 use crate::capture::scene::SceneSource;
 use crate::capture::{Source, SourceError, SourceSpec, camera};
@@ -28,45 +31,50 @@ pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source
         SourceSpec::Camera(choice) => camera::open(choice),
         SourceSpec::Demo => Ok(Box::new(SceneSource::new(DEMO_SEED))),
         SourceSpec::Screen => {
-            Err(SourceError::lasting("Looking at the screen is not built in yet. Use a camera, picture or video."))
+            Err(not_built("The screen can't be looked at yet."))
         }
-        SourceSpec::Stream(_) => {
-            Err(SourceError::lasting("Network streams are not built in yet. Use a camera, picture or video."))
-        }
+        SourceSpec::Stream(_) => Err(not_built("Network streams can't be looked at yet.")),
         SourceSpec::Path(path) => open_path(path, options.repeat),
     }
 }
 
+fn not_built(what: &str) -> SourceError {
+    SourceError::lasting(Message::new(what).hint("Use a camera, a picture or a video."))
+}
+
 fn open_path(path: &Path, repeat: bool) -> Result<Box<dyn Source>, SourceError> {
-    let shown = path.display();
-    let metadata = path.metadata().map_err(|error| {
-        SourceError::lasting(match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                format!("There is no file or folder {shown}. Check the path, or use camera or demo as the source.")
-            }
-            _ => format!("{shown} can't be read ({error}). Check its permissions."),
-        })
+    let shown = text::path(path);
+    let unreadable = |error: &std::io::Error| {
+        let message = Message::new(format!("{shown} can't be read ({error})."));
+        SourceError::lasting(message.hint("Check its permissions."))
+    };
+    let metadata = path.metadata().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => SourceError::lasting(
+            Message::new(format!("There is no file or folder {shown}."))
+                .hint("Check the path, or use camera or demo as the source."),
+        ),
+        _ => unreadable(&error),
     })?;
     if metadata.is_dir() {
         return Ok(Box::new(Pictures::folder(path, repeat)?));
     }
     if !metadata.is_file() {
-        return Err(SourceError::lasting(format!(
-            "{shown} is neither a file nor a folder. Cameras are used by their number, as in camera:0."
-        )));
+        return Err(SourceError::lasting(
+            Message::new(format!("{shown} is neither a file nor a folder."))
+                .hint("Cameras are used by their number, as in camera:0."),
+        ));
     }
-    match kind_of(path)
-        .map_err(|error| SourceError::lasting(format!("{shown} can't be read ({error}). Check its permissions.")))?
-    {
+    match kind_of(path).map_err(|error| unreadable(&error))? {
         Some(Kind::Picture) => Ok(Box::new(Pictures::single(path, repeat)?)),
         Some(Kind::Video) => Ok(Box::new(Video::open(path, repeat)?)),
-        None => Err(SourceError::lasting(format!(
-            "{shown} is neither a picture nor a video that is known here. Use a PNG, JPEG, WebP, MP4, WebM or MKV file."
-        ))),
+        None => Err(SourceError::lasting(
+            Message::new(format!("{shown} is neither a picture nor a video that can be played."))
+                .hint("Use a PNG, JPEG, WebP, MP4, WebM or MKV file."),
+        )),
     }
 }
 
-/// Whether a file is a video, as far as its first bytes and its name tell.
+/// Whether a file is a video, as far as its first bytes, its name and ffmpeg tell.
 #[must_use]
 pub fn is_video(path: &Path) -> bool {
     path.is_file() && kind_of(path).is_ok_and(|kind| kind == Some(Kind::Video))
@@ -78,35 +86,30 @@ enum Kind {
     Video,
 }
 
-/// What a file is, by its content where that is known, and otherwise by its name.
+/// What a file is: by its content where that is known, then by its name, and then by whether ffmpeg plays it.
 fn kind_of(path: &Path) -> std::io::Result<Option<Kind>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(64).read_to_end(&mut head)?;
-    let is = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
-    // MP4 and QuickTime, Matroska and WebM, AVI, Ogg, Flash, Windows Media, MPEG program and transport streams.
-    let video = (is(4, b"ftyp") && !is(8, b"avif") && !is(8, b"heic"))
-        || is(0, b"\x1A\x45\xDF\xA3")
-        || (is(0, b"RIFF") && is(8, b"AVI "))
-        || is(0, b"OggS")
-        || is(0, b"FLV\x01")
-        || is(0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11")
-        || is(0, b"\x00\x00\x01\xBA");
-    Ok(if video {
-        Some(Kind::Video)
-    } else if image::guess_format(&head).is_ok() || is_picture_name(path) {
-        Some(Kind::Picture)
-    } else {
-        is_video_name(path).then_some(Kind::Video)
+    Ok(match kind::of_file(path)? {
+        FileKind::Video => Some(Kind::Video),
+        // Pictures of another kind are named as such where they are read. A row of JPEGs is a video by its name alone.
+        FileKind::Picture | FileKind::OtherPicture(_) => {
+            Some(if is_named(path, &ROWS_OF_PICTURES) { Kind::Video } else { Kind::Picture })
+        }
+        FileKind::Unknown if is_picture_name(path) => Some(Kind::Picture),
+        FileKind::Unknown if is_named(path, &VIDEOS) || ffmpeg::plays(path) => Some(Kind::Video),
+        FileKind::Unknown => None,
     })
 }
 
-/// Whether the name says that this is a video.
-fn is_video_name(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 16] = [
-        "3gp", "avi", "flv", "m2ts", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts",
-        "webm",
-    ];
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.iter().any(|x| e.eq_ignore_ascii_case(x)))
+/// Names of videos of which each frame is a JPEG end so.
+const ROWS_OF_PICTURES: [&str; 2] = ["mjpeg", "mjpg"];
+
+/// Names of videos end so.
+const VIDEOS: [&str; 14] = [
+    "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm",
+];
+
+fn is_named(path: &Path, endings: &[&str]) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| endings.iter().any(|x| e.eq_ignore_ascii_case(x)))
 }
 
 #[cfg(test)]
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told() {
         let error = error("/nonexistent/film.mp4");
-        assert!(error.message.contains("There is no file or folder /nonexistent/film.mp4"), "{error}");
+        assert!(error.to_string().contains("There is no file or folder /nonexistent/film.mp4"), "{error}");
         assert!(!error.may_pass);
     }
 
@@ -135,7 +138,7 @@ mod tests {
         let path = dir.path().join("notes.txt");
         fs::write(&path, "hello").expect("written");
         let error = error(&path.to_string_lossy());
-        assert!(error.message.contains("neither a picture nor a video"), "{error}");
+        assert!(error.to_string().contains("neither a picture nor a video"), "{error}");
     }
 
     #[test]
@@ -143,19 +146,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a.jpg");
         fs::write(&path, "hello").expect("written");
-        assert!(error(&path.to_string_lossy()).message.contains("is not a picture"));
+        assert!(error(&path.to_string_lossy()).to_string().contains("is not a picture"));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_device_file_points_at_cameras() {
-        assert!(error("/dev/null").message.contains("camera:0"));
+        assert!(error("/dev/null").to_string().contains("camera:0"));
     }
 
     #[test]
     fn an_empty_folder_is_told() {
         let dir = tempfile::tempdir().expect("a folder");
-        assert!(error(&dir.path().to_string_lossy()).message.contains("is empty"));
+        assert!(error(&dir.path().to_string_lossy()).to_string().contains("is empty"));
     }
 
     #[test]
@@ -170,5 +173,23 @@ mod tests {
         assert_eq!(kind_of(&renamed).expect("read"), Some(Kind::Video));
         fs::write(&renamed, b"???").expect("written");
         assert_eq!(kind_of(&renamed).expect("read"), Some(Kind::Video), "by its name");
+    }
+
+    #[test]
+    fn whatever_ffmpeg_plays_is_a_video() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (format, codec) in
+            [("h264", "libx264"), ("yuv4mpegpipe", "rawvideo"), ("nut", "ffv1"), ("mpegts", "mpeg2video"), ("ivf", "libvpx")]
+        {
+            let path = dir.path().join(format);
+            let source = "testsrc=s=64x48:r=10:d=0.5,format=yuv420p";
+            let mut command = std::process::Command::new("ffmpeg");
+            command.args(["-v", "error", "-f", "lavfi", "-i", source, "-c:v", codec, "-f", format]);
+            assert!(command.arg(&path).status().expect("these tests need ffmpeg").success());
+            assert!(is_video(&path), "{format}");
+        }
+        let notes = dir.path().join("notes");
+        fs::write(&notes, "Text is a film of a terminal to ffmpeg.").expect("written");
+        assert!(!is_video(&notes));
     }
 }

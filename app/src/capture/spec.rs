@@ -1,11 +1,16 @@
 //! What the user asked to look at, as text: `camera:1`, `demo`, `holiday.mp4`. Knows no device and touches no file.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Beginnings of addresses that are network streams.
-const STREAM_SCHEMES: [&str; 4] = ["http://", "https://", "rtsp://", "rtsps://"];
+use reqwest::Url;
+
+use crate::base::message::Message;
+
+/// What stands before `://` in addresses that are network streams.
+const STREAM_SCHEMES: [&str; 4] = ["http", "https", "rtsp", "rtsps"];
 
 /// Where pictures shall come from. Written and read as on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +41,19 @@ pub enum CameraChoice {
 /// Why a text names no source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError {
-    /// A sentence: what is wrong and what can be written.
-    pub message: String,
+    /// What is wrong and what can be written.
+    pub message: Message,
+}
+
+impl SpecError {
+    fn new(what: impl Into<String>, hint: &str) -> Self {
+        Self { message: Message::new(what).hint(hint) }
+    }
 }
 
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.message.fmt(f)
     }
 }
 
@@ -70,39 +81,67 @@ impl fmt::Display for SourceSpec {
     }
 }
 
+impl SourceSpec {
+    /// Reads what the system gave: any name of a file that it allows.
+    ///
+    /// # Errors
+    /// When it names no source.
+    pub fn from_os(text: &OsStr) -> Result<Self, SpecError> {
+        // What is written otherwise is a file's name.
+        text.to_str().map_or_else(|| Ok(Self::Path(text.into())), str::parse)
+    }
+}
+
 impl FromStr for SourceSpec {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let error = |message: &str| Err(SpecError { message: message.to_owned() });
         match text {
-            "" => error("The source is empty. Write camera, demo, a file, a folder or an address."),
-            "camera" => Ok(Self::Camera(CameraChoice::First)),
-            "demo" => Ok(Self::Demo),
-            "screen" => Ok(Self::Screen),
-            _ => {
-                if let Some(which) = text.strip_prefix("camera:") {
-                    return match which.trim() {
-                        "" => {
-                            error("After `camera:` comes a camera's number or name, as `sightline cameras` lists them.")
-                        }
-                        which => Ok(Self::Camera(match which.parse() {
-                            Ok(number) => CameraChoice::Number(number),
-                            Err(_) => CameraChoice::Name(which.to_owned()),
-                        })),
-                    };
-                }
-                let lower = text.to_ascii_lowercase();
-                if STREAM_SCHEMES.iter().any(|scheme| lower.starts_with(scheme)) {
-                    Ok(Self::Stream(text.to_owned()))
-                } else if let Some((scheme, _)) = text.split_once("://") {
-                    error(&format!("Addresses that begin with {scheme}:// are not supported: use http, https or rtsp."))
-                } else {
-                    Ok(Self::Path(PathBuf::from(text)))
-                }
+            "" => {
+                let hint = "Write camera, demo, or the name of a picture, a folder or a video.";
+                return Err(SpecError::new("The source is empty.", hint));
             }
+            "camera" => return Ok(Self::Camera(CameraChoice::First)),
+            "demo" => return Ok(Self::Demo),
+            "screen" => return Ok(Self::Screen),
+            _ => {}
         }
+        if let Some(which) = text.strip_prefix("camera:") {
+            return match which.trim() {
+                "" => Err(SpecError::new(
+                    "After `camera:` comes a camera's number or name.",
+                    "`sightline cameras` lists them.",
+                )),
+                which => Ok(Self::Camera(match which.parse() {
+                    Ok(number) => CameraChoice::Number(number),
+                    Err(_) => CameraChoice::Name(which.to_owned()),
+                })),
+            };
+        }
+        let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+            return Ok(Self::Path(PathBuf::from(text)));
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme == "file" {
+            let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
+            return path.map(Self::Path).ok_or_else(|| {
+                SpecError::new("This file:// address names no file of this machine.", "Write the file's path.")
+            });
+        }
+        if STREAM_SCHEMES.contains(&scheme.as_str()) {
+            return Ok(Self::Stream(text.to_owned()));
+        }
+        Err(SpecError::new(
+            format!("Addresses that begin with {scheme}:// can't be looked at."),
+            "Download the picture or video and name its file.",
+        ))
     }
+}
+
+/// Whether a text can stand before `://` in an address (RFC 3986, 3.1): a path such as `./a://b` is a path.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 #[cfg(test)]
@@ -123,7 +162,17 @@ mod tests {
         assert_eq!(parsed("screen"), SourceSpec::Screen);
         assert_eq!(parsed("./camera"), SourceSpec::Path("./camera".into()));
         assert_eq!(parsed("a b.png"), SourceSpec::Path("a b.png".into()));
+        assert_eq!(parsed("./a://b"), SourceSpec::Path("./a://b".into()));
+        assert_eq!(parsed("file:///a%20b.mp4"), SourceSpec::Path("/a b.mp4".into()));
         assert_eq!(parsed("RTSP://door/1"), SourceSpec::Stream("RTSP://door/1".into()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_may_have_any_name() {
+        let name: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9.png");
+        assert_eq!(SourceSpec::from_os(name), Ok(SourceSpec::Path(name.into())));
+        assert_eq!(SourceSpec::from_os(OsStr::new("demo")), Ok(SourceSpec::Demo));
     }
 
     #[test]
@@ -139,7 +188,7 @@ mod tests {
             [("", "empty"), ("camera:", "number or name"), ("camera: ", "number"), ("ftp://x", "ftp://")]
         {
             let error = text.parse::<SourceSpec>().expect_err(text);
-            assert!(error.message.contains(word), "{text}: {error}");
+            assert!(error.to_string().contains(word), "{text}: {error}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use vlm::Sampling;
 
 use crate::base::message::Message;
@@ -180,6 +181,11 @@ impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
         };
         Ok(Self { source, value: value.parse()? })
     }
+}
+
+/// Reads a source: any name of a file that the system allows.
+pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
+    OsStringValueParser::new().try_map(|text| SourceSpec::from_os(&text))
 }
 
 /// What opens a source, for a pipeline.

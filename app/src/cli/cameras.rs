@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use crate::base::text::one_line;
 use crate::capture::camera;
-use crate::capture::camera::{Camera, Format, NO_CAMERA};
-use crate::cli::failure::sentences;
+use crate::capture::camera::{Camera, Format, no_camera};
 use crate::cli::output::{Notes, Output};
 
 /// The command's arguments.
@@ -28,7 +27,7 @@ pub struct CamerasArgs {
 pub fn run(args: &CamerasArgs) -> anyhow::Result<ExitCode> {
     let cameras = camera::list()?;
     if cameras.is_empty() {
-        Notes::new(args.json).error(&sentences(NO_CAMERA));
+        Notes::new(args.json).error(&no_camera());
         return Ok(ExitCode::FAILURE);
     }
     let mut text = String::new();

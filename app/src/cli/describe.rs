@@ -11,11 +11,12 @@ use clap::Args;
 use image::RgbImage;
 use vlm::{Cancel, Footage, Reply, Reuse, Stop, Tiling, video_turn};
 
-use crate::base::text::{lines, one_line};
+use crate::base::message::Message;
+use crate::base::text;
+use crate::base::text::lines;
 use crate::capture;
 use crate::capture::{Frames, picture_named};
 use crate::cli::args::{ModelArgs, SamplingArgs};
-use crate::cli::failure::sentences;
 use crate::cli::json::Description;
 use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
@@ -119,8 +120,8 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 // Which frames are wanted is the model's to say.
                 None => match self.watch(&**engine, &images[0]) {
                     Ok(subject) => subject,
-                    Err(sentence) => {
-                        self.err.error(&sentences(&sentence));
+                    Err(message) => {
+                        self.err.error(&message);
                         code = ExitCode::FAILURE;
                         continue;
                     }
@@ -150,7 +151,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 (Ok(picture), Some(pictures)) => pictures.push(picture),
                 (Ok(_), None) => {}
                 (Err(error), _) => {
-                    self.err.error(&sentences(&error));
+                    self.err.error(&error);
                     pictures = None;
                 }
             }
@@ -159,24 +160,21 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     }
 
     /// The frames of a video, for a model that knows what to do with them.
-    fn watch(&self, engine: &dyn Engine, path: &Path) -> Result<Subject, String> {
+    fn watch(&self, engine: &dyn Engine, path: &Path) -> Result<Subject, Message> {
         let card = engine.card();
         let Some(sampling) = card.can.video else {
-            return Err(format!(
-                "{} is a video, and {} describes pictures only. Use a SmolVLM2 model, such as --model smolvlm2-256m.",
-                path.display(),
-                card.model
-            ));
+            let what = format!("{} is a video, and {} describes pictures only.", text::path(path), card.model);
+            return Err(Message::new(what).hint("Use a SmolVLM2 model, such as --model smolvlm2-256m."));
         };
-        let (footage, frames) =
-            capture::read_footage(path, sampling, &self.interrupted).map_err(|error| error.message)?;
+        let footage = capture::read_footage(path, sampling, &self.interrupted);
+        let (footage, frames) = footage.map_err(|error| error.message)?;
         Ok(Subject::Video(footage, frames))
     }
 
     fn turn(&mut self, engine: &mut dyn Engine, images: &[PathBuf], subject: Subject) -> Result<(), TurnError> {
         let Self { args, stream, interrupted, out, .. } = self;
         // With several turns, each says what it is about.
-        let label = (args.images.len() > images.len()).then(|| one_line(&format!("{}: ", images[0].display())));
+        let label = (args.images.len() > images.len()).then(|| format!("{}: ", text::path(&images[0])));
         let label = label.unwrap_or_default();
         if *stream {
             write!(out, "{label}")?;

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::base::message::Message;
 use crate::base::text::one_line;
+use crate::capture::SourceError;
 use crate::cli::output::{Unwritten, without_number};
 use crate::engine::EngineError;
 
@@ -46,6 +47,9 @@ pub fn message(error: anyhow::Error) -> Option<Message> {
 fn of_link(link: &(dyn Error + 'static)) -> Message {
     if let Some(message) = link.downcast_ref::<Message>() {
         return message.clone();
+    }
+    if let Some(error) = link.downcast_ref::<SourceError>() {
+        return error.message.clone();
     }
     if let Some(error) = link.downcast_ref::<EngineError>() {
         return error.message.clone();

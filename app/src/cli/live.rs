@@ -11,7 +11,7 @@ use vlm::Cancel;
 
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
-use crate::cli::args::{ModelArgs, PaceArgs, open_source};
+use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::interrupt;
 use crate::cli::recording::RecordArgs;
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
@@ -37,7 +37,7 @@ const READABLE: Duration = Duration::from_millis(700);
 pub struct LiveArgs {
     /// camera, camera:N, camera:NAME, demo, or a picture, folder or video [default: camera if there is one and a model
     /// that knows more than the demo's world, otherwise demo]
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = source())]
     pub source: Option<SourceSpec>,
 
     /// Begin again at the end of a video or folder
@@ -139,7 +139,7 @@ impl Platform for Desktop {
     }
 
     fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
-        let cameras = camera::list().map_err(|error| Message::new(error.message))?;
+        let cameras = camera::list().map_err(|error| error.message)?;
         let choice = |camera: camera::Camera| {
             let value = SourceSpec::Camera(CameraChoice::Number(camera.number));
             Choice { detail: value.to_string(), value, label: camera.name }

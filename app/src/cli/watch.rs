@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::capture::{SourceOptions, SourceSpec};
-use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source};
+use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seconds, whole};
 use crate::cli::recording::RecordArgs;
@@ -28,7 +28,7 @@ pub struct WatchArgs {
     /// camera, camera:N, camera:NAME, demo, or a picture, folder or video
     ///
     /// Give it several times to watch several at once: one model captions all of them in turn.
-    #[arg(long, value_name = "SOURCE", required = true)]
+    #[arg(long, value_name = "SOURCE", required = true, value_parser = source())]
     pub source: Vec<SourceSpec>,
 
     #[command(flatten)]

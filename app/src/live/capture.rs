@@ -181,7 +181,6 @@ impl Capture {
         self.close();
         let SourceError { message, may_pass } = error;
         tracing::warn!(may_pass, "source lost: {message}");
-        let message = Message::new(message);
         if may_pass {
             let retry_in = self.try_again();
             self.outbox.send(Some(self.links.number), Event::SourceLost { message, retry_in });

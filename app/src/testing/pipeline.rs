@@ -81,7 +81,7 @@ impl SourceScript {
         Box::new(move || {
             if script.refuse.load(Ordering::SeqCst) > 0 {
                 script.refuse.fetch_sub(1, Ordering::SeqCst);
-                return Err(SourceError { message: "The camera is busy.".to_owned(), may_pass: true });
+                return Err(SourceError::passing(Message::new("The camera is busy.")));
             }
             script.opened.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(FakeSource { script: script.clone() }))
@@ -107,8 +107,8 @@ impl Source for FakeSource {
             Err(_) => Ok(Next::Nothing),
             Ok(Step::Picture(picture)) => Ok(Next::Picture(picture)),
             Ok(Step::Ended) => Ok(Next::Ended),
-            Ok(Step::Lost(message)) => Err(SourceError { message: message.to_owned(), may_pass: true }),
-            Ok(Step::Broken(message)) => Err(SourceError { message: message.to_owned(), may_pass: false }),
+            Ok(Step::Lost(message)) => Err(SourceError::passing(Message::new(message))),
+            Ok(Step::Broken(message)) => Err(SourceError::lasting(Message::new(message))),
             Ok(Step::Panic(message)) => panic!("{message}"),
         }
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with a camera, in people's words.
 
+use crate::base::message::Message;
 use crate::capture::SourceError;
 
 /// What is wrong with a camera.
@@ -23,7 +24,7 @@ pub(super) enum Fault {
     StillSilent,
     /// Another program left it in a state that can't be read.
     LeftOdd { why: String },
-    /// It is no camera, or none with a format that we can read.
+    /// It sends no pictures, or none in a format that we can read.
     NoFormat,
     /// This many frames in a row were broken.
     Junk { frames: u32 },
@@ -34,46 +35,63 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// The fault as a sentence about a camera such as `camera 0 (HD Webcam)`.
+    /// The fault of a camera such as `camera 0 (HD Webcam)`, for people.
     pub(super) fn about(&self, camera: &str) -> SourceError {
-        let message = match self {
-            Self::NoCamera => NO_CAMERA.to_owned(),
-            Self::NotFound { present } => {
-                format!("There is no {camera}. There is: {}. Plug it in, or choose another.", present.join(", "))
-            }
-            Self::Denied => format!(
-                "The system does not allow {camera} to be opened. Add yourself to the group `video` (sudo usermod -aG \
-                 video $USER) and log in again."
+        const REPLUG: &str = "Unplug it and plug it in again.";
+        let (what, hint) = match self {
+            Self::NoCamera => return SourceError::passing(no_camera()),
+            Self::NotFound { present } => (
+                format!("There is no {camera}. There is: {}.", present.join(", ")),
+                "Plug it in, or choose another.".to_owned(),
             ),
-            Self::Busy => format!("Another program is using {camera}. Close that program, or choose another camera."),
-            Self::Gone => format!("The connection to {camera} was lost. Plug it in again."),
-            Self::NoAnswer => format!("There is no answer from {camera}. Unplug it and plug it in again."),
-            Self::Silent => {
-                format!("No more pictures come from {camera}. If they stay away, unplug it and plug it in again.")
-            }
-            Self::StillSilent => format!("Still no pictures come from {camera}. Unplug it and plug it in again."),
-            Self::LeftOdd { why } => format!(
-                "Another program left {camera} in a state that can't be read ({why}). Unplug it and plug it in again, \
-                 or reset it: v4l2-ctl -d /dev/videoN --set-fmt-video=pixelformat=YUYV --set-parm=30, with its number \
-                 for N."
+            Self::Denied => (
+                format!("The system does not allow {camera} to be opened."),
+                "Add yourself to the group `video` (sudo usermod -aG video $USER) and log in again.".to_owned(),
             ),
-            Self::NoFormat => {
-                format!("No pictures that can be read come from {camera}: it offers no format that is known here.")
-            }
-            Self::Junk { frames } => format!(
-                "The last {frames} pictures from {camera} were damaged. Check its cable, or try another USB port."
+            Self::Busy => (
+                format!("Another program is using {camera}."),
+                "Close that program, or choose another camera.".to_owned(),
             ),
-            Self::Died => format!("Reading {camera} failed. If it happens again, unplug it and plug it in again."),
-            Self::Other(why) => format!("Reading {camera} failed ({why}). Unplug it and plug it in again."),
+            Self::Gone => (format!("The connection to {camera} was lost."), "Plug it in again.".to_owned()),
+            Self::NoAnswer => (format!("There is no answer from {camera}."), REPLUG.to_owned()),
+            Self::Silent => (
+                format!("No more pictures come from {camera}."),
+                "If they stay away, unplug it and plug it in again.".to_owned(),
+            ),
+            Self::StillSilent => (format!("Still no pictures come from {camera}."), REPLUG.to_owned()),
+            Self::LeftOdd { why } => (
+                format!("Another program left {camera} in a state that can't be read ({why})."),
+                "Unplug it and plug it in again, or reset it: v4l2-ctl -d /dev/videoN \
+                 --set-fmt-video=pixelformat=YUYV --set-parm=30, with its number for N."
+                    .to_owned(),
+            ),
+            Self::NoFormat => (
+                format!("No pictures that can be read come from {camera}: it offers no format that is known here."),
+                "Choose another camera, as `sightline cameras` lists them.".to_owned(),
+            ),
+            Self::Junk { frames } => (
+                format!("The last {frames} pictures from {camera} were damaged."),
+                "Check its cable, or try another USB port.".to_owned(),
+            ),
+            Self::Died => (
+                format!("Reading {camera} failed."),
+                "If it happens again, unplug it and plug it in again.".to_owned(),
+            ),
+            Self::Other(why) => (format!("Reading {camera} failed ({why})."), REPLUG.to_owned()),
         };
-        // All but a camera that is none may come right: it is plugged in, freed, allowed or reset while we wait.
-        SourceError { message, may_pass: !matches!(self, Self::NoFormat) }
+        // All but a device that sends no pictures may come right: it is plugged in, freed, allowed or reset while we
+        // wait.
+        SourceError { message: Message::new(what).hint(hint), may_pass: !matches!(self, Self::NoFormat) }
     }
 }
 
 /// What to do when there is no camera.
-pub(crate) const NO_CAMERA: &str = "No camera was found. Plug one in; if it is plugged in, check that you are in the \
-                                    group `video`. Without a camera, try --source with a picture or a video.";
+pub(crate) fn no_camera() -> Message {
+    Message::new("No camera was found.").hint(
+        "Plug one in; if it is plugged in, check that you are in the group `video`. Without a camera, try --source with \
+         a picture or a video.",
+    )
+}
 
 #[cfg(test)]
 mod tests {
@@ -96,13 +114,15 @@ mod tests {
         ];
         for fault in faults {
             let message = fault.about("camera 0 (HD Webcam)").message;
+            assert!(message.advice().is_some(), "{message}");
+            let message = message.to_string();
             assert!(message.contains("camera 0 (HD Webcam)") && message.ends_with('.'), "{message}");
             assert!(!message.contains("os error"), "{message}");
         }
     }
 
     #[test]
-    fn only_what_is_no_camera_stays_so() {
+    fn only_what_sends_no_pictures_stays_so() {
         assert!(Fault::Busy.about("camera 0").may_pass);
         assert!(Fault::Gone.about("camera 0").may_pass);
         assert!(!Fault::NoFormat.about("camera 0").may_pass);

@@ -8,7 +8,7 @@ mod native;
 mod reader;
 
 pub use crate::capture::camera::device::{Format, Pixels};
-pub(crate) use crate::capture::camera::fault::NO_CAMERA;
+pub(crate) use crate::capture::camera::fault::no_camera;
 
 use crate::capture::camera::fault::Fault;
 use crate::capture::camera::reader::{CameraSource, Patience, called};
@@ -48,7 +48,7 @@ pub fn list() -> Result<Vec<Camera>, SourceError> {
             // A camera has nodes beside its own for metadata; a decoder is one, too.
             Err(Fault::NoFormat) => tracing::debug!("Node {number} ({name}) is no camera"),
             Err(fault) => {
-                let problem = Some(fault.about(&called(number, &name)).message);
+                let problem = Some(fault.about(&called(number, &name)).message.to_string());
                 cameras.push(Camera { number, name, formats: Vec::new(), problem });
             }
         }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_missing_camera_is_told_with_those_that_are_there() {
         let fault = choose(&CameraChoice::Number(7), &found()).expect_err("missing");
-        let message = fault.about("camera 7").message;
+        let message = fault.about("camera 7").message.to_string();
         assert!(message.starts_with("There is no camera 7. There is: camera 0 (HD Webcam), camera 2"), "{message}");
         assert_eq!(choose(&CameraChoice::Name("x".into()), &[]), Err(Fault::NoCamera));
     }

@@ -265,7 +265,7 @@ mod tests {
         let patience = Patience { for_a_frame: Duration::from_millis(50), ..PATIENT };
         let mut source = CameraSource::open(101, "Fake", opener, patience).expect("opened");
         let error = next(&mut source).expect_err("no frame comes");
-        assert!(error.message.starts_with("No more pictures come from camera 101 (Fake)"), "{error}");
+        assert!(error.message.what().starts_with("No more pictures come from camera 101 (Fake)"), "{error}");
         assert!(error.may_pass);
         drop(source);
         let again = CameraSource::open(101, "Fake", fake().1, PATIENT).err();
@@ -283,7 +283,7 @@ mod tests {
         let mut source = CameraSource::open(102, "Fake", opener, PATIENT).expect("opened");
         tell.send(Told::Fail(Fault::Gone)).expect("read");
         let error = next(&mut source).expect_err("gone");
-        assert!(error.message.contains("lost") && error.may_pass, "{error}");
+        assert!(error.message.what().contains("lost") && error.may_pass, "{error}");
         assert!(source.next().is_err(), "and it stays gone");
         drop(source);
         assert!(CameraSource::open(102, "Fake", fake().1, PATIENT).is_ok(), "it can be opened again");
@@ -334,6 +334,6 @@ mod tests {
             }
             assert!(begun.elapsed() < LONG);
         };
-        assert!(error.message.contains("60 pictures") && error.may_pass, "{error}");
+        assert!(error.message.what().contains("60 pictures") && error.may_pass, "{error}");
     }
 }

@@ -1,4 +1,11 @@
-//! Videos through an `ffmpeg` child process: played at their own pace, or single frames of them. Knows no codec.
+//! Videos and streams through ffmpeg: started, asked what there is, and read, in one place. Knows no
+//! codec.
 
 pub(crate) mod frames;
+mod input;
+mod layout;
 pub(crate) mod play;
+mod probe;
+mod process;
+
+pub(crate) use crate::capture::ffmpeg::probe::plays;

@@ -1,43 +1,41 @@
-//! Video files, through an `ffmpeg` child process that decodes them at their own pace. Knows no codec.
+//! Videos at their own pace: one thread reads what ffmpeg decodes, and keeps the newest picture.
 
-use std::ffi::OsString;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use image::RgbImage;
-use serde::Deserialize;
+use vlm::Cancel;
 
+use crate::base::message::Message;
+use crate::capture::ffmpeg::input::Input;
+use crate::capture::ffmpeg::layout::Layout;
+use crate::capture::ffmpeg::probe::{Facts, probe};
+use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started, unreadable};
 use crate::capture::latest::{Latest, Taken, Taker, latest};
 use crate::capture::{Next, Source, SourceError};
 
 /// As long as [`Source::next`] may wait.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Larger videos are scaled down to fit, so that the pipe carries no more than anybody looks at.
-const MAX_LONG_SIDE: f64 = 1280.0;
-const MAX_SHORT_SIDE: f64 = 720.0;
+/// How long ffmpeg may give nothing: it decodes in a moment, from a disk that may have to wake up.
+const SILENCE: Duration = Duration::from_secs(30);
 
-/// Faster videos give every second picture or fewer.
-const MAX_FPS: f64 = 30.0;
-
-/// For videos that do not say how fast they are.
-const USUAL_FPS: f64 = 25.0;
-
-/// The longest part of ffmpeg's messages that is kept.
-const MAX_MESSAGE: u64 = 64 << 10;
+/// Slow videos may be silent for as long as so many of their frames take.
+const SILENT_FRAMES: f64 = 4.0;
 
 /// A video that is playing.
 pub(crate) struct Video {
     name: String,
-    child: Child,
-    frames: Taker<RgbImage, ()>,
+    process: Process,
+    frames: Taker<Vec<u8>, ()>,
     reader: Option<JoinHandle<()>>,
-    messages: Option<JoinHandle<String>>,
+    layout: Layout,
+    size: (u32, u32),
+    patience: Duration,
+    last_frame: Instant,
     given: bool,
-    ended: bool,
+    over: Option<Result<(), SourceError>>,
 }
 
 impl Video {
@@ -46,56 +44,58 @@ impl Video {
     /// # Errors
     /// When ffmpeg is not installed or can't read the file.
     pub(crate) fn open(path: &Path, repeat: bool) -> Result<Self, SourceError> {
-        let facts = probe(path, false)?;
-        let (width, height) = facts.fitted();
-        let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-nostdin"]);
+        let input = Input::file(path);
+        let facts = probe(&input, false, &Cancel::default())?;
+        let mut before = vec!["-re"];
         if repeat {
-            command.args(["-stream_loop", "-1"]);
+            before.extend(["-stream_loop", "-1"]);
         }
-        // -re: at its own pace. Files alone: a playlist that names an address would reach out to it.
-        command.args(["-re", "-protocol_whitelist", "file", "-i"]).arg(file_address(path));
-        command.args(["-map", "0:V:0", "-an", "-sn", "-vf", &format!("scale={width}:{height}"), "-r"]);
-        command.arg(facts.fps().to_string()).args(["-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Ctrl-C in a terminal reaches the whole group: ffmpeg is stopped by us, not beside us.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|error| not_started(&error))?;
+        Self::start(&input, &facts, &before)
+    }
+
+    /// Begins to read an input, with these of ffmpeg's options before it.
+    fn start(input: &Input, facts: &Facts, before: &[&str]) -> Result<Self, SourceError> {
+        let (layout, size) = (facts.layout(), facts.fitted());
+        let mut command = Tool::Ffmpeg.command();
+        command.args(before);
+        if let Some(decoder) = facts.decoder() {
+            command.args(["-c:v", decoder]);
+        }
+        input.add_to(&mut command);
+        let scale = format!("scale={}:{}", size.0, size.1);
+        command.args(["-map", "0:V:0", "-an", "-sn", "-vf", &scale, "-r", &facts.fps().to_string()]);
+        command.args(["-pix_fmt", layout.pix_fmt(), "-f", "rawvideo", "pipe:1"]);
+        let (process, output) = Process::start(Tool::Ffmpeg, command)?;
         let (latest, frames) = latest();
-        let (output, errors) = (child.stdout.take(), child.stderr.take());
-        let mut video = Self {
-            name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
-            child,
+        let length = layout.length(size);
+        let reader = thread::Builder::new().name("video".into()).spawn(move || read_frames(output, length, latest));
+        let reader = reader.map_err(|error| not_started(Tool::Ffmpeg, &error))?;
+        Ok(Self {
+            name: input.name.clone(),
+            process,
             frames,
-            reader: None,
-            messages: None,
+            reader: Some(reader),
+            layout,
+            size,
+            patience: SILENCE.max(Duration::from_secs_f64((SILENT_FRAMES / facts.true_fps()).min(86_400.0))),
+            last_frame: Instant::now(),
             given: false,
-            ended: false,
-        };
-        let failed = |error: std::io::Error| SourceError::lasting(format!("The video can't be played ({error})."));
-        let reader = thread::Builder::new().name("video".into()).spawn(move || {
-            if let Some(output) = output {
-                read_frames(output, width, height, latest);
-            }
-        });
-        video.reader = Some(reader.map_err(failed)?);
-        let messages = thread::Builder::new()
-            .name("video messages".into())
-            .spawn(move || errors.map(last_line).unwrap_or_default());
-        video.messages = Some(messages.map_err(failed)?);
-        Ok(video)
+            over: None,
+        })
     }
 
     /// What is to be said when ffmpeg gives no more.
-    fn end(&mut self) -> Result<Next, SourceError> {
-        let failed = !self.child.wait().is_ok_and(|status| status.success());
-        let last_line = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        if failed || !self.given {
-            return Err(unreadable(&self.name, &last_line));
+    fn end(&mut self) -> Result<(), SourceError> {
+        match self.process.end() {
+            Ending::Done if self.given => Ok(()),
+            ending => Err(unreadable(&self.name, &ending)),
         }
-        self.ended = true;
-        Ok(Next::Ended)
+    }
+
+    fn silent(&mut self) -> SourceError {
+        self.process.kill();
+        let message = format!("No more pictures of {} come from ffmpeg.", self.name);
+        SourceError::lasting(Message::new(message).hint("Start again, or use another video."))
     }
 }
 
@@ -109,179 +109,48 @@ impl Source for Video {
     }
 
     fn next(&mut self) -> Result<Next, SourceError> {
-        if self.ended {
-            return Ok(Next::Ended);
-        }
-        match self.frames.take(WAIT) {
-            Taken::Thing(image) => {
-                self.given = true;
-                Ok(Next::Picture(image))
+        if self.over.is_none() {
+            match self.frames.take(WAIT) {
+                Taken::Thing(bytes) => {
+                    (self.given, self.last_frame) = (true, Instant::now());
+                    return Ok(self.layout.picture(self.size, bytes).map_or(Next::Nothing, Next::Picture));
+                }
+                Taken::Nothing if self.last_frame.elapsed() < self.patience => return Ok(Next::Nothing),
+                Taken::Nothing => self.over = Some(Err(self.silent())),
+                Taken::End(_) => self.over = Some(self.end()),
             }
-            Taken::Nothing => Ok(Next::Nothing),
-            Taken::End(_) => self.end(),
         }
+        self.over.clone().unwrap_or(Ok(())).map(|()| Next::Ended)
     }
 }
 
 impl Drop for Video {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        // Its pipes are closed now, so that both threads end.
+        self.process.kill();
+        // Its pipe is closed now, so that the thread ends.
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        if let Some(messages) = self.messages.take() {
-            let _ = messages.join();
-        }
     }
 }
 
-/// The thread: pictures from the pipe into the slot, where a late one is replaced.
-fn read_frames(mut output: impl Read, width: u32, height: u32, latest: Latest<RgbImage, ()>) {
+/// The thread: pictures of so many bytes from the pipe into the slot, where a late one is replaced.
+fn read_frames(mut output: impl Read, length: usize, latest: Latest<Vec<u8>, ()>) {
     loop {
-        let mut image = RgbImage::new(width, height);
-        if output.read_exact(&mut image).is_err() || !latest.put(image) {
+        let mut frame = vec![0; length];
+        if output.read_exact(&mut frame).is_err() || !latest.put(frame) {
             return latest.end(());
         }
     }
-}
-
-/// The last line that is not empty, reading all so that the writer never waits.
-pub(crate) fn last_line(errors: impl Read) -> String {
-    let mut last = String::new();
-    let mut errors = BufReader::new(errors);
-    let mut line = Vec::new();
-    while errors.by_ref().take(MAX_MESSAGE).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-        let text = String::from_utf8_lossy(&line);
-        if !text.trim().is_empty() {
-            text.trim().clone_into(&mut last);
-        }
-        line.clear();
-    }
-    last
-}
-
-/// A path such that ffmpeg takes it for a path, whatever it begins with.
-pub(crate) fn file_address(path: &Path) -> OsString {
-    let mut address = OsString::from("file:");
-    address.push(path);
-    address
-}
-
-pub(crate) fn not_started(error: &std::io::Error) -> SourceError {
-    SourceError::lasting(if error.kind() == ErrorKind::NotFound {
-        "Videos are played by ffmpeg, which is not installed. Install it (Debian and Ubuntu: sudo apt install ffmpeg)."
-            .to_owned()
-    } else {
-        format!("Videos are played by ffmpeg, which does not start ({error}). Install it anew.")
-    })
-}
-
-/// ffmpeg's own last line, without the path that it begins with.
-pub(crate) fn unreadable(name: &str, last_line: &str) -> SourceError {
-    let why = match last_line.rsplit_once(": ") {
-        Some((_, why)) if last_line.starts_with("file:") => why,
-        _ => last_line,
-    };
-    SourceError::lasting(if why.is_empty() {
-        format!("{name} has no pictures to play. Use another video.")
-    } else {
-        format!("{name} can't be played; ffmpeg says: {why}. Use another video.")
-    })
-}
-
-/// What ffprobe says of a video.
-#[derive(Debug, Deserialize)]
-struct Probe {
-    #[serde(default)]
-    streams: Vec<Facts>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Facts {
-    width: u32,
-    height: u32,
-    #[serde(default)]
-    sample_aspect_ratio: String,
-    #[serde(default)]
-    avg_frame_rate: String,
-    /// Counted when asked for, as digits.
-    #[serde(default)]
-    nb_read_packets: String,
-    #[serde(default)]
-    side_data_list: Vec<SideData>,
-}
-
-#[derive(Debug, Deserialize)]
-struct SideData {
-    #[serde(default)]
-    rotation: f64,
-}
-
-impl Facts {
-    /// The size to ask for: upright, with square pixels, no larger than it takes.
-    pub(crate) fn fitted(&self) -> (u32, u32) {
-        let aspect = ratio(&self.sample_aspect_ratio, ':').unwrap_or(1.0);
-        let (mut width, mut height) = (f64::from(self.width) * aspect, f64::from(self.height));
-        let turns = self.side_data_list.iter().map(|data| data.rotation).sum::<f64>() / 90.0;
-        if turns.round() as i64 % 2 != 0 {
-            (width, height) = (height, width);
-        }
-        let scale = (MAX_LONG_SIDE / width.max(height)).min(MAX_SHORT_SIDE / width.min(height)).min(1.0);
-        let side = |length: f64| ((length * scale).round() as u32).clamp(1, MAX_LONG_SIDE as u32);
-        (side(width), side(height))
-    }
-
-    fn fps(&self) -> f64 {
-        self.true_fps().min(MAX_FPS)
-    }
-
-    /// However fast it is.
-    pub(crate) fn true_fps(&self) -> f64 {
-        ratio(&self.avg_frame_rate, '/').unwrap_or(USUAL_FPS)
-    }
-
-    /// How many frames there are; none unless they were counted.
-    pub(crate) fn frames(&self) -> usize {
-        self.nb_read_packets.parse().unwrap_or_default()
-    }
-}
-
-/// A positive fraction such as `30000/1001`.
-fn ratio(text: &str, separator: char) -> Option<f64> {
-    let (above, below) = text.split_once(separator)?;
-    let ratio = above.parse::<f64>().ok()? / below.parse::<f64>().ok()?;
-    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
-}
-
-/// Asks ffprobe. Counting takes a pass over the whole file, without decoding it.
-pub(crate) fn probe(path: &Path, count: bool) -> Result<Facts, SourceError> {
-    let mut command = Command::new("ffprobe");
-    if count {
-        command.arg("-count_packets");
-    }
-    command.args(["-v", "error", "-protocol_whitelist", "file", "-select_streams", "V:0", "-of", "json"]);
-    command.arg("-show_entries");
-    command.arg("stream=width,height,sample_aspect_ratio,avg_frame_rate,nb_read_packets:stream_side_data=rotation");
-    let output = command.arg(file_address(path)).stdin(Stdio::null()).output().map_err(|error| not_started(&error))?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    if !output.status.success() {
-        return Err(unreadable(&name, &last_line(output.stderr.as_slice())));
-    }
-    let probe =
-        serde_json::from_slice::<Probe>(&output.stdout).map_err(|error| unreadable(&name, &error.to_string()))?;
-    let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
-    facts.ok_or_else(|| unreadable(&name, ""))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::time::Instant;
+    use std::process::Command;
 
+    use image::RgbImage;
     use tempfile::TempDir;
 
     use super::*;
@@ -309,6 +178,14 @@ mod tests {
         clip(name, source, arguments)
     }
 
+    fn open(path: &Path) -> Video {
+        Video::open(path, false).expect("opened")
+    }
+
+    fn refused(path: &Path) -> Message {
+        Video::open(path, false).err().expect("refused").message
+    }
+
     /// All pictures up to the end, or to the first error.
     fn play(video: &mut Video) -> Result<Vec<RgbImage>, SourceError> {
         let begun = Instant::now();
@@ -326,7 +203,7 @@ mod tests {
     fn a_clip_plays_at_its_own_pace_and_ends() {
         let (_dir, path) = two_colours("clip.mp4", &[]);
         let begun = Instant::now();
-        let mut video = Video::open(&path, false).expect("opened");
+        let mut video = open(&path);
         assert_eq!(video.name(), "clip.mp4");
         assert!(video.is_live());
         let images = play(&mut video).expect("played");
@@ -369,15 +246,43 @@ mod tests {
             .status()
             .expect("ffmpeg");
         assert!(status.success());
-        let mut video = Video::open(&turned, false).expect("opened");
-        let images = play(&mut video).expect("played");
-        assert_eq!(images[0].dimensions(), (48, 64));
+        assert_eq!(play(&mut open(&turned)).expect("played")[0].dimensions(), (48, 64));
     }
 
     #[test]
     fn a_path_that_looks_like_an_option_is_a_path() {
         let (_dir, path) = clip("-i 100%d: x.mkv", "color=green:s=32x32:r=10:d=0.4", &[]);
-        assert!(!play(&mut Video::open(&path, false).expect("opened")).expect("played").is_empty());
+        assert!(!play(&mut open(&path)).expect("played").is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_may_have_any_bytes() {
+        let (dir, path) = clip("a.mkv", "color=green:s=32x32:r=10:d=0.4", &[]);
+        let odd = dir.path().join(std::ffi::OsStr::new("a\u{1b}[2J\n.mkv"));
+        let odd = PathBuf::from({
+            let mut bytes = odd.into_os_string();
+            bytes.push(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff"));
+            bytes
+        });
+        fs::rename(&path, &odd).expect("renamed");
+        let mut video = open(&odd);
+        assert_eq!(video.name(), "a [2J .mkv\u{fffd}");
+        assert!(!play(&mut video).expect("played").is_empty());
+    }
+
+    #[test]
+    fn transparency_is_over_white() {
+        for (name, arguments) in [
+            ("a.mov", &["-c:v", "qtrle"][..]),
+            ("a.webm", &["-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p"]),
+            ("a.mkv", &["-c:v", "ffv1", "-pix_fmt", "yuva444p"]),
+        ] {
+            let (_dir, path) = clip(name, "color=red@0.0:s=32x32:r=10:d=0.3,format=rgba", arguments);
+            let image = &play(&mut open(&path)).expect("played")[0];
+            let pixel = image.get_pixel(16, 16).0;
+            assert!(pixel.iter().all(|channel| *channel > 250), "{name}: {pixel:?}");
+        }
     }
 
     #[test]
@@ -385,57 +290,47 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let junk = dir.path().join("junk.mp4");
         fs::write(&junk, vec![7; 5000]).expect("written");
-        let error = Video::open(&junk, false).err().expect("refused");
-        assert_eq!(
-            error.message,
-            "junk.mp4 can't be played; ffmpeg says: Invalid data found when processing input. Use another video."
-        );
+        let message = refused(&junk);
+        let what = "junk.mp4 can't be played; ffmpeg says: Invalid data found when processing input.";
+        assert_eq!((message.what(), message.advice()), (what, Some("Use another video.")));
         let (_dir, sound) = clip("sound.mkv", "sine=d=0.2", &[]);
-        let error = Video::open(&sound, false).err().expect("refused");
-        assert!(error.message.contains("has no pictures"), "{error}");
+        assert!(refused(&sound).what().contains("has no pictures"));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_killed_ffmpeg_is_told_as_that() {
+        let (_dir, path) = clip("long.mkv", "color=green:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
+        let mut video = open(&path);
+        while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
+        let killed = Command::new("kill").args(["-9", &video.process.id().to_string()]).status();
+        assert!(killed.expect("kill").success());
+        let message = play(&mut video).expect_err("killed").message;
+        assert_eq!(message.what(), "Reading long.mkv was cut short: ffmpeg was stopped by signal 9.");
+        assert!(video.next().is_err(), "and stays so");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_silent_ffmpeg_is_given_up() {
+        let (_dir, path) = clip("long.mkv", "color=green:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
+        let mut video = open(&path);
+        while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
+        video.patience = Duration::from_millis(50);
+        let stopped = Command::new("kill").args(["-STOP", &video.process.id().to_string()]).status();
+        assert!(stopped.expect("kill").success());
+        let message = play(&mut video).expect_err("silent").message;
+        assert_eq!(message.what(), "No more pictures of long.mkv come from ffmpeg.");
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn dropping_a_video_ends_its_child() {
         let (_dir, path) = clip("long.mkv", "color=green:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
-        let mut video = Video::open(&path, true).expect("opened");
-        assert!(matches!(video.child.try_wait(), Ok(None)), "it plays for a minute");
-        let process = PathBuf::from(format!("/proc/{}", video.child.id()));
+        let video = Video::open(&path, true).expect("opened");
+        let process = PathBuf::from(format!("/proc/{}", video.process.id()));
+        assert!(process.exists(), "it plays for a minute");
         drop(video);
         assert!(!process.exists(), "ended and reaped");
-    }
-
-    #[test]
-    fn a_missing_ffmpeg_says_what_to_install() {
-        let error = Command::new("no-such-ffmpeg").spawn().expect_err("not there");
-        assert!(not_started(&error).message.contains("apt install ffmpeg"));
-    }
-
-    fn facts(width: u32, height: u32, aspect: &str, rotation: f64) -> Facts {
-        Facts {
-            width,
-            height,
-            sample_aspect_ratio: aspect.into(),
-            avg_frame_rate: "30000/1001".into(),
-            nb_read_packets: String::new(),
-            side_data_list: vec![SideData { rotation }],
-        }
-    }
-
-    #[test]
-    fn large_videos_are_scaled_to_fit() {
-        assert_eq!(facts(640, 480, "1:1", 0.0).fitted(), (640, 480));
-        assert_eq!(facts(1920, 1080, "1:1", 0.0).fitted(), (1280, 720));
-        assert_eq!(facts(3840, 2160, "N/A", -90.0).fitted(), (720, 1280));
-        assert_eq!(facts(720, 576, "64:45", 0.0).fitted(), (1024, 576));
-        assert_eq!(facts(4000, 2, "1:1", 0.0).fitted(), (1280, 1));
-    }
-
-    #[test]
-    fn rates_are_read_and_bounded() {
-        let rate = |text: &str| Facts { avg_frame_rate: text.into(), ..facts(2, 2, "", 0.0) }.fps();
-        assert!((rate("30000/1001") - 29.97).abs() < 0.01);
-        assert!((rate("120/1") - 30.0).abs() < f64::EPSILON);
-        assert!((rate("0/0") - 25.0).abs() < f64::EPSILON);
     }
 }

@@ -1,16 +1,18 @@
 //! Picture files to upright RGB pixels, whatever their size, depth or transparency claims. Knows no source.
 
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Cursor, ErrorKind, Seek};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
+use std::path::Path;
 
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-/// The largest picture that is read, in pixels: more than any camera's, and few enough to decode in a second or two.
-pub const MAX_PIXELS: u64 = 100_000_000;
+use crate::capture::alpha::over_white;
+use crate::capture::kind::{self, FileKind};
+use crate::capture::picture::error::{MAX_PIXELS, PictureError};
+use crate::capture::picture::jpeg::{self, JpegError};
+use crate::capture::picture::png;
 
 /// The longest side that is read, in pixels: what JPEG can hold.
 const MAX_SIDE: u32 = 65_535;
@@ -22,123 +24,68 @@ const MAX_BYTES: u64 = MAX_PIXELS * 8 + (64 << 20);
 /// What is wrong with a file that was cut.
 const TOO_SHORT: &str = "it ends too early";
 
-/// Why a picture can't be read. Displays as a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PictureError {
-    /// There is no such file.
-    Missing(PathBuf),
-    /// The system does not let us read it.
-    Unreadable(PathBuf, String),
-    /// It is something else.
-    NotAPicture(PathBuf),
-    /// It has more pixels than [`MAX_PIXELS`], or says so.
-    TooLarge(PathBuf),
-    /// It is damaged.
-    Broken(PathBuf, String),
-}
-
-impl fmt::Display for PictureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(path) => write!(f, "There is no file {}. Check the path.", path.display()),
-            Self::Unreadable(path, why) => {
-                write!(f, "{} can't be read ({why}). Check its permissions.", path.display())
-            }
-            Self::NotAPicture(path) => write!(
-                f,
-                "{} is not a picture that can be read. Use a PNG, JPEG, WebP, GIF, TIFF or BMP file.",
-                path.display()
-            ),
-            Self::TooLarge(path) => write!(
-                f,
-                "{} is larger than {} megapixels, or says so. Make it smaller first.",
-                path.display(),
-                MAX_PIXELS / 1_000_000
-            ),
-            Self::Broken(path, why) => {
-                write!(f, "{} is damaged ({why}). Use another copy of the picture.", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for PictureError {}
-
 /// Reads a picture file: upright by its EXIF orientation, transparency over white, 16 bits and grey brought to RGB of 8
 /// bits. Of an animation, the first picture.
 ///
 /// # Errors
-/// When it is missing, unreadable, no picture, larger than [`MAX_PIXELS`], or damaged.
+/// When it is missing, unreadable, not a picture or one of another kind, larger than [`MAX_PIXELS`], or damaged.
 pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
-    let reader = open(path)?;
-    if reader.format() == Some(ImageFormat::Jpeg) {
-        let content = fs::read(path).map_err(|error| PictureError::Unreadable(path.to_owned(), error.to_string()))?;
-        return picture_in_memory(path, &content);
+    // Asked before opening: opening a pipe would wait for somebody to write to it.
+    if !path.metadata().map_err(|error| of_system(path, &error))?.is_file() {
+        return Err(PictureError::NotAPicture(path.to_owned()));
     }
-    decode(path, reader)
-}
-
-/// Whether a JPEG's picture has its end: a walk along its markers (ITU T.81, B.1.1), past what segments hold, such as a small
-/// picture with an end of its own.
-fn is_whole_jpeg(content: &[u8]) -> bool {
-    let mut rest = content.get(2..).unwrap_or_default();
-    loop {
-        rest = match rest {
-            [0xff, 0xd9, ..] => return true,
-            // A byte of the picture's waves, a marker without a segment, and what fills space before a marker.
-            [0xff, 0x00 | 0x01 | 0xd0..=0xd7, rest @ ..] => rest,
-            [0xff, 0xff, ..] => &rest[1..],
-            [0xff, _, high, low, ..] => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                rest.get(2 + length..).unwrap_or_default()
-            }
-            [0xff, ..] | [] => return false,
-            waves => &waves[waves.iter().position(|byte| *byte == 0xff).unwrap_or(waves.len())..],
-        }
-    }
+    read(path, || File::open(path).map(BufReader::new))
 }
 
 /// Reads a picture that is in memory, as [`read_picture`] reads a file. `name` is what messages call it.
 ///
 /// # Errors
-/// When it is no picture, larger than [`MAX_PIXELS`], or damaged.
+/// When it is not a picture or one of another kind, larger than [`MAX_PIXELS`], or damaged.
 pub fn picture_in_memory(name: &Path, content: &[u8]) -> Result<RgbImage, PictureError> {
-    let reader = limited(ImageReader::new(Cursor::new(content)))
-        .with_guessed_format()
-        .map_err(|error| PictureError::Unreadable(name.to_owned(), error.to_string()))?;
-    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
-    let picture = decode(name, reader)?;
-    if is_jpeg && !is_whole_jpeg(content) {
-        // Decoders make grey of what is missing.
-        return Err(PictureError::Broken(name.to_owned(), TOO_SHORT.to_owned()));
+    read(name, || Ok(Cursor::new(content)))
+}
+
+/// Reads a picture of which `open` gives the bytes, from their beginning each time.
+fn read<R: BufRead + Seek>(name: &Path, open: impl Fn() -> io::Result<R>) -> Result<RgbImage, PictureError> {
+    let begin = || open().map_err(|error| of_system(name, &error));
+    // By content alone: a name may lie.
+    let reader = limited(ImageReader::new(begin()?)).with_guessed_format();
+    let reader = reader.map_err(|error| of_system(name, &error))?;
+    match reader.format().filter(ImageFormat::reading_enabled) {
+        Some(ImageFormat::Jpeg) => {
+            let (picture, orientation) = jpeg::read(&open).map_err(|error| of_jpeg(name, error))?;
+            let mut picture = DynamicImage::from(picture);
+            picture.apply_orientation(orientation);
+            Ok(picture.into_rgb8())
+        }
+        Some(ImageFormat::Png) => decode(name, reader).or_else(|error| {
+            let mended = png::mended(begin()?).map_err(|error| of_system(name, &error))?;
+            let Some(mended) = mended.filter(|_| matches!(error, PictureError::Broken(..))) else { return Err(error) };
+            decode(name, limited(ImageReader::with_format(Cursor::new(mended), ImageFormat::Png)))
+        }),
+        Some(_) => decode(name, reader),
+        None => {
+            let mut head = Vec::new();
+            begin()?.take(kind::HEAD).read_to_end(&mut head).map_err(|error| of_system(name, &error))?;
+            Err(match kind::of_bytes(&head) {
+                FileKind::OtherPicture(kind) => PictureError::Unsupported(name.to_owned(), kind.to_owned()),
+                _ => PictureError::NotAPicture(name.to_owned()),
+            })
+        }
     }
-    Ok(picture)
 }
 
 fn decode<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<RgbImage, PictureError> {
-    let mut decoder = reader.into_decoder().map_err(|error| of_decoder(path, error))?;
+    let format = reader.format();
+    let mut decoder = reader.into_decoder().map_err(|error| of_decoder(path, format, error))?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
         return Err(PictureError::TooLarge(path.to_owned()));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| of_decoder(path, error))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| of_decoder(path, format, error))?;
     image.apply_orientation(orientation);
-    if image.color().has_alpha() { Ok(over_white(&image)) } else { Ok(image.into_rgb8()) }
-}
-
-fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, PictureError> {
-    let of_system = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => PictureError::Missing(path.to_owned()),
-        _ => PictureError::Unreadable(path.to_owned(), error.to_string()),
-    };
-    // Asked before opening: opening a pipe would wait for somebody to write to it.
-    if !path.metadata().map_err(of_system)?.is_file() {
-        return Err(PictureError::NotAPicture(path.to_owned()));
-    }
-    // By content alone: a name may lie.
-    let file = BufReader::new(File::open(path).map_err(of_system)?);
-    limited(ImageReader::new(file)).with_guessed_format().map_err(of_system)
+    Ok(if image.color().has_alpha() { over_white(&image.into_rgba8(), format == Some(ImageFormat::Bmp)) } else { image.into_rgb8() })
 }
 
 fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
@@ -150,10 +97,32 @@ fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
     reader
 }
 
-fn of_decoder(path: &Path, error: ImageError) -> PictureError {
+fn of_system(path: &Path, error: &io::Error) -> PictureError {
+    match error.kind() {
+        ErrorKind::NotFound => PictureError::Missing(path.to_owned()),
+        _ => PictureError::Unreadable(path.to_owned(), error.to_string()),
+    }
+}
+
+fn of_jpeg(path: &Path, error: JpegError) -> PictureError {
     let path = path.to_owned();
     match error {
-        ImageError::Unsupported(_) => PictureError::NotAPicture(path),
+        JpegError::TooLarge => PictureError::TooLarge(path),
+        JpegError::Unreadable(error) => of_system(&path, &error),
+        JpegError::Cut => PictureError::Broken(path, TOO_SHORT.to_owned()),
+        JpegError::Unsupported(why) => PictureError::Unsupported(path, format!("a JPEG of a rare kind ({why})")),
+        JpegError::Damaged(why) => PictureError::Broken(path, why),
+    }
+}
+
+fn of_decoder(path: &Path, format: Option<ImageFormat>, error: ImageError) -> PictureError {
+    let path = path.to_owned();
+    match error {
+        ImageError::Unsupported(error) => {
+            let name = format.and_then(|format| format.extensions_str().first()).map_or("picture", |name| name);
+            let (name, why) = (name.to_uppercase(), error.to_string());
+            PictureError::Unsupported(path, format!("a {name} of a rare kind ({})", why.trim_end_matches('.')))
+        }
         ImageError::Limits(error) => match error.kind() {
             LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => PictureError::TooLarge(path),
             _ => PictureError::Broken(path, error.to_string()),
@@ -165,19 +134,10 @@ fn of_decoder(path: &Path, error: ImageError) -> PictureError {
     }
 }
 
-/// What a page or a viewer with a white background would show.
-fn over_white(image: &DynamicImage) -> RgbImage {
-    let rgba = image.to_rgba8();
-    let pixels = rgba.pixels().flat_map(|pixel| {
-        let [r, g, b, alpha] = pixel.0.map(u16::from);
-        [r, g, b].map(|channel| ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
-    });
-    let pixels = pixels.collect();
-    RgbImage::from_raw(rgba.width(), rgba.height(), pixels).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::codecs::jpeg::JpegEncoder;
     use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Rgb, Rgba};
     use tempfile::TempDir;
@@ -304,39 +264,56 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_is_whole_only_with_its_own_end() {
+    fn an_alpha_channel_that_is_zero_all_over_hides_nothing() {
         let dir = folder();
-        let path = dir.path().join("a.jpg");
-        RgbImage::from_fn(200, 100, |x, y| Rgb([x as u8, y as u8, (x * y) as u8])).save(&path).expect("written");
-        let whole = fs::read(&path).expect("read");
-        assert!(is_whole_jpeg(&whole));
-        assert!(is_whole_jpeg(&[&whole[..], b"what cameras append"].concat()));
-        // A small picture, with its end, in a segment of the large one, which is cut.
-        let small = [&whole[..2], &[0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9], &whole[2..]].concat();
-        assert!(is_whole_jpeg(&small));
-        for length in 0..whole.len() - 1 {
-            assert!(!is_whole_jpeg(&whole[..length]), "{length} of {} bytes", whole.len());
+        let image = ImageBuffer::from_fn(2, 1, |x, _| Rgba([x as u8 * 200, 10, 20, 0]));
+        for name in ["a.png", "a.bmp", "a.tiff", "a.webp"] {
+            let path = dir.path().join(name);
+            image.save(&path).expect("written");
+            let read = read_picture(&path).expect(name);
+            assert_eq!((read.get_pixel(0, 0).0, read.get_pixel(1, 0).0), ([0, 10, 20], [200, 10, 20]), "{name}");
         }
-        assert!(!is_whole_jpeg(&small[..small.len() - 2]));
-        fs::write(&path, &whole[..whole.len() / 2]).expect("written");
-        assert_eq!(read_picture(&path), Err(PictureError::Broken(path.clone(), TOO_SHORT.to_owned())));
+        let nothing = ImageBuffer::from_pixel(2, 1, Rgba([0u8; 4]));
+        for (name, colour) in [("b.png", 255), ("b.bmp", 0)] {
+            let path = dir.path().join(name);
+            nothing.save(&path).expect("written");
+            assert_eq!(read_picture(&path).expect(name).get_pixel(1, 0).0, [colour; 3], "{name}");
+        }
     }
 
-    /// How far a decoded value may be off Pillow's: both round what a JPEG's waves come to.
-    const ROUNDING: u8 = 3;
+    #[test]
+    fn a_png_is_read_whatever_is_wrong_beside_its_picture() {
+        let dir = folder();
+        let path = dir.path().join("a.png");
+        let image = RgbImage::from_fn(40, 30, |x, y| Rgb([x as u8 * 6, y as u8 * 8, 7]));
+        image.save(&path).expect("written");
+        let whole = fs::read(&path).expect("read");
+        let (head, rest) = whole.split_at(33);
+        let text = [&[0, 0, 0, 3][..], b"tEXta\0b", &[9; 4]].concat();
+        let gamma = [&[0, 0, 0, 4][..], b"gAMA", &[0, 0, 177, 143, 0, 0, 0, 0]].concat();
+        for (what, bytes) in [
+            ("text", [head, &text[..], rest].concat()),
+            ("gamma", [head, &gamma[..], rest].concat()),
+            ("tail", [&whole[..], b"junk"].concat()),
+            ("no end", whole[..whole.len() - 12].to_vec()),
+            ("half an end", whole[..whole.len() - 5].to_vec()),
+        ] {
+            assert_eq!(picture_in_memory(&path, &bytes), Ok(image.clone()), "{what}");
+        }
+        let cut = picture_in_memory(&path, &whole[..whole.len() / 2]);
+        assert!(matches!(cut, Err(PictureError::Broken(..))), "{cut:?}");
+    }
 
     #[test]
-    fn inks_become_the_colours_that_pillow_makes_of_them() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cmyk");
-        for name in ["cmyk", "ycck", "plain"] {
-            let got = read_picture(&folder.join(format!("{name}.jpg"))).expect(name);
-            let want = read_picture(&folder.join(format!("{name}.png"))).expect(name);
-            assert_eq!(got.dimensions(), want.dimensions());
-            for (x, y, pixel) in got.enumerate_pixels() {
-                let wanted = want.get_pixel(x, y);
-                let off = pixel.0.iter().zip(wanted.0).map(|(got, want)| got.abs_diff(want)).max();
-                assert!(off <= Some(ROUNDING), "{name} at {x},{y}: {pixel:?} for {wanted:?}");
-            }
+    fn pictures_of_other_kinds_are_named() {
+        let name = Path::new("a.jpg");
+        for (bytes, kind) in [
+            (&b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"[..], "a HEIF picture"),
+            (b"\0\0\0\x18ftypavif\0\0\0\0mif1miaf", "an AVIF picture"),
+            (b"8BPS\0\x01", "a Photoshop picture"),
+        ] {
+            let error = PictureError::Unsupported(name.to_owned(), kind.to_owned());
+            assert_eq!(picture_in_memory(name, bytes), Err(error));
         }
     }
 }

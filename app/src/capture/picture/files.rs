@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
+use crate::base::message::Message;
+use crate::base::text;
 use crate::capture::picture::decode::read_picture;
 use crate::capture::{Next, Source, SourceError};
 
@@ -55,7 +57,7 @@ impl Pictures {
     /// # Errors
     /// When it can't be read.
     pub(crate) fn single(path: &Path, repeat: bool) -> Result<Self, SourceError> {
-        let image = read_picture(path).map_err(|error| SourceError::lasting(error.to_string()))?;
+        let image = read_picture(path).map_err(|error| SourceError::lasting(error.message()))?;
         Ok(Self { name: name_of(path), repeat, stock: Stock::Single(Some(image)), given_at: None })
     }
 
@@ -64,9 +66,10 @@ impl Pictures {
     /// # Errors
     /// When the folder can't be read, is empty or has no pictures.
     pub(crate) fn folder(path: &Path, repeat: bool) -> Result<Self, SourceError> {
-        let shown = path.display();
+        let shown = text::path(path);
         let unreadable = |error: std::io::Error| {
-            SourceError::lasting(format!("The folder {shown} can't be read ({error}). Check its permissions."))
+            let message = Message::new(format!("The folder {shown} can't be read ({error})."));
+            SourceError::lasting(message.hint("Check its permissions."))
         };
         let mut files = Vec::new();
         let mut others = 0usize;
@@ -80,9 +83,10 @@ impl Pictures {
         }
         if files.is_empty() {
             return Err(SourceError::lasting(if others == 0 {
-                format!("The folder {shown} is empty. Put pictures into it, or use another one.")
+                Message::new(format!("The folder {shown} is empty.")).hint("Put pictures into it, or use another one.")
             } else {
-                format!("The folder {shown} has no pictures (PNG, JPEG, WebP, GIF, TIFF or BMP). Use another one.")
+                Message::new(format!("The folder {shown} has no pictures (PNG, JPEG, WebP, GIF, TIFF or BMP)."))
+                    .hint("Use another one.")
             }));
         }
         files.sort_by(|a, b| natural_order(&a.to_string_lossy(), &b.to_string_lossy()));
@@ -98,11 +102,9 @@ impl Pictures {
             Stock::Folder { files, position, readable } => loop {
                 if *position == files.len() {
                     if *readable == 0 {
-                        return Err(SourceError::lasting(format!(
-                            "None of the {} pictures in {} can be read. Use another folder.",
-                            files.len(),
-                            self.name
-                        )));
+                        let (count, name) = (files.len(), &self.name);
+                        let message = Message::new(format!("None of the {count} pictures in {name} can be read."));
+                        return Err(SourceError::lasting(message.hint("Use another folder.")));
                     }
                     if !self.repeat {
                         return Ok(None);
@@ -149,7 +151,7 @@ impl Source for Pictures {
 /// The file's or folder's own name, also of `.` and `..`.
 fn name_of(path: &Path) -> String {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    full.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    text::path(Path::new(full.file_name().unwrap_or(path.as_os_str())))
 }
 
 /// Numbers by their value, letters without case, the whole name where that is equal.
@@ -272,7 +274,7 @@ mod tests {
             let dir = folder(&[("1.png", None), ("2.jpg", None)]);
             let mut source = Pictures::folder(dir.path(), repeat).expect("opened");
             let error = source.next().expect_err("nothing to give");
-            assert!(error.message.starts_with("None of the 2 pictures"), "{error}");
+            assert!(error.message.what().starts_with("None of the 2 pictures"), "{error}");
             assert!(!error.may_pass);
         }
     }
@@ -281,10 +283,10 @@ mod tests {
     fn a_folder_without_pictures_says_so() {
         let empty = folder(&[]);
         let error = Pictures::folder(empty.path(), false).err().expect("refused");
-        assert!(error.message.contains("is empty"), "{error}");
+        assert!(error.message.what().contains("is empty"), "{error}");
         let texts = folder(&[("a.txt", None)]);
         let error = Pictures::folder(texts.path(), false).err().expect("refused");
-        assert!(error.message.contains("has no pictures"), "{error}");
+        assert!(error.message.what().contains("has no pictures"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use vlm::Cancel;
 
 use crate::base::http::{USER_AGENT, Waiter, cause};
+use crate::base::message::Message;
 pub use crate::capture::web::public::is_public;
 
 /// The most that a picture may have, in bytes: a photograph of 100 megapixels has about as many.
@@ -36,7 +37,7 @@ pub struct WebError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
-    NoAddress,
+    NotAnAddress,
     Scheme(String),
     Hidden(String),
     Redirects,
@@ -47,37 +48,49 @@ enum Why {
     Cancelled,
 }
 
-impl fmt::Display for WebError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl WebError {
+    /// The same for people.
+    #[must_use]
+    pub fn message(&self) -> Message {
         let address = &self.address;
-        match &self.why {
-            Why::NoAddress => write!(f, "{address} is no address of a picture. Check how it is written."),
-            Why::Scheme(scheme) => write!(
-                f,
-                "{address} leads to a `{scheme}:` address. Pictures are fetched by http and https only; name a file by its path."
+        let (what, hint) = match &self.why {
+            Why::NotAnAddress => (format!("The address {address} can't be read."), "Check how it is written."),
+            Why::Scheme(scheme) => (
+                format!("{address} leads to a `{scheme}:` address. Pictures are fetched by http and https only."),
+                "Name a file by its path.",
             ),
-            Why::Hidden(host) => write!(
-                f,
-                "{address} leads to {host}, on this machine or its own network. Pictures are fetched from public addresses \
-                 only; save the picture and name its file."
+            Why::Hidden(host) => (
+                format!(
+                    "{address} leads to {host}, on this machine or its own network. Pictures are fetched from public \
+                     addresses only."
+                ),
+                "Save the picture and name its file.",
             ),
-            Why::Redirects => {
-                write!(f, "{address} leads from one address to the next without end. Use the picture's own address.")
-            }
-            Why::TooLarge => write!(
-                f,
-                "What {address} gives is larger than {} MB, or has no end. Save a smaller picture and name its file.",
-                MOST_BYTES >> 20
+            Why::Redirects => (
+                format!("{address} leads from one address to the next without end."),
+                "Use the picture's own address.",
             ),
-            Why::TooSlow => write!(f, "{address} takes too long. Try again, or save the picture and name its file."),
+            Why::TooLarge => (
+                format!("What {address} gives is larger than {} MB, or has no end.", MOST_BYTES >> 20),
+                "Save a smaller picture and name its file.",
+            ),
+            Why::TooSlow => (format!("{address} takes too long."), "Try again, or save the picture and name its file."),
             Why::Status(status) => {
-                write!(f, "There is no picture at {address} (HTTP {}). Check the address.", status.as_u16())
+                (format!("There is no picture at {address} (HTTP {}).", status.as_u16()), "Check the address.")
             }
             Why::Unreachable(why) => {
-                write!(f, "{address} can't be reached ({why}). Check the address and the network.")
+                (format!("{address} can't be reached ({why})."), "Check the address and the network.")
             }
-            Why::Cancelled => write!(f, "{address} was not fetched."),
-        }
+            Why::Cancelled => return Message::new(format!("{address} was not fetched.")),
+        };
+        Message::new(what).hint(hint)
+    }
+}
+
+/// Both sentences of its message.
+impl fmt::Display for WebError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message().fmt(f)
     }
 }
 
@@ -123,14 +136,14 @@ impl Fetcher {
     }
 
     async fn follow(&self, address: &str) -> Result<Vec<u8>, Why> {
-        let mut url = Url::parse(address.trim()).map_err(|_| Why::NoAddress)?;
+        let mut url = Url::parse(address.trim()).map_err(|_| Why::NotAnAddress)?;
         for _ in 0..=MOST_REDIRECTS {
             let response = self.ask(&url).await?;
             let place = response.headers().get(LOCATION).filter(|_| response.status().is_redirection());
             match place {
                 Some(place) => {
-                    let place = place.to_str().map_err(|_| Why::NoAddress)?;
-                    url = url.join(place).map_err(|_| Why::NoAddress)?;
+                    let place = place.to_str().map_err(|_| Why::NotAnAddress)?;
+                    url = url.join(place).map_err(|_| Why::NotAnAddress)?;
                 }
                 None if response.status().is_success() => return read(response).await,
                 None => return Err(Why::Status(response.status())),
@@ -144,7 +157,7 @@ impl Fetcher {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Why::Scheme(url.scheme().to_owned()));
         }
-        let host = url.host_str().ok_or(Why::NoAddress)?.to_owned();
+        let host = url.host_str().ok_or(Why::NotAnAddress)?.to_owned();
         let addresses = self.resolve(url, &host).await?;
         // The environment's proxies would look the name up again, and their own addresses are seldom public.
         let client = Client::builder().user_agent(USER_AGENT).no_proxy().redirect(redirect::Policy::none());
@@ -155,7 +168,7 @@ impl Fetcher {
 
     /// The addresses of a host, if all of them may be connected to.
     async fn resolve(&self, url: &Url, host: &str) -> Result<Vec<SocketAddr>, Why> {
-        let port = url.port_or_known_default().ok_or(Why::NoAddress)?;
+        let port = url.port_or_known_default().ok_or(Why::NotAnAddress)?;
         // An address of version 6 stands in brackets there.
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let found = if let Ok(address) = bare.parse::<IpAddr>() {
@@ -227,7 +240,7 @@ mod tests {
             assert!(sentence.contains("public addresses only"), "{sentence}");
         }
         assert!(refused("file:///etc/passwd").contains("`file:` address"));
-        assert!(refused("http://").contains("no address"));
+        assert!(refused("http://").contains("can't be read"));
     }
 
     #[test]

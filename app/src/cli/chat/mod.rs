@@ -266,7 +266,7 @@ impl<O: Write, E: Write> Chat<O, E> {
 
     /// Reads a picture, for people and for the model.
     fn read(&self, name: &Path) -> Result<(Said, Part), String> {
-        let picture = self.tasks.run(|cancel| picture_named(name, cancel))?;
+        let picture = self.tasks.run(|cancel| picture_named(name, cancel)).map_err(|error| error.to_string())?;
         let (width, height) = picture.dimensions();
         Ok((Said::Image { image: name.display().to_string(), width, height }, Part::Picture(picture)))
     }
