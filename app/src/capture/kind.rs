@@ -90,9 +90,9 @@ fn of_brands(head: &[u8]) -> FileKind {
     let Some((first, rest)) = brands.split_first() else { return FileKind::Video };
     let picture = |brand: &[u8; 4]| match brand {
         b"avif" | b"avis" | b"avio" | b"MA1A" | b"MA1B" => Some("an AVIF picture"),
-        b"mif1" | b"mif2" | b"mif3" | b"msf1" | b"miaf" | b"heic" | b"heix" | b"heim" | b"heis" | b"hevc"
-        | b"hevx" | b"hevm" | b"hevs" | b"heif" | b"vvic" | b"vvis" | b"evbi" | b"jpeg" | b"jpgs" | b"1pic"
-        | b"avci" | b"avcs" | b"MiHB" | b"MiHA" | b"MiHE" | b"MiAB" | b"MiPr" => Some("a HEIF picture"),
+        b"mif1" | b"mif2" | b"mif3" | b"msf1" | b"miaf" | b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx"
+        | b"hevm" | b"hevs" | b"heif" | b"vvic" | b"vvis" | b"evbi" | b"jpeg" | b"jpgs" | b"1pic" | b"avci"
+        | b"avcs" | b"MiHB" | b"MiHA" | b"MiHE" | b"MiAB" | b"MiPr" => Some("a HEIF picture"),
         b"crx " => Some("a camera's raw picture"),
         b"jp2 " | b"jpx " | b"jpm " | b"jph " => Some("a JPEG 2000 picture"),
         b"jxl " => Some("a JPEG XL picture"),

@@ -30,9 +30,7 @@ pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source
     match spec {
         SourceSpec::Camera(choice) => camera::open(choice),
         SourceSpec::Demo => Ok(Box::new(SceneSource::new(DEMO_SEED))),
-        SourceSpec::Screen => {
-            Err(not_built("The screen can't be looked at yet."))
-        }
+        SourceSpec::Screen => Err(not_built("The screen can't be looked at yet.")),
         SourceSpec::Stream(_) => Err(not_built("Network streams can't be looked at yet.")),
         SourceSpec::Path(path) => open_path(path, options.repeat),
     }
@@ -104,9 +102,8 @@ fn kind_of(path: &Path) -> std::io::Result<Option<Kind>> {
 const ROWS_OF_PICTURES: [&str; 2] = ["mjpeg", "mjpg"];
 
 /// Names of videos end so.
-const VIDEOS: [&str; 14] = [
-    "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm",
-];
+const VIDEOS: [&str; 14] =
+    ["3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm"];
 
 fn is_named(path: &Path, endings: &[&str]) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| endings.iter().any(|x| e.eq_ignore_ascii_case(x)))
@@ -178,9 +175,13 @@ mod tests {
     #[test]
     fn whatever_ffmpeg_plays_is_a_video() {
         let dir = tempfile::tempdir().expect("a folder");
-        for (format, codec) in
-            [("h264", "libx264"), ("yuv4mpegpipe", "rawvideo"), ("nut", "ffv1"), ("mpegts", "mpeg2video"), ("ivf", "libvpx")]
-        {
+        for (format, codec) in [
+            ("h264", "libx264"),
+            ("yuv4mpegpipe", "rawvideo"),
+            ("nut", "ffv1"),
+            ("mpegts", "mpeg2video"),
+            ("ivf", "libvpx"),
+        ] {
             let path = dir.path().join(format);
             let source = "testsrc=s=64x48:r=10:d=0.5,format=yuv420p";
             let mut command = std::process::Command::new("ffmpeg");

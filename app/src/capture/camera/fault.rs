@@ -73,10 +73,9 @@ impl Fault {
                 format!("The last {frames} pictures from {camera} were damaged."),
                 "Check its cable, or try another USB port.".to_owned(),
             ),
-            Self::Died => (
-                format!("Reading {camera} failed."),
-                "If it happens again, unplug it and plug it in again.".to_owned(),
-            ),
+            Self::Died => {
+                (format!("Reading {camera} failed."), "If it happens again, unplug it and plug it in again.".to_owned())
+            }
             Self::Other(why) => (format!("Reading {camera} failed ({why})."), REPLUG.to_owned()),
         };
         // All but a device that sends no pictures may come right: it is plugged in, freed, allowed or reset while we

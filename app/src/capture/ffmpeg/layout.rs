@@ -77,8 +77,7 @@ const KNEE: f32 = 0.6;
 const STEPS: usize = 4095;
 
 /// Linear BT.2020 to linear BT.709: ITU-R BT.2407, 2.2.
-const TO_709: [[f32; 3]; 3] =
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]];
+const TO_709: [[f32; 3]; 3] = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]];
 
 /// What would cost a power a pixel, worked out once.
 struct Tables {

@@ -108,8 +108,7 @@ impl Facts {
     /// How to ask for its pixels.
     pub(super) fn layout(&self) -> Layout {
         // ffmpeg's names of pixel formats that have an alpha channel, or a palette that may have one.
-        const WITH_ALPHA: [&str; 10] =
-            ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8", "ayuv"];
+        const WITH_ALPHA: [&str; 10] = ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8", "ayuv"];
         match self.color_transfer.as_str() {
             "smpte2084" => Layout::Hdr(Transfer::Pq),
             "arib-std-b67" => Layout::Hdr(Transfer::Hlg),
@@ -156,9 +155,8 @@ fn knows(decoder: &str) -> bool {
     command.args(["-hide_banner", "-decoders"]);
     let listed = answer(Tool::Ffmpeg, command, PATIENCE, &|| false);
     // Each line has flags, a name and what it is.
-    let named = |list: &[u8]| {
-        String::from_utf8_lossy(list).lines().any(|line| line.split_whitespace().nth(1) == Some(decoder))
-    };
+    let named =
+        |list: &[u8]| String::from_utf8_lossy(list).lines().any(|line| line.split_whitespace().nth(1) == Some(decoder));
     listed.is_ok_and(|listed| listed.is_some_and(|(list, _)| named(&list)))
 }
 

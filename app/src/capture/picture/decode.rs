@@ -85,7 +85,11 @@ fn decode<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<RgbI
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| of_decoder(path, format, error))?;
     image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() { over_white(&image.into_rgba8(), format == Some(ImageFormat::Bmp)) } else { image.into_rgb8() })
+    Ok(if image.color().has_alpha() {
+        over_white(&image.into_rgba8(), format == Some(ImageFormat::Bmp))
+    } else {
+        image.into_rgb8()
+    })
 }
 
 fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {

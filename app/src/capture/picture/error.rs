@@ -38,18 +38,17 @@ impl PictureError {
             }
             Self::NotAPicture(path) => Message::new(format!("{} is not a picture that can be read.", named(path)))
                 .hint("Use a PNG, JPEG, WebP, GIF, TIFF or BMP file."),
-            Self::Unsupported(path, kind) => {
-                Message::new(format!("{} is {kind}, which can't be read.", named(path)))
-                    .hint("Save it as a PNG or JPEG first.")
-            }
+            Self::Unsupported(path, kind) => Message::new(format!("{} is {kind}, which can't be read.", named(path)))
+                .hint("Save it as a PNG or JPEG first."),
             Self::TooLarge(path) => Message::new(format!(
                 "{} is larger than {} megapixels, or says so.",
                 named(path),
                 MAX_PIXELS / 1_000_000
             ))
             .hint("Make it smaller first."),
-            Self::Broken(path, why) => Message::new(format!("{} is damaged ({why}).", named(path)))
-                .hint("Use another copy of the picture."),
+            Self::Broken(path, why) => {
+                Message::new(format!("{} is damaged ({why}).", named(path))).hint("Use another copy of the picture.")
+            }
         }
     }
 }

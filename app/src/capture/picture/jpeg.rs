@@ -91,13 +91,11 @@ impl std::fmt::Display for JpegError {
 
 /// Reads a JPEG, and how it is to be turned. `open` gives its bytes from the beginning; it is called
 /// again where something seems to be missing.
-pub(crate) fn read<R: BufRead>(
-    open: impl Fn() -> io::Result<R>,
-) -> Result<(RgbImage, Orientation), JpegError> {
+pub(crate) fn read<R: BufRead>(open: impl Fn() -> io::Result<R>) -> Result<(RgbImage, Orientation), JpegError> {
     let begin = || open().map_err(JpegError::Unreadable);
     let ran_out = Cell::new(false);
-    let first = pass(Fed::new(begin()?, MAX_BYTES, END, &ran_out), Some(listener()))
-        .map_err(|failure| match failure {
+    let first =
+        pass(Fed::new(begin()?, MAX_BYTES, END, &ran_out), Some(listener())).map_err(|failure| match failure {
             Failure::Known(error) => error,
             Failure::TooMany => JpegError::Damaged("it has too many segments".to_owned()),
             _ if ran_out.get() => JpegError::Cut,
@@ -339,9 +337,9 @@ mod tests {
 
     #[test]
     fn pictures_are_to_the_last_bit_what_pillow_makes_of_them() {
-        for name in [
-            "444", "422", "420", "440", "411", "progressive", "restarts", "grey", "rgb", "cmyk", "ycck", "plain",
-        ] {
+        for name in
+            ["444", "422", "420", "440", "411", "progressive", "restarts", "grey", "rgb", "cmyk", "ycck", "plain"]
+        {
             let got = decoded(&fixture(&format!("{name}.jpg"))).expect(name);
             assert!(got == wanted(name), "{name}");
         }

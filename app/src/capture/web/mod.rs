@@ -66,10 +66,9 @@ impl WebError {
                 ),
                 "Save the picture and name its file.",
             ),
-            Why::Redirects => (
-                format!("{address} leads from one address to the next without end."),
-                "Use the picture's own address.",
-            ),
+            Why::Redirects => {
+                (format!("{address} leads from one address to the next without end."), "Use the picture's own address.")
+            }
             Why::TooLarge => (
                 format!("What {address} gives is larger than {} MB, or has no end.", MOST_BYTES >> 20),
                 "Save a smaller picture and name its file.",
