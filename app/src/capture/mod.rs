@@ -3,6 +3,7 @@
 //! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
 //! (`live::capture`) numbers what it gives, and opens it again when it fails.
 
+mod address;
 mod alpha;
 pub mod camera;
 pub mod ffmpeg;
@@ -12,12 +13,14 @@ mod open;
 pub mod picture;
 pub mod scene;
 mod spec;
+mod stream;
 pub mod web;
 
 use image::RgbImage;
 
 use crate::base::message::Message;
 
+pub use crate::capture::address::{Address, Login, PASSWORD_VARIABLE};
 pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
 pub use crate::capture::open::{SourceOptions, is_video, open};
 pub use crate::capture::picture::load::picture_named;
@@ -27,6 +30,11 @@ pub use crate::capture::spec::{CameraChoice, SourceSpec, SpecError};
 pub trait Source: Send {
     /// What people call it, such as `Logitech C920` or `coffee.png`.
     fn name(&self) -> String;
+
+    /// How its pictures are sent, for people, where that is known: `1920x1080, h264`.
+    fn format(&self) -> Option<String> {
+        None
+    }
 
     /// Whether time passes on the other side, as with a camera or a video: then pictures that nobody had time for are
     /// dropped. Pictures and folders are patient: they wait until the last picture was taken.

@@ -10,16 +10,19 @@ use crate::capture::ffmpeg::play::Video;
 use crate::capture::kind::{self, FileKind};
 use crate::capture::picture::files::{Pictures, is_picture_name};
 use crate::capture::scene::SceneSource;
-use crate::capture::{Source, SourceError, SourceSpec, camera};
+use crate::capture::stream::Stream;
+use crate::capture::{Login, Source, SourceError, SourceSpec, camera};
 
 /// Which scene the demo shows: the same one every time, so that what people report can be seen again.
 const DEMO_SEED: u64 = 1;
 
 /// How a source is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceOptions {
     /// Begin again at the end of a video or folder; hold a picture. (`--loop`)
     pub repeat: bool,
+    /// Who asks for a network stream whose address does not say so.
+    pub login: Option<Login>,
 }
 
 /// Opens a source. Takes some seconds at most, with a camera that does not answer.
@@ -30,14 +33,13 @@ pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source
     match spec {
         SourceSpec::Camera(choice) => camera::open(choice),
         SourceSpec::Demo => Ok(Box::new(SceneSource::new(DEMO_SEED))),
-        SourceSpec::Screen => Err(not_built("The screen can't be looked at yet.")),
-        SourceSpec::Stream(_) => Err(not_built("Network streams can't be looked at yet.")),
+        SourceSpec::Screen => {
+            let message = Message::new("The screen can't be looked at yet.");
+            Err(SourceError::lasting(message.hint("Use a camera, a picture or a video.")))
+        }
+        SourceSpec::Stream(address) => Ok(Box::new(Stream::open(address, options.login.as_ref())?)),
         SourceSpec::Path(path) => open_path(path, options.repeat),
     }
-}
-
-fn not_built(what: &str) -> SourceError {
-    SourceError::lasting(Message::new(what).hint("Use a camera, a picture or a video."))
 }
 
 fn open_path(path: &Path, repeat: bool) -> Result<Box<dyn Source>, SourceError> {
@@ -177,7 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         for (format, codec) in [
             ("h264", "libx264"),
-            ("yuv4mpegpipe", "rawvideo"),
+            ("yuv4mpegpipe", "wrapped_avframe"),
             ("nut", "ffv1"),
             ("mpegts", "mpeg2video"),
             ("ivf", "libvpx"),

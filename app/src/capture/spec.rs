@@ -8,11 +8,14 @@ use std::str::FromStr;
 use reqwest::Url;
 
 use crate::base::message::Message;
+use crate::base::text;
+use crate::capture::address::Address;
 
 /// What stands before `://` in addresses that are network streams.
-const STREAM_SCHEMES: [&str; 4] = ["http", "https", "rtsp", "rtsps"];
+const STREAM_SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "srt", "udp"];
 
-/// Where pictures shall come from. Written and read as on the command line.
+/// Where pictures shall come from. Displays as it is written on the command line, but for what is secret and what no
+/// terminal should be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `camera`, `camera:N` or `camera:NAME`.
@@ -23,8 +26,8 @@ pub enum SourceSpec {
     Screen,
     /// A picture, a folder of pictures or a video. Which of them shows when it is opened.
     Path(PathBuf),
-    /// An http, https or rtsp address.
-    Stream(String),
+    /// A network stream: an rtsp, rtsps, http, https, udp or srt address.
+    Stream(Address),
 }
 
 /// Which camera.
@@ -75,8 +78,8 @@ impl fmt::Display for SourceSpec {
             Self::Camera(choice) => choice.fmt(f),
             Self::Demo => f.write_str("demo"),
             Self::Screen => f.write_str("screen"),
-            Self::Path(path) => path.display().fmt(f),
-            Self::Stream(address) => f.write_str(address),
+            Self::Path(path) => f.write_str(&text::path(path)),
+            Self::Stream(address) => address.fmt(f),
         }
     }
 }
@@ -129,11 +132,14 @@ impl FromStr for SourceSpec {
             });
         }
         if STREAM_SCHEMES.contains(&scheme.as_str()) {
-            return Ok(Self::Stream(text.to_owned()));
+            // Not quoted: it may have a password.
+            return Address::parse(text).map(Self::Stream).ok_or_else(|| {
+                SpecError::new("The address of the stream names no host.", "Write it as in rtsp://HOST/PATH.")
+            });
         }
         Err(SpecError::new(
             format!("Addresses that begin with {scheme}:// can't be looked at."),
-            "Download the picture or video and name its file.",
+            "Streams begin with rtsp, rtsps, http, https, udp or srt. Of anything else, name the downloaded file.",
         ))
     }
 }
@@ -164,7 +170,10 @@ mod tests {
         assert_eq!(parsed("a b.png"), SourceSpec::Path("a b.png".into()));
         assert_eq!(parsed("./a://b"), SourceSpec::Path("./a://b".into()));
         assert_eq!(parsed("file:///a%20b.mp4"), SourceSpec::Path("/a b.mp4".into()));
-        assert_eq!(parsed("RTSP://door/1"), SourceSpec::Stream("RTSP://door/1".into()));
+        assert_eq!(
+            parsed("RTSP://door.invalid/1"),
+            SourceSpec::Stream(Address::parse("RTSP://door.invalid/1").expect("an address"))
+        );
     }
 
     #[cfg(unix)]
@@ -177,7 +186,9 @@ mod tests {
 
     #[test]
     fn a_spec_is_written_as_it_is_read() {
-        for text in ["camera", "camera:2", "camera:Logitech C920", "demo", "screen", "/tmp/x.mp4", "https://a/b.m3u8"] {
+        for text in
+            ["camera", "camera:2", "camera:Logitech C920", "demo", "screen", "/tmp/x.mp4", "https://a.invalid/b.m3u8"]
+        {
             assert_eq!(parsed(text).to_string(), text);
         }
     }

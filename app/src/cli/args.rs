@@ -1,12 +1,14 @@
 //! Arguments that several commands have in common, and what they become.
 
+use std::ffi::OsStr;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use vlm::Sampling;
 
 use crate::base::message::Message;
@@ -185,7 +187,22 @@ impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
 
 /// Reads a source: any name of a file that the system allows.
 pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
-    OsStringValueParser::new().try_map(|text| SourceSpec::from_os(&text))
+    SourceParser
+}
+
+/// What clap says of a wrong value quotes it; a source may have a password in it.
+#[derive(Clone)]
+struct SourceParser;
+
+impl TypedValueParser for SourceParser {
+    type Value = SourceSpec;
+
+    fn parse_ref(&self, _: &clap::Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<SourceSpec, clap::Error> {
+        SourceSpec::from_os(value).map_err(|error| {
+            let (what, hint) = (error.message.what(), error.message.advice().unwrap_or_default());
+            clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n\n{hint}\n"))
+        })
+    }
 }
 
 /// What opens a source, for a pipeline.

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::base::text::one_line;
 use crate::capture::camera;
 use crate::capture::camera::{Camera, Format, no_camera};
 use crate::cli::output::{Notes, Output};
+use crate::cli::stream;
+use crate::cli::stream::TestArgs;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug, Default)]
@@ -18,6 +20,17 @@ pub struct CamerasArgs {
     /// Print one JSON object a camera, each on a line of its own
     #[arg(long)]
     pub json: bool,
+
+    /// What to do instead of listing them.
+    #[command(subcommand)]
+    pub command: Option<CamerasCommand>,
+}
+
+/// What to do with a camera beside listing it.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CamerasCommand {
+    /// Connect to a stream or another source, and say what it is or what is wrong with it
+    Test(TestArgs),
 }
 
 /// Lists the cameras on standard output; with none, says on standard error what to do, and fails.
@@ -25,6 +38,9 @@ pub struct CamerasArgs {
 /// # Errors
 /// When the cameras can't be listed, or standard output can't be written.
 pub fn run(args: &CamerasArgs) -> anyhow::Result<ExitCode> {
+    if let Some(CamerasCommand::Test(args)) = &args.command {
+        return stream::test(args);
+    }
     let cameras = camera::list()?;
     if cameras.is_empty() {
         Notes::new(args.json).error(&no_camera());

@@ -14,6 +14,7 @@ use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::interrupt;
 use crate::cli::recording::RecordArgs;
+use crate::cli::stream::StreamArgs;
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
@@ -35,7 +36,7 @@ const READABLE: Duration = Duration::from_millis(700);
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// camera, camera:N, camera:NAME, demo, or a picture, folder or video [default: camera if there is one and a model
+    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream [default: camera if there is one and a model
     /// that knows more than the demo's world, otherwise demo]
     #[arg(long, value_name = "SOURCE", value_parser = source())]
     pub source: Option<SourceSpec>,
@@ -43,6 +44,9 @@ pub struct LiveArgs {
     /// Begin again at the end of a video or folder
     #[arg(long = "loop")]
     pub repeat: bool,
+
+    #[command(flatten)]
+    pub stream: StreamArgs,
 
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -81,7 +85,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         clock: ZonedDateTime::now,
         platform: Arc::new(Desktop {
             model: args.model.clone(),
-            source: SourceOptions { repeat: args.repeat },
+            source: SourceOptions { repeat: args.repeat, login: args.stream.login()? },
             ending,
             wake,
         }),
@@ -107,7 +111,7 @@ struct Desktop {
 
 impl Platform for Desktop {
     fn source(&self, spec: &SourceSpec) -> OpenSource {
-        open_source(spec.clone(), self.source)
+        open_source(spec.clone(), self.source.clone())
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
@@ -204,7 +208,7 @@ mod tests {
         assert!(line.live.repeat && line.live.source.is_none());
         Desktop {
             model: line.live.model,
-            source: SourceOptions { repeat: true },
+            source: SourceOptions { repeat: true, login: None },
             ending: Cancel::default(),
             wake: Arc::default(),
         }

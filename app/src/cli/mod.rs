@@ -19,6 +19,7 @@ mod output;
 mod parse;
 mod recording;
 mod scene;
+mod stream;
 mod watch;
 
 use std::cell::RefCell;

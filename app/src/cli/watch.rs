@@ -18,6 +18,7 @@ use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seconds, whole};
 use crate::cli::recording::RecordArgs;
+use crate::cli::stream::StreamArgs;
 use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt};
 use crate::live::{GateSettings, Pipeline, Settings, framed};
@@ -25,7 +26,7 @@ use crate::live::{GateSettings, Pipeline, Settings, framed};
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct WatchArgs {
-    /// camera, camera:N, camera:NAME, demo, or a picture, folder or video
+    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream
     ///
     /// Give it several times to watch several at once: one model captions all of them in turn.
     #[arg(long, value_name = "SOURCE", required = true, value_parser = source())]
@@ -49,6 +50,9 @@ pub struct WatchArgs {
     /// Caption an unchanged view again after this long [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub longest_silence: Option<Duration>,
+
+    #[command(flatten)]
+    pub stream: StreamArgs,
 
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -93,8 +97,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let settings = args.source.iter().map(|_| args.settings()).collect();
     let pipeline = Pipeline::start(settings, Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(args.model.model.clone(), args.model.open_engine());
+    let options = SourceOptions { repeat: args.repeat, login: args.stream.login()? };
     for (number, spec) in args.source.iter().enumerate() {
-        let open = open_source(spec.clone(), SourceOptions { repeat: args.repeat });
+        let open = open_source(spec.clone(), options.clone());
         pipeline.view(number).set_source(framed(open, args.framing.of(number)));
     }
     let out = Output::new();

@@ -2,4 +2,5 @@
 
 pub(crate) mod hub;
 pub(crate) mod log;
+pub(crate) mod mjpeg;
 pub(crate) mod pipeline;

@@ -68,6 +68,7 @@ pub(super) fn open(choice: &CameraChoice) -> Result<Box<dyn Source>, SourceError
     };
     let found = native::find().map_err(|fault| fault.about(&wanted))?;
     let candidates = choose(choice, &found).map_err(|fault| fault.about(&wanted))?;
+    let candidates = colour_first(candidates, &native::formats);
     let mut last = Fault::NoCamera.about(&wanted);
     for (number, name) in candidates {
         match CameraSource::open(number, &name, native::opener(number), Patience::default()) {
@@ -107,9 +108,60 @@ fn choose(choice: &CameraChoice, found: &[(u32, String)]) -> Result<Vec<(u32, St
     }
 }
 
+/// The same cameras, from the first on that offers colour. Those before it that have none (the infra-red camera beside a
+/// laptop's own, a depth camera) come last, and those without any format that can be read are left out. Asks as few of
+/// them as it takes. One that can't be asked, such as a busy one, may well be meant: opening it tells why.
+fn colour_first(
+    cameras: Vec<(u32, String)>,
+    formats: &dyn Fn(u32) -> Result<Vec<Format>, Fault>,
+) -> Vec<(u32, String)> {
+    if cameras.len() < 2 {
+        return cameras;
+    }
+    let (mut colourless, mut without) = (Vec::new(), Vec::new());
+    let mut rest = cameras.into_iter();
+    for camera in rest.by_ref() {
+        match formats(camera.0) {
+            Err(Fault::NoFormat) => without.push(camera),
+            Ok(formats) if formats.iter().all(|format| format.pixels == Pixels::Grey) => colourless.push(camera),
+            _ => return std::iter::once(camera).chain(rest).chain(colourless).collect(),
+        }
+    }
+    if colourless.is_empty() { without } else { colourless }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The order in which cameras are tried that offer this: `c` colour, `g` grey, `-` nothing, `b` busy.
+    fn order(offers: &str) -> (Vec<u32>, u32) {
+        let asked = std::cell::Cell::new(0);
+        let format = |pixels| Format { width: 640, height: 480, fps: 30, pixels };
+        let formats = |number: u32| {
+            asked.set(asked.get() + 1);
+            match offers.as_bytes()[number as usize] {
+                b'c' => Ok(vec![format(Pixels::Grey), format(Pixels::Yuyv)]),
+                b'g' => Ok(vec![format(Pixels::Grey)]),
+                b'b' => Err(Fault::Busy),
+                _ => Err(Fault::NoFormat),
+            }
+        };
+        let cameras = (0..offers.len() as u32).map(|number| (number, String::new())).collect();
+        (colour_first(cameras, &formats).into_iter().map(|camera| camera.0).collect(), asked.get())
+    }
+
+    #[test]
+    fn the_lowest_camera_with_colour_is_tried_first() {
+        assert_eq!(order("cc"), (vec![0, 1], 1), "and no other is asked");
+        assert_eq!(order("gc"), (vec![1, 0], 2));
+        assert_eq!(order("-g-cg"), (vec![3, 4, 1], 4));
+        assert_eq!(order("bc"), (vec![0, 1], 1), "a busy one may be meant");
+        assert_eq!(order("gb"), (vec![1, 0], 2));
+        assert_eq!(order("-g"), (vec![1], 2), "grey is better than nothing");
+        assert_eq!(order("--"), (vec![0, 1], 2));
+        assert_eq!(order("g"), (vec![0], 0), "the only one is not asked");
+    }
 
     fn found() -> Vec<(u32, String)> {
         [(0, "HD Webcam"), (2, "Logitech C920"), (3, "Logitech C920")].map(|(n, name)| (n, name.to_owned())).to_vec()

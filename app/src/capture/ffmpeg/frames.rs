@@ -11,9 +11,10 @@ use image::RgbImage;
 use vlm::{Cancel, Footage, VideoSampling};
 
 use crate::capture::SourceError;
+use crate::capture::ffmpeg::failure::failed;
 use crate::capture::ffmpeg::input::Input;
 use crate::capture::ffmpeg::probe::{Facts, probe};
-use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started, unreadable};
+use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started};
 
 /// How often the flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -35,7 +36,7 @@ pub fn read_footage(path: &Path, sampling: VideoSampling, cancel: &Cancel) -> Re
     let footage = Footage { frames: facts.frames(), fps: facts.true_fps() };
     let numbers = sampling.frames(footage);
     if numbers.is_empty() {
-        return Err(unreadable(&input.name, &Ending::Done));
+        return Err(failed(&input, &Ending::Done));
     }
     let (mut process, output) = start(&input, &facts, &numbers)?;
     let pictures = pictures(output, &facts)?;
@@ -49,7 +50,7 @@ pub fn read_footage(path: &Path, sampling: VideoSampling, cancel: &Cancel) -> Re
         }
     };
     if ended && frames.is_empty() && !cancel.is_cancelled() {
-        return Err(unreadable(&input.name, &process.end()));
+        return Err(failed(&input, &process.end()));
     }
     Ok((footage, frames))
 }
@@ -68,7 +69,7 @@ fn start(input: &Input, facts: &Facts, numbers: &[usize]) -> Result<(Process, Ch
     input.add_to(&mut command);
     command.args(["-map", "0:V:0", "-an", "-sn", "-vf", &filter, "-r", "25", "-frames:v", &numbers.len().to_string()]);
     command.args(["-pix_fmt", facts.layout().pix_fmt(), "-f", "rawvideo", "pipe:1"]);
-    Process::start(Tool::Ffmpeg, command)
+    Process::start(Tool::Ffmpeg, command, input.feed())
 }
 
 /// The pictures come one by one, and end with the channel.

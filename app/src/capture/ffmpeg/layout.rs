@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use image::{RgbImage, RgbaImage};
 
-use crate::capture::alpha::over_white;
+use crate::capture::alpha::{Nothing, over_white};
 
 /// How pixels come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Layout {
     pub(super) fn picture(self, (width, height): (u32, u32), bytes: Vec<u8>) -> Option<RgbImage> {
         match self {
             Self::Rgb => RgbImage::from_raw(width, height, bytes),
-            Self::Rgba => RgbaImage::from_raw(width, height, bytes).map(|rgba| over_white(&rgba, false)),
+            Self::Rgba => RgbaImage::from_raw(width, height, bytes).map(|rgba| over_white(&rgba, Nothing::Empty)),
             Self::Hdr(transfer) => {
                 let tables = transfer.tables();
                 let mut picture = RgbImage::new(width, height);

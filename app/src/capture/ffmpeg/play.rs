@@ -1,4 +1,4 @@
-//! Videos at their own pace: one thread reads what ffmpeg decodes, and keeps the newest picture.
+//! Videos at their own pace, and streams as they come: one thread reads what ffmpeg decodes, and keeps the newest picture.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use vlm::Cancel;
 
-use crate::base::message::Message;
+use crate::capture::address::Address;
+use crate::capture::ffmpeg::failure::{failed, silent};
 use crate::capture::ffmpeg::input::Input;
 use crate::capture::ffmpeg::layout::Layout;
 use crate::capture::ffmpeg::probe::{Facts, probe};
-use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started, unreadable};
+use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started};
 use crate::capture::latest::{Latest, Taken, Taker, latest};
 use crate::capture::{Next, Source, SourceError};
 
@@ -24,9 +25,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Slow videos may be silent for as long as so many of their frames take.
 const SILENT_FRAMES: f64 = 4.0;
 
-/// A video that is playing.
+/// How long a stream may give nothing before it counts as frozen. Cameras send a picture a second at least.
+const STREAM_SILENCE: Duration = Duration::from_secs(10);
+
+/// A video that is playing, or a stream that is received.
 pub(crate) struct Video {
-    name: String,
+    input: Input,
+    format: String,
     process: Process,
     frames: Taker<Vec<u8>, ()>,
     reader: Option<JoinHandle<()>>,
@@ -50,11 +55,39 @@ impl Video {
         if repeat {
             before.extend(["-stream_loop", "-1"]);
         }
-        Self::start(&input, &facts, &before)
+        let (width, height) = facts.fitted();
+        let (scale, fps) = (format!("scale={width}:{height}"), facts.fps().to_string());
+        let slow = Duration::from_secs_f64((SILENT_FRAMES / facts.true_fps()).min(86_400.0));
+        Self::start(input, &facts, &before, &["-vf", &scale, "-r", &fps], SILENCE.max(slow))
     }
 
-    /// Begins to read an input, with these of ffmpeg's options before it.
-    fn start(input: &Input, facts: &Facts, before: &[&str]) -> Result<Self, SourceError> {
+    /// Begins to receive a stream.
+    ///
+    /// # Errors
+    /// When ffmpeg is not installed, or what is wrong with the stream.
+    pub(crate) fn receive(address: &Address, cancel: &Cancel) -> Result<Self, SourceError> {
+        let input = Input::stream(address);
+        let facts = probe(&input, false, cancel)?;
+        let (width, height) = facts.fitted();
+        // A camera may change its size while it sends. What has another shape then gets black bars.
+        let fit = if facts.is_square() {
+            format!(":force_original_aspect_ratio=decrease,pad={width}:{height}:(ow-iw)/2:(oh-ih)/2")
+        } else {
+            String::new()
+        };
+        // Each picture gets the time of its place, so that ffmpeg neither waits for one nor repeats it to keep a rate.
+        let filter = format!("settb=1/30,setpts=N,scale={width}:{height}{fit}");
+        Self::start(input, &facts, &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
+    }
+
+    /// Begins to read an input, with these of ffmpeg's options before it and behind it.
+    fn start(
+        input: Input,
+        facts: &Facts,
+        before: &[&str],
+        behind: &[&str],
+        patience: Duration,
+    ) -> Result<Self, SourceError> {
         let (layout, size) = (facts.layout(), facts.fitted());
         let mut command = Tool::Ffmpeg.command();
         command.args(before);
@@ -62,22 +95,22 @@ impl Video {
             command.args(["-c:v", decoder]);
         }
         input.add_to(&mut command);
-        let scale = format!("scale={}:{}", size.0, size.1);
-        command.args(["-map", "0:V:0", "-an", "-sn", "-vf", &scale, "-r", &facts.fps().to_string()]);
+        command.args(["-map", "0:V:0", "-an", "-sn"]).args(behind);
         command.args(["-pix_fmt", layout.pix_fmt(), "-f", "rawvideo", "pipe:1"]);
-        let (process, output) = Process::start(Tool::Ffmpeg, command)?;
+        let (process, output) = Process::start(Tool::Ffmpeg, command, input.feed())?;
         let (latest, frames) = latest();
         let length = layout.length(size);
         let reader = thread::Builder::new().name("video".into()).spawn(move || read_frames(output, length, latest));
         let reader = reader.map_err(|error| not_started(Tool::Ffmpeg, &error))?;
         Ok(Self {
-            name: input.name.clone(),
+            input,
+            format: facts.described(),
             process,
             frames,
             reader: Some(reader),
             layout,
             size,
-            patience: SILENCE.max(Duration::from_secs_f64((SILENT_FRAMES / facts.true_fps()).min(86_400.0))),
+            patience,
             last_frame: Instant::now(),
             given: false,
             over: None,
@@ -88,20 +121,29 @@ impl Video {
     fn end(&mut self) -> Result<(), SourceError> {
         match self.process.end() {
             Ending::Done if self.given => Ok(()),
-            ending => Err(unreadable(&self.name, &ending)),
+            ending => Err(failed(&self.input, &ending)),
         }
     }
 
-    fn silent(&mut self) -> SourceError {
-        self.process.kill();
-        let message = format!("No more pictures of {} come from ffmpeg.", self.name);
-        SourceError::lasting(Message::new(message).hint("Start again, or use another video."))
+    /// How long it may be silent, for tests.
+    #[cfg(test)]
+    pub(crate) fn be_patient_for(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// What is to be said of a stream that ended.
+    pub(crate) fn ended(&self) -> SourceError {
+        failed(&self.input, &Ending::Done)
     }
 }
 
 impl Source for Video {
     fn name(&self) -> String {
-        self.name.clone()
+        self.input.name.clone()
+    }
+
+    fn format(&self) -> Option<String> {
+        Some(self.format.clone())
     }
 
     fn is_live(&self) -> bool {
@@ -116,7 +158,10 @@ impl Source for Video {
                     return Ok(self.layout.picture(self.size, bytes).map_or(Next::Nothing, Next::Picture));
                 }
                 Taken::Nothing if self.last_frame.elapsed() < self.patience => return Ok(Next::Nothing),
-                Taken::Nothing => self.over = Some(Err(self.silent())),
+                Taken::Nothing => {
+                    self.process.kill();
+                    self.over = Some(Err(silent(&self.input)));
+                }
                 Taken::End(_) => self.over = Some(self.end()),
             }
         }
@@ -154,6 +199,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::base::message::Message;
 
     /// Long enough for a loaded machine.
     const LONG: Duration = Duration::from_mins(1);
@@ -316,7 +362,7 @@ mod tests {
         let (_dir, path) = clip("long.mkv", "color=green:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
         let mut video = open(&path);
         while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
-        video.patience = Duration::from_millis(50);
+        video.be_patient_for(Duration::from_millis(50));
         let stopped = Command::new("kill").args(["-STOP", &video.process.id().to_string()]).status();
         assert!(stopped.expect("kill").success());
         let message = play(&mut video).expect_err("silent").message;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use vlm::Cancel;
 
-use crate::base::message::Message;
+use crate::base::text;
 use crate::capture::SourceError;
+use crate::capture::ffmpeg::failure::{failed, no_answer, without_video};
 use crate::capture::ffmpeg::input::Input;
 use crate::capture::ffmpeg::layout::{Layout, Transfer};
-use crate::capture::ffmpeg::process::{Ending, Tool, answer, unreadable};
+use crate::capture::ffmpeg::process::{Ending, Tool, answer};
 
 /// Larger videos are scaled down to fit, so that the pipe carries no more than anybody looks at.
 const MAX_LONG_SIDE: f64 = 1280.0;
@@ -105,6 +106,16 @@ impl Facts {
         self.nb_read_packets.parse().unwrap_or_default()
     }
 
+    /// Its pixels as they are sent, and how they are coded, in ffmpeg's words: `1920x1080, h264`.
+    pub(super) fn described(&self) -> String {
+        text::one_line(&format!("{}x{}, {}", self.width, self.height, self.codec_name))
+    }
+
+    /// Whether its pixels are square, as far as it says.
+    pub(super) fn is_square(&self) -> bool {
+        ratio(&self.sample_aspect_ratio, ':').is_none_or(|ratio| (ratio - 1.0).abs() < 1e-3)
+    }
+
     /// How to ask for its pixels.
     pub(super) fn layout(&self) -> Layout {
         // ffmpeg's names of pixel formats that have an alpha channel, or a palette that may have one.
@@ -144,7 +155,7 @@ fn ratio(text: &str, separator: char) -> Option<f64> {
 pub(super) fn probe(input: &Input, count: bool, cancel: &Cancel) -> Result<Facts, SourceError> {
     let (probe, ending) = ask(input, count, cancel)?;
     let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
-    let mut facts = facts.ok_or_else(|| unreadable(&input.name, &ending))?;
+    let mut facts = facts.ok_or_else(|| if input.is_stream { without_video(input) } else { failed(input, &ending) })?;
     facts.decoder = facts.alpha_decoder().filter(|decoder| knows(decoder));
     Ok(facts)
 }
@@ -153,7 +164,7 @@ pub(super) fn probe(input: &Input, count: bool, cancel: &Cancel) -> Result<Facts
 fn knows(decoder: &str) -> bool {
     let mut command = Tool::Ffmpeg.command();
     command.args(["-hide_banner", "-decoders"]);
-    let listed = answer(Tool::Ffmpeg, command, PATIENCE, &|| false);
+    let listed = answer(Tool::Ffmpeg, command, None, PATIENCE, &|| false);
     // Each line has flags, a name and what it is.
     let named =
         |list: &[u8]| String::from_utf8_lossy(list).lines().any(|line| line.split_whitespace().nth(1) == Some(decoder));
@@ -178,17 +189,14 @@ fn ask(input: &Input, count: bool, cancel: &Cancel) -> Result<(Probe, Ending), S
     command.args(["-select_streams", "V:0", "-show_streams", "-show_format", "-of", "json"]);
     input.add_to(&mut command);
     let patience = if count { TO_COUNT } else { PATIENCE };
-    match answer(Tool::Ffprobe, command, patience, &|| cancel.is_cancelled())? {
+    match answer(Tool::Ffprobe, command, input.feed(), patience, &|| cancel.is_cancelled())? {
         Some((text, Ending::Done)) => {
             let probe = serde_json::from_slice(&text);
-            let probe = probe.map_err(|error| unreadable(&input.name, &Ending::Failed(error.to_string())))?;
+            let probe = probe.map_err(|error| failed(input, &Ending::Failed(error.to_string())))?;
             Ok((probe, Ending::Done))
         }
-        Some((_, ending)) => Err(unreadable(&input.name, &ending)),
-        None => Err(SourceError::lasting(
-            Message::new(format!("Looking at {} was given up: it takes too long.", input.name))
-                .hint("Check the disk that it is on, or use another video."),
-        )),
+        Some((_, ending)) => Err(failed(input, &ending)),
+        None => Err(no_answer(input)),
     }
 }
 

@@ -1,13 +1,14 @@
 //! An ffmpeg or ffprobe child process: how it is started, watched and ended, and what its end means.
 //! Knows nothing of what it plays.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::base::message::Message;
 use crate::capture::SourceError;
+use crate::capture::address::PASSWORD_VARIABLE;
 
 /// The longest part of ffmpeg's messages that is kept.
 const MAX_MESSAGE: u64 = 64 << 10;
@@ -62,16 +63,27 @@ pub(super) enum Ending {
 }
 
 impl Process {
-    /// Starts a process, with what it will write to its standard output.
-    pub(super) fn start(tool: Tool, mut command: Command) -> Result<(Self, ChildStdout), SourceError> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// Starts a process, with what it will write to its standard output. It reads `feed` from its standard input, no more
+    /// than a pipe holds.
+    pub(super) fn start(
+        tool: Tool,
+        mut command: Command,
+        feed: Option<&[u8]>,
+    ) -> Result<(Self, ChildStdout), SourceError> {
+        command.stdin(if feed.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.env_remove(PASSWORD_VARIABLE).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C in a terminal reaches the whole group: ffmpeg is stopped by us, not beside us.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let failed = |error: &std::io::Error| not_started(tool, error);
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let input = child.stdin.take();
         let mut process = Self { child, messages: None };
+        if let (Some(mut input), Some(feed)) = (input, feed) {
+            // If it has ended already, its end says why.
+            let _ = input.write_all(feed);
+        }
         let listener = thread::Builder::new()
             .name("ffmpeg messages".into())
             .spawn(move || errors.map(last_line).unwrap_or_default());
@@ -133,11 +145,12 @@ fn killed_by(status: ExitStatus) -> Option<String> {
 pub(super) fn answer(
     tool: Tool,
     command: Command,
+    feed: Option<&[u8]>,
     patience: Duration,
     is_over: &dyn Fn() -> bool,
 ) -> Result<Option<(Vec<u8>, Ending)>, SourceError> {
     let begun = Instant::now();
-    let (mut process, output) = Process::start(tool, command)?;
+    let (mut process, output) = Process::start(tool, command, feed)?;
     let reader = thread::Builder::new().name("ffmpeg answer".into()).spawn(move || {
         let mut answer = Vec::new();
         // What came before an error is all that there is.
@@ -184,25 +197,6 @@ pub(super) fn not_started(tool: Tool, error: &std::io::Error) -> SourceError {
     })
 }
 
-/// What is wrong with an input, by how the process that read it ended.
-pub(super) fn unreadable(name: &str, ending: &Ending) -> SourceError {
-    let another = "Use another video.";
-    SourceError::lasting(match ending {
-        Ending::Killed(by) => Message::new(format!("Reading {name} was cut short: ffmpeg was stopped by {by}."))
-            .hint("Start again. If memory had run out, close other programs first."),
-        Ending::Failed(last_line) if !last_line.is_empty() => {
-            // Without the address that it begins with.
-            let why = match last_line.rsplit_once(": ") {
-                Some((_, why)) if last_line.starts_with("file:") => why,
-                _ => last_line,
-            };
-            Message::new(format!("{name} can't be played; ffmpeg says: {why}.")).hint(another)
-        }
-        Ending::Failed(_) => Message::new(format!("{name} can't be played; ffmpeg does not say why.")).hint(another),
-        Ending::Done => Message::new(format!("{name} has no pictures to play.")).hint(another),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,10 +215,14 @@ mod tests {
         let run = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);
-            answer(Tool::Ffmpeg, command, Duration::from_mins(1), &|| false).expect("started").expect("ended")
+            answer(Tool::Ffmpeg, command, None, Duration::from_mins(1), &|| false).expect("started").expect("ended")
         };
         assert_eq!(run("echo yes"), (b"yes\n".to_vec(), Ending::Done));
         assert_eq!(run("echo a >&2; echo b >&2; exit 3"), (Vec::new(), Ending::Failed("b".to_owned())));
+        let mut copy = Command::new("cat");
+        copy.arg("-");
+        let copied = answer(Tool::Ffmpeg, copy, Some(b"fed"), Duration::from_mins(1), &|| false);
+        assert_eq!(copied, Ok(Some((b"fed".to_vec(), Ending::Done))));
         assert_eq!(run("kill -9 $$"), (Vec::new(), Ending::Killed("signal 9".to_owned())));
     }
 
@@ -237,7 +235,7 @@ mod tests {
             command
         };
         let short = Duration::from_millis(20);
-        assert_eq!(answer(Tool::Ffmpeg, endless(), short, &|| false), Ok(None));
-        assert_eq!(answer(Tool::Ffmpeg, endless(), Duration::from_mins(1), &|| true), Ok(None));
+        assert_eq!(answer(Tool::Ffmpeg, endless(), None, short, &|| false), Ok(None));
+        assert_eq!(answer(Tool::Ffmpeg, endless(), None, Duration::from_mins(1), &|| true), Ok(None));
     }
 }

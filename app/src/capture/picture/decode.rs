@@ -8,7 +8,7 @@ use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::capture::alpha::over_white;
+use crate::capture::alpha::{Nothing, over_white};
 use crate::capture::kind::{self, FileKind};
 use crate::capture::picture::error::{MAX_PIXELS, PictureError};
 use crate::capture::picture::jpeg::{self, JpegError};
@@ -85,11 +85,11 @@ fn decode<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>) -> Result<RgbI
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| of_decoder(path, format, error))?;
     image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() {
-        over_white(&image.into_rgba8(), format == Some(ImageFormat::Bmp))
-    } else {
-        image.into_rgb8()
-    })
+    if !image.color().has_alpha() {
+        return Ok(image.into_rgb8());
+    }
+    let nothing = if format == Some(ImageFormat::Bmp) { Nothing::NoChannel } else { Nothing::Forgotten };
+    Ok(over_white(&image.into_rgba8(), nothing))
 }
 
 fn limited<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageReader<R> {
