@@ -4,8 +4,10 @@
 //! special token, where no token can span it; so the pieces' ids are those of the whole text.
 
 use std::fmt::Write as _;
+use std::panic::catch_unwind;
 
 use image::RgbImage;
+use serde::de::IgnoredAny;
 use tokenizers::{
     DecodeStream, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer,
 };
@@ -98,7 +100,7 @@ impl Prompter {
     /// [`Error::Missing`], [`Error::Read`] or [`Error::Damaged`].
     pub fn load(files: &ModelFiles, image_id: u32, vocabulary: usize, tokens_per_tile: usize) -> Result<Self> {
         let damaged = |why: String| Error::Damaged { path: files.path("tokenizer.json"), why };
-        let tokenizer = Tokenizer::from_bytes(files.read("tokenizer.json")?).map_err(|e| damaged(e.to_string()))?;
+        let tokenizer = read_tokenizer(&files.read("tokenizer.json")?).map_err(damaged)?;
         let id = |token: &str| {
             tokenizer.token_to_id(token).ok_or_else(|| damaged(format!("it does not know SmolVLM's token {token}")))
         };
@@ -273,6 +275,15 @@ fn defused(words: &str) -> std::borrow::Cow<'_, str> {
     } else {
         words.into()
     }
+}
+
+/// Reads `tokenizer.json`. The library panics where a part of it breaks JSON's grammar, so that is looked at first; whatever
+/// else it panics at is an error, too.
+fn read_tokenizer(json: &[u8]) -> std::result::Result<Tokenizer, String> {
+    serde_json::from_slice::<IgnoredAny>(json).map_err(|e| e.to_string())?;
+    catch_unwind(|| Tokenizer::from_bytes(json))
+        .map_err(|_| "the tokenizer library failed at it".to_owned())?
+        .map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

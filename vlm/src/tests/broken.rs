@@ -56,6 +56,21 @@ fn every_truncated_or_emptied_file_is_named() {
 }
 
 #[test]
+fn a_tokenizer_that_breaks_off_json_in_any_of_its_parts_is_refused() {
+    for part in ["added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"] {
+        let e = load_damaged(|folder| {
+            let path = folder.join("tokenizer.json");
+            let mut text = fs::read_to_string(&path).unwrap();
+            let start = text.find(&format!("\"{part}\":")).unwrap();
+            let comma = start + text[start..].find(',').unwrap();
+            text.remove(comma);
+            fs::write(path, text).unwrap();
+        });
+        assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("tokenizer.json")), "{part}: {e}");
+    }
+}
+
+#[test]
 fn random_bytes_in_the_header_never_panic() {
     let good = fs::read(fixtures::path("tiny-2b/model.safetensors")).unwrap();
     let header = usize::try_from(u64::from_le_bytes(good[..8].try_into().unwrap())).unwrap();
