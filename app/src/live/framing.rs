@@ -127,6 +127,7 @@ impl Framing {
 }
 
 /// What opens a source of which every picture is framed.
+#[must_use]
 pub fn framed(mut open: OpenSource, framing: Framing) -> OpenSource {
     if framing == Framing::default() {
         return open;

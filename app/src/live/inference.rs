@@ -235,14 +235,14 @@ impl Inference {
         };
         let limits = Limits::tokens(view.max_tokens);
         let told = host.call(|engine| {
-            let view = match view.engine_view {
+            let view = match view.engine_id {
                 Some(open) => open,
-                None => *view.engine_view.insert(engine.open_view(ViewOptions::default())?),
+                None => *view.engine_id.insert(engine.open_view(ViewOptions::default())?),
             };
             engine.reply(Turn { view, task, limits }, cancel, &mut |piece| outbox.text(number, of, piece))
         });
         if !self.host.is_ready() {
-            self.views.iter_mut().for_each(|view| view.engine_view = None);
+            self.views.iter_mut().for_each(|view| view.engine_id = None);
         }
         told
     }

@@ -30,7 +30,7 @@ pub struct View {
     pub instruction: String,
     gate: Option<Gate>,
     /// The engine's view, once it was opened.
-    pub engine_view: Option<ViewId>,
+    pub engine_id: Option<ViewId>,
     /// The last frame that was shown to the engine as a scene of its own.
     scene: Option<Sketched>,
     /// What is to be captioned when its turn comes.
@@ -84,7 +84,7 @@ impl View {
             least_interval,
             instruction,
             gate: gate.map(Gate::new),
-            engine_view: None,
+            engine_id: None,
             scene: None,
             candidate: None,
             last_taken: 0,
@@ -97,7 +97,7 @@ impl View {
 
     /// There is another engine: nothing is open there, and the last caption was another's.
     pub fn forget_engine(&mut self) {
-        self.engine_view = None;
+        self.engine_id = None;
         self.is_outdated = true;
     }
 
