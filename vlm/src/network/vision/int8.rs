@@ -152,7 +152,7 @@ impl ByteLayer {
             .zip(values.par_chunks_mut(block * width))
             .for_each(|((x, queries_keys), values)| {
                 SCRATCH.with_borrow_mut(|scratch| {
-                    Project { layer: self, x, queries_keys, values, scratch }.dispatch_here()
+                    Project { layer: self, x, queries_keys, values, scratch }.dispatch_here();
                 });
             });
         let head_width = width / self.heads;
