@@ -162,6 +162,7 @@ mod tests {
         (address.login.map(|login| (login.user, login.password)), address.host, address.rest)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the table below reads better so")]
     fn login(user: &str, password: &str) -> Option<(String, String)> {
         Some((user.to_owned(), password.to_owned()))
     }
