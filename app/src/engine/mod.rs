@@ -9,7 +9,7 @@ pub mod options;
 pub mod place;
 
 use image::RgbImage;
-use vlm::{Cancel, Part, Reply, Reuse, Sampling, Tiling};
+use vlm::{Cancel, Part, Reply, Reuse, Sampling, Scored, Scores, Tiling};
 
 pub use crate::engine::card::{Capabilities, EngineCard};
 pub use crate::engine::error::EngineError;
@@ -45,8 +45,8 @@ pub trait Engine: Send {
     /// Takes back what was said in a view's conversation.
     fn forget(&mut self, view: ViewId, what: Forget);
 
-    /// Log-probabilities of each question's choices as its answer, in nats, one row a question.
-    /// Leaves no trace. Ask [`Capabilities::scores`] first.
+    /// Tells how likely each question's choices are as the beginning of its answer about these
+    /// pictures; `None` where it was cancelled. Leaves no trace. Ask [`Capabilities::scores`] first.
     ///
     /// # Errors
     /// As [`Engine::reply`]; and where the engine can't do it.
@@ -54,9 +54,9 @@ pub trait Engine: Send {
         &mut self,
         _view: ViewId,
         _shown: Shown<'_>,
-        _questions: &[Choices<'_>],
+        _questions: &[Scored<'_>],
         _cancel: &Cancel,
-    ) -> Result<Vec<Vec<f32>>, EngineError> {
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
         let message = Message::new("This engine can't score answers.").hint("Use a model on this machine.");
         Err(EngineError::request(message))
     }
@@ -162,13 +162,4 @@ pub enum Forget {
     Last,
     /// Everything.
     All,
-}
-
-/// A question and the answers to choose from.
-#[derive(Clone, Copy, Debug)]
-pub struct Choices<'a> {
-    /// What is asked.
-    pub question: &'a str,
-    /// The answers, each a text.
-    pub choices: &'a [&'a str],
 }

@@ -6,7 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use vlm::{Ask, Cancel, Conversation, Error, LoadOptions, Model, ModelFiles, Reply, Say, Session, Stop, Tiling};
+use vlm::{
+    Ask, Cancel, Conversation, Error, LoadOptions, Model, ModelFiles, Reply, Say, Scored, Scores, Session, Stop, Tiling,
+};
 
 use crate::base::message::Message;
 use crate::demo::model;
@@ -61,7 +63,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let max_isa = options.max_isa;
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
-    let can = Capabilities { video: loaded.video_sampling(), scores: false };
+    let can = Capabilities { video: loaded.video_sampling(), scores: true };
     let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, can };
     Ok((Arc::new(loaded), card))
 }
@@ -136,12 +138,25 @@ impl Engine for LocalEngine {
     }
 
     fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
-        let Some(view) = self.views.get_mut(&turn.view) else {
-            return Err(EngineError::request(Message::new("The view was closed before its turn came.")));
-        };
+        let Some(view) = self.views.get_mut(&turn.view) else { return Err(closed()) };
         match view.reply(&self.model, &turn, cancel, on_text) {
             Err(Error::Cancelled) => Ok(Reply::cancelled()),
             other => Ok(other?),
+        }
+    }
+
+    fn score(
+        &mut self,
+        view: ViewId,
+        shown: Shown<'_>,
+        questions: &[Scored<'_>],
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
+        let scored = view.look(&self.model, shown, cancel).and_then(|session| session.score(questions, cancel));
+        match scored {
+            Err(Error::Cancelled) => Ok(None),
+            other => Ok(Some(other?)),
         }
     }
 
@@ -153,6 +168,10 @@ impl Engine for LocalEngine {
             (None, _) => {}
         }
     }
+}
+
+fn closed() -> EngineError {
+    EngineError::request(Message::new("The view was closed before its turn came."))
 }
 
 impl View {

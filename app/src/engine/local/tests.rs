@@ -132,13 +132,26 @@ fn a_request_at_fault_leaves_the_engine_usable() {
     let e = bench.ask(&red(), &"long ".repeat(9000)).unwrap_err();
     assert!(e.only_this_request && e.to_string().contains("more than the 8192"), "{e}");
     assert_eq!(bench.ask(&red(), "Short?").unwrap().token_ids.len(), 8);
-    let e = bench.engine.score(
-        bench.view,
-        Shown { pictures: &[], scene: None, reuse: Reuse::IfIdentical },
-        &[],
-        &Cancel::default(),
-    );
-    assert!(!bench.engine.card().can.scores && e.unwrap_err().only_this_request);
+}
+
+#[test]
+fn choices_are_scored_about_the_picture_in_hand_and_leave_no_trace() {
+    let mut bench = Bench::tiny();
+    bench.scene = Some(1);
+    let picture = red();
+    let before = bench.caption(&picture, &Cancel::default()).unwrap();
+    let shown = Shown { pictures: &[&picture], scene: Some(1), reuse: Reuse::IfIdentical };
+    let questions = [Scored { question: "Is it red?", choices: &["Yes", "No"] }];
+    assert!(bench.engine.card().can.scores);
+    let score = |bench: &mut Bench, cancel: &Cancel| bench.engine.score(bench.view, shown, &questions, cancel).unwrap();
+    let scores = score(&mut bench, &Cancel::default()).expect("not cancelled");
+    let [yes, no] = scores[0].log_probs[..] else { panic!("one of each choice") };
+    assert!(yes < 0.0 && no < 0.0 && yes.exp() + no.exp() <= 1.0 + 1e-4, "{yes} {no}");
+    let again = bench.caption(&picture, &Cancel::default()).unwrap();
+    assert!(again.timings.vision.is_zero() && again.token_ids == before.token_ids);
+    let raised = Cancel::default();
+    raised.cancel();
+    assert_eq!(score(&mut bench, &raised), None);
 }
 
 #[test]
