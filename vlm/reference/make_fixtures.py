@@ -46,8 +46,8 @@ def main():
         scratch = Path(scratch)
         for shape, layout in {(c[0], c[1]) for c in CASES.values()}:
             # The same weights for the oracle in float32 and for the fixture in bf16.
-            run("checkpoint.py", shape, scratch / f"{shape}-{layout}", "--layout", layout)
-            run("checkpoint.py", shape, scratch / "bf16", "--layout", layout, "--dtype", "bf16")
+            run("checkpoint.py", shape, scratch / f"{shape}-{layout}", "--layout", layout, "--files", "released")
+            run("checkpoint.py", shape, scratch / "bf16", "--layout", layout, "--files", "released", "--dtype", "bf16")
             target = OUT / shape
             sides = target / layout if shape == "tiny" else target
             sides.mkdir(parents=True, exist_ok=True)

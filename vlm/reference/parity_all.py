@@ -1,9 +1,9 @@
 """Every parity check of docs/models.md by one command: checkpoints are made where they are missing, then parity.py runs on each.
 
-    parity_all.py BINARY FOLDER [SHAPE ...]
+    parity_all.py BINARY FOLDER [SHAPE ...] [--files saved|released]
 
 Without shapes: tiny and tiny-2b, in both layouts, stored and computed in f32 and in bf16, one tile and split, one to three pictures;
-48 runs, some fifteen minutes. The shapes 256m, 500m and 2.2b run in f32 on two pictures each, one by one and in one tile; 2.2b needs 20 GB of
+48 runs, some fifteen minutes. The files are those that transformers saves; --files released takes the releases' own. The shapes 256m, 500m and 2.2b run in f32 on two pictures each, one by one and in one tile; 2.2b needs 20 GB of
 memory, and all three some ten minutes. The pictures are the fixtures'. Exit status 0 when all are equal.
 Run it with the oracle's Python (setup.sh).
 """
@@ -15,10 +15,10 @@ PICTURES = [HERE.parent / "fixtures" / "pictures" / name for name in ("coffee.pn
 SMALL = ["tiny", "tiny-2b"]
 
 
-def checkpoint(folder, shape, layout, dtype):
-    out = folder / f"{shape}-{layout}-{dtype}"
-    if not (out / "config.json").exists():
-        command = [sys.executable, str(HERE / "checkpoint.py"), shape, str(out), "--layout", layout, "--dtype", dtype]
+def checkpoint(folder, shape, layout, dtype, files):
+    out = folder / f"{shape}-{layout}-{dtype}{'-released' * (files == 'released')}"
+    if not (out / "model.safetensors").exists():
+        command = [sys.executable, str(HERE / "checkpoint.py"), shape, str(out), "--layout", layout, "--dtype", dtype, "--files", files]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out
 
@@ -37,13 +37,14 @@ def main():
     p.add_argument("binary")
     p.add_argument("folder", type=Path)
     p.add_argument("shape", nargs="*", default=SMALL)
+    p.add_argument("--files", choices=["saved", "released"], default="saved")
     a = p.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)
     said = []
     for shape, layout, precision, split, pictures in runs(a.shape):
         # Checkpoints of true size are stored in the two bytes that the releases are stored in.
         stored = precision if shape in SMALL else "bf16"
-        command = [sys.executable, str(HERE / "parity.py"), a.binary, str(checkpoint(a.folder, shape, layout, stored)), "--precision", precision]
+        command = [sys.executable, str(HERE / "parity.py"), a.binary, str(checkpoint(a.folder, shape, layout, stored, a.files)), "--precision", precision]
         run = subprocess.run(command + [x for picture in pictures for x in ("--image", str(picture))] + ["--split"] * split, capture_output=True, text=True)
         said.append((run.returncode, run.stdout.strip() or run.stderr.strip()[-500:]))
         print(said[-1][1], flush=True)

@@ -8,7 +8,7 @@ use vlm::Cancel;
 
 use crate::models;
 use crate::models::spec::ModelSpec;
-use crate::models::{Fault, Pace, Progress};
+use crate::models::{DownloadError, Mended, Pace, Progress};
 
 /// How often the bar is drawn, per second.
 const DRAWN: u8 = 10;
@@ -21,12 +21,21 @@ const FULL: u64 = 1000;
 ///
 /// # Errors
 /// When it can't be had, or `cancel` was raised; a sentence says what to do.
-pub fn fetch(model: &ModelSpec, cancel: &Cancel) -> Result<(), Fault> {
+pub fn fetch(model: &ModelSpec, cancel: &Cancel) -> Result<(), DownloadError> {
     if models::is_here(model) {
         return Ok(());
     }
     let mut bar = Bar::new(model);
     models::fetch(model, cancel, &mut |progress| bar.show(progress))
+}
+
+/// The same for what is on this machine, too: reads and checks it, and downloads what is damaged anew.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn mend(model: &ModelSpec, cancel: &Cancel) -> Result<Mended, DownloadError> {
+    let mut bar = Bar::new(model);
+    models::mend(model, cancel, &mut |progress| bar.show(progress))
 }
 
 /// A bar, gone when it is dropped.
@@ -38,7 +47,7 @@ struct Bar {
 impl Bar {
     fn new(model: &ModelSpec) -> Self {
         let is_watched = io::stderr().is_terminal();
-        if is_watched {
+        if is_watched && !models::is_here(model) {
             let id = model.hub_id().unwrap_or_default();
             // Nobody is there to be told when this fails.
             let _ = writeln!(io::stderr(), "Downloading {id}. Ctrl-C stops; the next time it goes on from there.");

@@ -8,6 +8,7 @@ use crate::base::text::one_line;
 use crate::capture::SourceError;
 use crate::cli::output::{Unwritten, without_number};
 use crate::engine::EngineError;
+use crate::models::DownloadError;
 
 /// What to do when standard output takes no more.
 const OUTPUT_HINT: &str = "Free some space, or write to another place.";
@@ -53,6 +54,9 @@ fn of_link(link: &(dyn Error + 'static)) -> Message {
     }
     if let Some(error) = link.downcast_ref::<EngineError>() {
         return error.message.clone();
+    }
+    if let Some(error) = link.downcast_ref::<DownloadError>() {
+        return error.message();
     }
     let text = link.to_string();
     if link.is::<io::Error>() { sentences(without_number(&text)) } else { sentences(&text) }

@@ -18,7 +18,7 @@ use crate::cli::stream::StreamArgs;
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
-use crate::models::{Facts, Fault, Progress, bytes};
+use crate::models::{DownloadError, ModelSize, Progress, bytes};
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
@@ -122,7 +122,12 @@ impl Platform for Desktop {
         !models::is_here(model)
     }
 
-    fn fetch(&self, model: &ModelSpec, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+    fn fetch(
+        &self,
+        model: &ModelSpec,
+        cancel: &Cancel,
+        on_progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(), DownloadError> {
         models::fetch(model, cancel, on_progress)
     }
 
@@ -132,7 +137,7 @@ impl Platform for Desktop {
         let named = ModelSpec::named().iter().map(|named| {
             let published = named.hub_id.rsplit('/').next().unwrap_or(named.hub_id);
             let spec = ModelSpec::Named(*named);
-            let download = Facts::of(&spec, None).filter(|_| !models::is_here(&spec)).map(|facts| facts.download());
+            let download = ModelSize::of(&spec, None).filter(|_| !models::is_here(&spec)).map(|facts| facts.download());
             Choice {
                 value: spec,
                 label: published.trim_end_matches("-Instruct").to_owned(),

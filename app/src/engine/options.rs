@@ -43,7 +43,8 @@ impl FromStr for DeviceChoice {
             "metal" => Ok(Self::Metal),
             other => {
                 other.strip_prefix("cuda:").and_then(|number| number.parse().ok()).map(Self::Cuda).ok_or_else(|| {
-                    SpecError(format!("`{text}` is no device. Use auto, cpu, cuda, cuda:1 and so on, or metal."))
+                    SpecError::new(format!("Unknown device `{text}`."))
+                        .hint("Use auto, cpu, cuda, cuda:1 and so on, or metal.")
                 })
             }
         }

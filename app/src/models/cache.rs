@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use vlm::ModelFiles;
 
-use crate::models::hub::Fault;
+use crate::models::error::DownloadError;
+
+/// What is read of a configuration; real ones have a thousandth of it.
+const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// A folder of the cache that holds one model.
 #[derive(Clone, Debug)]
@@ -39,37 +42,37 @@ impl Repository {
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn lock(&self, etag: &str) -> Result<File, Fault> {
+    pub fn lock(&self, etag: &str) -> Result<File, DownloadError> {
         let path = self.locks.join(format!("{etag}.lock"));
         let made = fs::create_dir_all(&self.locks).and_then(|()| File::create(&path));
-        made.map_err(|source| Fault::Disk { path, source })
+        made.map_err(|source| DownloadError::Disk { path, source })
     }
 
     /// Makes a blob appear as a file of a revision.
     ///
     /// # Errors
     /// When the disk does not let it.
-    pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<(), Fault> {
+    pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<(), DownloadError> {
         let folder = self.folder.join("snapshots").join(commit);
         let path = folder.join(file);
         let linked = fs::create_dir_all(&folder).and_then(|()| match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => link_blob(&self.blob(etag), etag, &path),
         });
-        linked.map_err(|source| Fault::Disk { path, source })
+        linked.map_err(|source| DownloadError::Disk { path, source })
     }
 
     /// Makes a revision the one that is used.
     ///
     /// # Errors
     /// When the disk does not let it.
-    pub fn publish(&self, commit: &str) -> Result<(), Fault> {
+    pub fn publish(&self, commit: &str) -> Result<(), DownloadError> {
         let path = self.folder.join("refs/main");
         let new = self.folder.join("refs/main.incomplete");
         let written = fs::create_dir_all(self.folder.join("refs"))
             .and_then(|()| fs::write(&new, commit))
             .and_then(|()| fs::rename(&new, &path));
-        written.map_err(|source| Fault::Disk { path, source })
+        written.map_err(|source| DownloadError::Disk { path, source })
     }
 }
 
@@ -105,8 +108,8 @@ pub fn of_model(cache: &Path, id: &str) -> Option<Cached> {
     Some(Cached { id: id.to_owned(), folder, bytes: size(&repository.folder) })
 }
 
-/// The models in `cache` that can be used or are among `known`, by their ids. A cache holds other models too, which are
-/// none of this program's.
+/// The models in `cache` that can be used or are among `known`, by their ids. A cache holds other models too, which this
+/// program does not run.
 #[must_use]
 pub fn cached(cache: &Path, known: &[&str]) -> Vec<Cached> {
     let mut ids: BTreeSet<String> = known.iter().map(|id| (*id).to_owned()).collect();
@@ -129,17 +132,16 @@ fn is_smolvlm(folder: &Path) -> bool {
     struct Kind {
         model_type: String,
     }
-    fs::read(folder.join("config.json"))
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Kind>(&text).ok())
-        .is_some_and(|kind| matches!(kind.model_type.as_str(), "idefics3" | "smolvlm"))
+    let mut text = Vec::new();
+    let read = File::open(folder.join("config.json")).and_then(|file| file.take(LONGEST_CONFIG).read_to_end(&mut text));
+    read.is_ok() && serde_json::from_slice::<Kind>(&text).is_ok_and(|kind| vlm::is_supported(&kind.model_type))
 }
 
 /// Removes a model with all its revisions. A link is removed, and what it leads to stays. Says how many bytes are free now.
 ///
 /// # Errors
 /// When there is nothing of it, or the disk does not let it.
-pub fn remove(cache: &Path, id: &str) -> Result<u64, Fault> {
+pub fn remove(cache: &Path, id: &str) -> Result<u64, DownloadError> {
     let repository = Repository::new(cache, id);
     let path = repository.folder.clone();
     let freed = size(&path);
@@ -147,7 +149,7 @@ pub fn remove(cache: &Path, id: &str) -> Result<u64, Fault> {
         // Of a tree, `remove_dir_all` removes the links and follows none.
         if found.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
     });
-    removed.map_err(|source| Fault::Disk { path, source })?;
+    removed.map_err(|source| DownloadError::Disk { path, source })?;
     // Locks are empty files, made anew when they are needed.
     let _ = fs::remove_dir_all(&repository.locks);
     Ok(freed)
@@ -185,7 +187,7 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), &repository.folder).expect("linked");
         remove(cache.path(), "a/b").expect("removed");
         assert!(precious.exists() && repository.folder.symlink_metadata().is_err());
-        assert!(matches!(remove(cache.path(), "a/b"), Err(Fault::Disk { .. })));
+        assert!(matches!(remove(cache.path(), "a/b"), Err(DownloadError::Disk { .. })));
     }
 
     #[test]

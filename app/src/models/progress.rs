@@ -21,6 +21,14 @@ pub struct Progress {
     pub doing: Doing,
 }
 
+impl Progress {
+    /// A file that is here is being checked, before it is known how much there is to download.
+    #[must_use]
+    pub fn checking(file: &str) -> Self {
+        Self { file: file.to_owned(), done: 0, total: 0, fetched: 0, doing: Doing::Checking }
+    }
+}
+
 /// What a download is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
@@ -32,7 +40,7 @@ pub enum Doing {
     Waiting,
     /// Another program downloads the same file.
     Sharing,
-    /// Checks what came.
+    /// Checks what is here.
     Checking,
 }
 

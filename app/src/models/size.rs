@@ -6,6 +6,7 @@ use std::path::Path;
 
 use vlm::Precision;
 
+use crate::models::released::RELEASED;
 use crate::models::spec::ModelSpec;
 
 /// What a model takes in memory besides its weights, in bytes: the cache of some thousand tokens, a tile's way through vision, the
@@ -16,7 +17,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 
 /// What is known of a model's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ModelSize {
     /// Numbers in its weights.
     pub parameters: u64,
     /// Whether they are stored in bf16, as those of the released models are: such numbers keep their two bytes in f32, too.
@@ -25,7 +26,7 @@ pub struct Facts {
     pub is_counted: bool,
 }
 
-impl Facts {
+impl ModelSize {
     /// Of a model whose files are in `folder`, if they are here, or of one with a name.
     #[must_use]
     pub fn of(model: &ModelSpec, folder: Option<&Path>) -> Option<Self> {
@@ -55,26 +56,20 @@ impl Facts {
     }
 }
 
-/// The parameters of the released models, computed from the shapes in their configurations.
+/// The parameters of a released model.
 fn published(hub_id: &str) -> Option<u64> {
-    Some(match hub_id.strip_prefix("HuggingFaceTB/")? {
-        "SmolVLM-256M-Instruct" | "SmolVLM2-256M-Video-Instruct" => 256_484_928,
-        "SmolVLM-500M-Instruct" | "SmolVLM2-500M-Video-Instruct" => 507_482_304,
-        "SmolVLM-Instruct" => 2_246_272_880,
-        "SmolVLM2-2.2B-Instruct" => 2_246_784_880,
-        _ => return None,
-    })
+    RELEASED.iter().find(|named| named.hub_id == hub_id).map(|named| named.parameters)
 }
 
 /// The numbers in all weights of a folder; nothing when a file is not what it should be.
-fn count(folder: &Path) -> Option<Facts> {
+fn count(folder: &Path) -> Option<ModelSize> {
     let files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let mut weights = files.filter(|path| path.extension().is_some_and(|ending| ending == "safetensors")).peekable();
     weights.peek()?;
-    let none = Facts { parameters: 0, is_bf16: true, is_counted: true };
+    let none = ModelSize { parameters: 0, is_bf16: true, is_counted: true };
     weights.try_fold(none, |all, path| {
-        let (parameters, is_bf16) = count_file(&path)?;
-        Some(Facts { parameters: all.parameters + parameters, is_bf16: all.is_bf16 && is_bf16, ..all })
+        let (parameters, is_bf16) = path.is_file().then(|| count_file(&path))??;
+        Some(ModelSize { parameters: all.parameters.checked_add(parameters)?, is_bf16: all.is_bf16 && is_bf16, ..all })
     })
 }
 
@@ -84,7 +79,7 @@ fn count_file(path: &Path) -> Option<(u64, bool)> {
     let mut length = [0; 8];
     file.read_exact(&mut length).ok()?;
     let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER {
+    if length > LONGEST_HEADER.min(file.metadata().ok()?.len()) {
         return None;
     }
     let mut header = vec![0; length as usize];
@@ -100,7 +95,7 @@ fn count_file(path: &Path) -> Option<(u64, bool)> {
     };
     let tensors = || header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| tensor);
     let is_bf16 = tensors().all(|tensor| tensor.get("dtype").is_some_and(|dtype| dtype == "BF16"));
-    Some((tensors().map(numbers).sum::<Option<u64>>()?, is_bf16))
+    Some((tensors().map(numbers).try_fold(0, |all: u64, one| all.checked_add(one?))?, is_bf16))
 }
 
 /// The memory of this machine.
@@ -129,11 +124,11 @@ mod tests {
     #[test]
     fn a_checkpoint_is_counted_and_a_name_is_computed() {
         let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vlm/fixtures/tiny-2b");
-        let counted = Facts::of(&ModelSpec::Folder(tiny.clone()), Some(&tiny)).expect("counted");
+        let counted = ModelSize::of(&ModelSpec::Folder(tiny.clone()), Some(&tiny)).expect("counted");
         let stored = fs::metadata(tiny.join("model.safetensors")).expect("there").len();
         assert!(counted.is_counted && counted.parameters > 10_000);
         assert!((stored / 4..=stored / 2).contains(&counted.parameters), "{} in {stored} bytes", counted.parameters);
-        let named = Facts::of(&"256m".parse().expect("a model"), None).expect("published");
+        let named = ModelSize::of(&"256m".parse().expect("a model"), None).expect("published");
         assert_eq!((named.download() / 1_000_000, named.is_counted), (512, false));
         assert_eq!(named.memory(Precision::F32, false), named.memory(Precision::Bf16, false));
         assert_eq!(named.memory(Precision::F32, true), 4 * 256_484_928 + BESIDES);
@@ -141,14 +136,27 @@ mod tests {
         let bytes = if counted.is_bf16 { 2 } else { 4 };
         assert_eq!(counted.memory(Precision::F32, false), counted.parameters * bytes + BESIDES);
         assert_eq!(counted.is_bf16, stored < counted.parameters * 4);
-        assert_eq!(Facts::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
+        assert_eq!(ModelSize::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
     }
 
     #[test]
-    fn every_named_model_has_its_size() {
-        for named in ModelSpec::named() {
-            assert!(published(named.hub_id).is_some(), "{}", named.name);
-        }
+    fn a_header_that_lies_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let counted = |header: &str, length: u64| {
+            let bytes = [&length.to_le_bytes()[..], header.as_bytes()].concat();
+            fs::write(folder.path().join("model.safetensors"), bytes).expect("written");
+            count(folder.path()).map(|size| size.parameters)
+        };
+        let tensor = |shape: &str| format!(r#"{{"a": {{"dtype": "BF16", "shape": {shape}, "data_offsets": [0, 1]}}}}"#);
+        let header = tensor("[3, 5]");
+        assert_eq!(counted(&header, header.len() as u64), Some(15));
+        assert_eq!(counted(&header, 99_000_000), None, "the file is shorter");
+        let header = tensor("[9000000000000000000, 9000000000000000000]");
+        assert_eq!(counted(&header, header.len() as u64), None);
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
         let memory = Memory::here();
         assert!(memory.available <= memory.total && memory.total > 100_000_000);
     }

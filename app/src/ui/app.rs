@@ -17,7 +17,7 @@ use egui::{
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::{Event, Pipeline, Report, ViewHandle, Waker};
-use crate::models::Fault;
+use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
 use crate::ui::frame_times::FrameTimes;
@@ -143,13 +143,13 @@ impl App {
     }
 
     /// A download ended. What came of one that was given up is of no interest.
-    fn fetched(&mut self, number: u64, result: Result<(), Fault>) {
+    fn fetched(&mut self, number: u64, result: Result<(), DownloadError>) {
         self.models = self.platform.models();
         let Some(download) = self.download.take_if(|download| download.number == number) else { return };
         match result {
             Ok(()) => self.open_model(download.model.clone()),
-            Err(Fault::Cancelled) => {}
-            Err(fault) => self.state.notices.post(Topic::Model, Message::new(fault.to_string()), None),
+            Err(DownloadError::Cancelled) => {}
+            Err(fault) => self.state.notices.post(Topic::Model, fault.message(), None),
         }
     }
 

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::Waker;
-use crate::models::Fault;
+use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Link;
 use crate::ui::platform::{Choice, Platform, Wanted};
@@ -42,7 +42,7 @@ pub enum Outcome {
     /// What the user chose, if anything.
     Chosen(Wanted, Option<PathBuf>),
     /// The download with this number ended.
-    Fetched(u64, Result<(), Fault>),
+    Fetched(u64, Result<(), DownloadError>),
     /// The user's choices are kept for the next start, or why not.
     Remembered(Result<(), Message>),
     /// The system started no thread for the job.

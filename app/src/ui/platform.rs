@@ -12,7 +12,7 @@ use crate::capture::SourceSpec;
 use crate::live::{OpenEngine, OpenSource, Waker};
 use crate::log::export::Format;
 use crate::models::spec::ModelSpec;
-use crate::models::{Fault, Progress};
+use crate::models::{DownloadError, Progress};
 use crate::ui::preferences::Preferences;
 
 /// The machine that the window runs on. Calls that say so block, and are made on threads of their
@@ -38,7 +38,7 @@ pub trait Platform: Send + Sync {
         _model: &ModelSpec,
         _cancel: &Cancel,
         _on_progress: &mut dyn FnMut(&Progress),
-    ) -> Result<(), Fault> {
+    ) -> Result<(), DownloadError> {
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 pub const ID: &str = "someone/tiny";
@@ -178,18 +179,24 @@ fn serve(state: &State, mut stream: TcpStream) -> std::io::Result<()> {
     let Some((name, content)) = state.files.iter().find(|(name, _)| name == wanted) else {
         return write!(stream, "HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     };
-    let hash = Sha256::digest(content).iter().fold(String::new(), |mut hash, byte| {
-        write!(hash, "{byte:02x}").expect("a text");
-        hash
-    });
     let (is_large, elsewhere) = (name.ends_with(".safetensors"), *state.elsewhere.lock().expect("no panic"));
     if let Some(elsewhere) = elsewhere.filter(|_| is_large) {
+        let hash = hexadecimal(&Sha256::digest(content));
         let linked = format!("X-Linked-Size: {}\r\nX-Linked-ETag: \"{hash}\"\r\n", content.len());
         let place = format!("Location: http://{elsewhere}/store/{name}\r\nX-Repo-Commit: {COMMIT}\r\n");
         return answer(&mut stream, &asked, 302, &format!("{linked}{place}"), b"", None);
     }
-    let headers = format!("ETag: \"{hash:.40}\"\r\nX-Repo-Commit: {COMMIT}\r\n");
+    // As git hashes a file.
+    let hash = hexadecimal(&Sha1::digest([format!("blob {}\0", content.len()).as_bytes(), content].concat()));
+    let headers = format!("ETag: \"{hash}\"\r\nX-Repo-Commit: {COMMIT}\r\n");
     answer(&mut stream, &asked, 200, &headers, content, fault.as_ref())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a text");
+        text
+    })
 }
 
 fn answer(

@@ -27,7 +27,14 @@ impl World {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+        for name in [
+            "HF_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+            "HF_TOKEN_PATH",
+            "HF_HUB_CACHE",
+            "HF_HUB_OFFLINE",
+            "TRANSFORMERS_OFFLINE",
+        ] {
             command.env_remove(name);
         }
         for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "HUGGINGFACE_HUB_CACHE", "SIGHTLINE_LOG"] {
@@ -182,6 +189,85 @@ fn what_arrives_damaged_is_used_by_nobody() {
 }
 
 #[test]
+fn what_was_damaged_on_the_disk_is_mended_by_the_command_that_the_message_names() {
+    let world = World::new();
+    world.download().succeeded();
+    let snapshot = world.folder().join("snapshots").join(COMMIT);
+    let describe = ["describe", "red.png", "--model", ID, "--max-tokens", "2", "--json"];
+    for (file, at) in [(WEIGHTS, 40), ("config.json", 0)] {
+        let blob = std::fs::canonicalize(snapshot.join(file)).expect("a blob");
+        let whole = std::fs::read(&blob).expect("read");
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        std::fs::write(&blob, damaged).expect("written");
+        let told = world.run(&describe);
+        assert_eq!(told.code, Some(1), "{}", told.out);
+        assert!(told.err.contains("sightline models download someone/tiny"), "{}", told.err);
+        let mended = world.download().succeeded().err;
+        assert!(mended.contains(file) && mended.contains("damaged"), "{mended}");
+        assert!(std::fs::read(snapshot.join(file)).expect("read") == whole);
+        world.run(&describe).succeeded();
+    }
+    assert!(world.download().succeeded().err.contains("already"));
+}
+
+#[test]
+fn a_listing_without_end_is_given_up() {
+    let world = World::new();
+    world.hub.front.will("/api/", Fault::Endless);
+    world.download().failed(&["list of files is too long"]);
+    assert_eq!(world.state(), (false, false));
+}
+
+#[test]
+fn a_model_that_transformers_5_saved_is_downloaded_and_answers_as_before() {
+    let saved = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir(fixture("tiny-2b")).expect("a folder").flatten() {
+        std::fs::copy(entry.path(), saved.path().join(entry.file_name())).expect("copied");
+    }
+    let at = |name: &str| saved.path().join(name);
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(at(name)).expect("read")).expect("JSON")
+    };
+    let processor = serde_json::json!({"image_processor": read("preprocessor_config.json"), "image_seq_len": 4});
+    std::fs::write(at("processor_config.json"), processor.to_string()).expect("written");
+    let template = read("chat_template.json")["chat_template"].as_str().expect("a template").to_owned();
+    std::fs::write(at("chat_template.jinja"), template).expect("written");
+    for old in ["preprocessor_config.json", "chat_template.json", "special_tokens_map.json"] {
+        std::fs::remove_file(at(old)).expect("removed");
+    }
+    let world = World { hub: Hub::of(saved.path()), ..World::new() };
+    // By the address of its page, as people paste it.
+    let page = format!("{}/{ID}/tree/main", world.hub.endpoint());
+    let tokens = |model: &str| {
+        let told = world.run(&["describe", "red.png", "--model", model, "--max-tokens", "4", "--ignore-end", "--json"]);
+        serde_json::from_str::<serde_json::Value>(&told.succeeded().out).expect("JSON")["token_ids"].clone()
+    };
+    let want = tokens(fixture("tiny-2b").to_str().expect("UTF-8"));
+    assert_eq!(tokens(&page), want);
+    assert_eq!(tokens(at(WEIGHTS).to_str().expect("UTF-8")), want, "a file is its folder");
+    assert!(world.folder().join("snapshots").join(COMMIT).join("chat_template.jinja").exists());
+}
+
+#[test]
+fn the_cache_is_found_however_its_folder_is_written() {
+    let world = World::new();
+    world.download().succeeded();
+    let path = world.run(&["models", "path", ID]).succeeded().out;
+    for (name, value) in [
+        ("HF_HOME", "~/hf"),
+        ("HF_HOME", "$HOME/hf"),
+        ("HF_HUB_CACHE", "${HOME}/hf/hub"),
+        ("HUGGINGFACE_HUB_CACHE", "~/hf/hub"),
+    ] {
+        let mut command = world.command(&["models", "path", ID]);
+        command.env_remove("HF_HOME").env("HOME", world.home.path()).env(name, value);
+        let told = Told::of(command.output().expect("the program runs")).succeeded();
+        assert_eq!(told.out, path, "{name}={value}");
+    }
+}
+
+#[test]
 fn an_answer_that_is_too_short_is_no_file() {
     let world = World::new();
     world.hub.store.will(WEIGHTS, Fault::Short);
@@ -202,6 +288,15 @@ fn who_may_not_is_told_of_the_token_and_the_token_stays_with_the_hub() {
     let told = world.command(&["models", "download", ID]).env("HF_TOKEN", "hf_secret").output();
     Told::of(told.expect("the program runs")).succeeded();
     assert!(world.hub.front.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret")));
+    // What the variable was called before, and a file that one names.
+    for (name, value) in [("HUGGING_FACE_HUB_TOKEN", "hf_secret"), ("HF_TOKEN_PATH", "$HOME/token")] {
+        let world = World { hub: Hub::of(&fixture("tiny-2b")), ..World::new() };
+        std::fs::write(world.home.path().join("token"), " hf_secret\n").expect("written");
+        let told = world.command(&["models", "download", ID]).env("HOME", world.home.path()).env(name, value).output();
+        Told::of(told.expect("the program runs")).succeeded();
+        let mut asked = world.hub.front.asked().into_iter();
+        assert!(asked.all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret")), "{name}");
+    }
     assert!(world.hub.store.asked().iter().all(|asked| asked.authorization.is_none()), "it is another host");
 }
 
@@ -213,7 +308,7 @@ fn what_is_not_there_is_said_to_be_missing() {
     let empty = tempfile::tempdir().expect("a folder");
     std::fs::write(empty.path().join("config.json"), "{}").expect("written");
     let world = World { hub: Hub::of(empty.path()), ..world };
-    world.download().failed(&["has no preprocessor_config.json", "no SmolVLM"]);
+    world.download().failed(&["has no preprocessor_config.json", "SmolVLM checkpoint"]);
     assert_eq!(world.state(), (false, false));
 }
 

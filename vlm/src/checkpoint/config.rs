@@ -4,8 +4,11 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
+use crate::checkpoint::{formats, json};
 use crate::error::{Error, Result};
 
 /// No released model comes near these; a larger number means a damaged file, and would ask for absurd memory.
@@ -13,10 +16,22 @@ const MOST_WIDTH: usize = 1 << 16;
 const MOST_LAYERS: usize = 1 << 9;
 const MOST_VOCABULARY: usize = 1 << 22;
 const MOST_CONTEXT: usize = 1 << 20;
-const MOST_TILE: usize = 1 << 12;
+pub(super) const MOST_TILE: usize = 1 << 12;
+/// `default_theta` of transformers' `LlamaConfig`.
+const DEFAULT_ROPE_THETA: f64 = 10_000.0;
+/// The families of models that run, as `model_type` names them.
+const MODEL_TYPES: [&str; 2] = ["idefics3", "smolvlm"];
 
-/// `config.json`.
+/// Whether a `model_type` of a `config.json` names a family that runs.
+#[must_use]
+pub fn is_supported(model_type: &str) -> bool {
+    MODEL_TYPES.contains(&model_type)
+}
+
+/// `config.json`. What a file leaves out is what the classes of transformers 5.23 take: `Idefics3Config` and
+/// `SmolVLMConfig`, which have the same.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
 pub(crate) struct Config {
     /// Stands for one image feature in the prompt.
     pub image_token_id: u32,
@@ -26,10 +41,13 @@ pub(crate) struct Config {
     pub text: TextConfig,
     #[serde(rename = "vision_config")]
     pub vision: VisionConfig,
+    /// A number or a list of them.
+    eos_token_id: Value,
 }
 
-/// The Llama decoder.
+/// The Llama decoder, with the defaults of `LlamaConfig`.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
 pub(crate) struct TextConfig {
     pub hidden_size: usize,
     pub intermediate_size: usize,
@@ -40,73 +58,127 @@ pub(crate) struct TextConfig {
     pub vocab_size: usize,
     /// The model's context, in tokens.
     pub max_position_embeddings: usize,
-    #[serde(default = "default_rms_norm_eps")]
     pub rms_norm_eps: f64,
     rope_theta: Option<f64>,
-    rope_parameters: Option<RopeParameters>,
-    rope_scaling: Option<serde_json::Value>,
-    #[serde(default = "default_text_activation")]
+    rope_parameters: Rope,
+    rope_scaling: Rope,
+    model_type: String,
     hidden_act: String,
-    #[serde(default)]
     attention_bias: bool,
-    #[serde(default)]
     mlp_bias: bool,
-    #[serde(default)]
     qk_layer_norms: bool,
+    eos_token_id: Value,
 }
 
-/// Where transformers 5 writes what earlier versions wrote as `rope_theta`.
-#[derive(Clone, Debug, Deserialize)]
-struct RopeParameters {
-    rope_theta: f64,
-    #[serde(default = "default_rope_type")]
-    rope_type: String,
+/// The rotary embedding: `rope_parameters` of transformers 5, `rope_scaling` of earlier versions.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Rope {
+    #[serde(rename = "rope_theta")]
+    theta: Option<f64>,
+    #[serde(rename = "rope_type")]
+    kind: Option<String>,
+    /// What `rope_type` was called first.
+    #[serde(rename = "type")]
+    old_kind: Option<String>,
 }
 
-/// The SigLIP encoder. SmolVLM2's files leave out what equals the class defaults of `SmolVLMVisionConfig`.
+/// The SigLIP encoder, with the defaults of `Idefics3VisionConfig` and `SmolVLMVisionConfig`, which are the same.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
 pub(crate) struct VisionConfig {
     pub hidden_size: usize,
-    #[serde(default = "default_vision_intermediate_size")]
     pub intermediate_size: usize,
-    #[serde(default = "default_vision_layers")]
     pub num_hidden_layers: usize,
     pub num_attention_heads: usize,
-    #[serde(default = "default_channels")]
     num_channels: usize,
     /// Side of a tile, in pixels.
+    #[serde(deserialize_with = "side")]
     pub image_size: usize,
     /// Side of a patch, in pixels. It need not divide the tile: what is left over is not seen.
+    #[serde(deserialize_with = "side")]
     pub patch_size: usize,
-    #[serde(default = "default_layer_norm_eps")]
     pub layer_norm_eps: f64,
-    #[serde(default = "default_vision_activation")]
     hidden_act: String,
 }
 
-fn default_rms_norm_eps() -> f64 {
-    1e-5
+impl Default for Config {
+    fn default() -> Self {
+        // Where there is no text_config at all, the class makes one with this number; an empty one has LlamaConfig's.
+        let text = TextConfig { rms_norm_eps: 1e-5, ..TextConfig::default() };
+        Self {
+            image_token_id: 128_257,
+            scale_factor: 2,
+            text,
+            vision: VisionConfig::default(),
+            eos_token_id: Value::Null,
+        }
+    }
 }
-fn default_text_activation() -> String {
-    "silu".into()
+
+impl Default for TextConfig {
+    fn default() -> Self {
+        Self {
+            hidden_size: 4096,
+            intermediate_size: 11008,
+            num_hidden_layers: 32,
+            num_attention_heads: 32,
+            num_key_value_heads: None,
+            head_dim: None,
+            vocab_size: 32000,
+            max_position_embeddings: 2048,
+            rms_norm_eps: 1e-6,
+            rope_theta: None,
+            rope_parameters: Rope::default(),
+            rope_scaling: Rope::default(),
+            model_type: "llama".into(),
+            hidden_act: "silu".into(),
+            attention_bias: false,
+            mlp_bias: false,
+            qk_layer_norms: false,
+            eos_token_id: Value::Null,
+        }
+    }
 }
-fn default_rope_type() -> String {
-    "default".into()
+
+impl Default for VisionConfig {
+    fn default() -> Self {
+        Self {
+            hidden_size: 1152,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 16,
+            num_channels: 3,
+            image_size: 224,
+            patch_size: 32,
+            layer_norm_eps: 1e-6,
+            hidden_act: "gelu_pytorch_tanh".into(),
+        }
+    }
 }
-fn default_vision_intermediate_size() -> usize {
-    3072
+
+/// A side in pixels, written as one number or as height and width, which must be equal.
+fn side<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Side {
+        Both(usize),
+        Each([usize; 2]),
+    }
+    match Side::deserialize(deserializer)? {
+        Side::Both(side) => Ok(side),
+        Side::Each([height, width]) if height == width => Ok(width),
+        Side::Each([height, width]) => Err(D::Error::custom(format!("a side of {height} and {width} pixels at once"))),
+    }
 }
-fn default_vision_layers() -> usize {
-    12
-}
-fn default_channels() -> usize {
-    3
-}
-fn default_layer_norm_eps() -> f64 {
-    1e-6
-}
-fn default_vision_activation() -> String {
-    "gelu_pytorch_tanh".into()
+
+/// The ids that a number or a list of numbers names; what can't be an id is left out.
+pub(crate) fn token_ids(value: &Value) -> Vec<u32> {
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(values) => values.iter().filter_map(id).collect(),
+        other => id(other).into_iter().collect(),
+    }
 }
 
 impl TextConfig {
@@ -118,9 +190,13 @@ impl TextConfig {
         self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
     }
 
-    /// Base of the rotary embedding's wavelengths. [`Config::parse`] made sure that the file has one.
+    /// Base of the rotary embedding's wavelengths.
     pub fn rope_theta(&self) -> f64 {
-        self.rope_parameters.as_ref().map(|p| p.rope_theta).or(self.rope_theta).unwrap_or(f64::NAN)
+        self.ropes().find_map(|rope| rope.theta).or(self.rope_theta).unwrap_or(DEFAULT_ROPE_THETA)
+    }
+
+    fn ropes(&self) -> impl Iterator<Item = &Rope> {
+        [&self.rope_parameters, &self.rope_scaling].into_iter()
     }
 }
 
@@ -140,20 +216,30 @@ impl Config {
         #[derive(Deserialize)]
         struct Kind {
             model_type: Option<String>,
+            quantization_config: Option<Value>,
+            quantization: Option<Value>,
         }
         let damaged = |why: String| Error::Damaged { path: path.into(), why };
         let unsupported = |why: String| Error::Unsupported { path: path.into(), why };
         // The architecture first: another model's file lacks our fields, and "missing field" would mislead.
-        let kind: Kind = serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
+        let kind: Kind = json::parse(json, path)?;
         match kind.model_type.as_deref() {
-            Some("idefics3" | "smolvlm") => {}
+            Some(known) if is_supported(known) => {}
             Some(other) => return Err(unsupported(format!("its model_type is `{other}`"))),
             None => return Err(damaged("it names no model_type".into())),
         }
-        let config: Self = serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
+        if let Some(quantised) = kind.quantization_config.or(kind.quantization) {
+            return Err(formats::quantised(&quantised).error(path));
+        }
+        let config: Self = json::parse(json, path)?;
         config.check_numbers().map_err(damaged)?;
         config.check_architecture().map_err(unsupported)?;
         Ok(config)
+    }
+
+    /// The tokens that end a reply, as far as the configuration says.
+    pub fn end_ids(&self) -> Vec<u32> {
+        [&self.eos_token_id, &self.text.eos_token_id].into_iter().flat_map(token_ids).collect()
     }
 
     /// Image tokens that one tile takes in the prompt.
@@ -185,13 +271,13 @@ impl Config {
             }
         }
         if !t.num_attention_heads.is_multiple_of(t.kv_heads()) {
-            return Err("text_config.num_attention_heads is no multiple of num_key_value_heads".into());
+            return Err("text_config.num_attention_heads is not a multiple of num_key_value_heads".into());
         }
         if !t.head_dim().is_multiple_of(2) {
             return Err("text_config.head_dim is odd".into());
         }
         if !v.hidden_size.is_multiple_of(v.num_attention_heads) {
-            return Err("vision_config.hidden_size is no multiple of num_attention_heads".into());
+            return Err("vision_config.hidden_size is not a multiple of num_attention_heads".into());
         }
         if v.patch_size > v.image_size || !v.grid().is_multiple_of(self.scale_factor) {
             return Err("vision_config's tile does not divide into blocks of scale_factor patches".into());
@@ -201,7 +287,7 @@ impl Config {
         }
         let theta = t.rope_theta();
         if !(theta.is_finite() && theta > 0.0) {
-            return Err("text_config has no usable rope_theta".into());
+            return Err("text_config's rope_theta is not usable".into());
         }
         for (name, eps) in [("rms_norm_eps", t.rms_norm_eps), ("layer_norm_eps", v.layer_norm_eps)] {
             if !(eps.is_finite() && eps > 0.0) {
@@ -213,15 +299,20 @@ impl Config {
 
     fn check_architecture(&self) -> std::result::Result<(), String> {
         let (t, v) = (&self.text, &self.vision);
-        if t.hidden_act != "silu" || v.hidden_act != "gelu_pytorch_tanh" {
+        if t.model_type != "llama" {
+            return Err(format!("its text model is `{}`", t.model_type));
+        }
+        // Of each activation the names that transformers has for it.
+        if !["silu", "swish"].contains(&&*t.hidden_act) || !["gelu_pytorch_tanh", "gelu_new"].contains(&&*v.hidden_act)
+        {
             return Err(format!("its activations are {} and {}", t.hidden_act, v.hidden_act));
         }
         if t.attention_bias || t.mlp_bias || t.qk_layer_norms {
             return Err("its text model has biases or query and key norms".into());
         }
-        let scaled = t.rope_scaling.as_ref().is_some_and(|s| !s.is_null());
-        if scaled || t.rope_parameters.as_ref().is_some_and(|p| p.rope_type != "default") {
-            return Err("its rotary embedding is scaled".into());
+        let mut kinds = t.ropes().filter_map(|rope| rope.kind.as_deref().or(rope.old_kind.as_deref()));
+        if let Some(kind) = kinds.find(|kind| *kind != "default") {
+            return Err(format!("its rotary embedding is scaled (`{kind}`)"));
         }
         if v.num_channels != 3 {
             return Err(format!("it wants {} colour channels", v.num_channels));
@@ -230,97 +321,111 @@ impl Config {
     }
 }
 
-/// `preprocessor_config.json`, as far as it is used.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct PreprocessorConfig {
-    /// A split picture is resized to this many pixels along its longest edge before it is cut into tiles.
-    pub size: LongestEdge,
-    /// Side of a tile.
-    pub max_image_size: LongestEdge,
-    pub image_mean: [f32; 3],
-    pub image_std: [f32; 3],
-    pub rescale_factor: f64,
-    /// How the model was trained to look at videos, if it was.
-    #[serde(default)]
-    pub video_sampling: Option<VideoSampling>,
-}
-
-/// How a model was trained to look at videos (`video_sampling` of the preprocessor's configuration).
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct VideoSampling {
-    /// Frames for each second.
-    pub fps: f64,
-    /// The most frames of a video.
-    pub max_frames: usize,
-}
-
-/// `{"longest_edge": N}`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct LongestEdge {
-    pub longest_edge: usize,
-}
-
-impl PreprocessorConfig {
-    /// Reads and checks the file; its tile must be the one that `vision` was made for.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] with what is wrong.
-    pub fn parse(json: &[u8], path: &Path, vision: &VisionConfig) -> Result<Self> {
-        let damaged = |why: String| Error::Damaged { path: path.into(), why };
-        let config: Self = serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
-        if config.max_image_size.longest_edge != vision.image_size {
-            return Err(damaged(format!(
-                "its tile is {} pixels wide, but the model's is {}",
-                config.max_image_size.longest_edge, vision.image_size
-            )));
-        }
-        if !(1..=MOST_TILE * 4).contains(&config.size.longest_edge) {
-            return Err(damaged(format!("size.longest_edge is {}", config.size.longest_edge)));
-        }
-        if config
-            .video_sampling
-            .is_some_and(|video| !(video.fps > 0.0 && video.fps.is_finite()) || video.max_frames == 0)
-        {
-            return Err(damaged("video_sampling is not usable".into()));
-        }
-        let usable = |x: &f32| x.is_finite();
-        if !(config.image_mean.iter().all(usable) && config.image_std.iter().all(|x| usable(x) && *x > 0.0)) {
-            return Err(damaged("image_mean or image_std is not usable".into()));
-        }
-        Ok(config)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn parse(change: impl FnOnce(&mut serde_json::Value)) -> Result<Config> {
-        let mut json = serde_json::json!({
+    fn parse(change: impl FnOnce(&mut Value)) -> Result<Config> {
+        let mut json = json!({
             "model_type": "smolvlm", "image_token_id": 9, "scale_factor": 2,
             "text_config": {"hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4,
-                "num_key_value_heads": 2, "vocab_size": 16, "max_position_embeddings": 128, "rope_theta": 10000.0},
+                "num_key_value_heads": 2, "vocab_size": 16, "max_position_embeddings": 128, "rope_theta": 50000.0},
             "vision_config": {"hidden_size": 64, "num_attention_heads": 4, "image_size": 64, "patch_size": 16},
         });
         change(&mut json);
         Config::parse(json.to_string().as_bytes(), Path::new("config.json"))
     }
 
+    /// What `Idefics3Config` and `SmolVLMConfig` of transformers 5.23 say, by `to_dict`, of a file that says nothing.
     #[test]
-    fn sparse_vision_config_takes_the_class_defaults() {
-        let c = parse(|_| {}).unwrap();
-        assert_eq!((c.vision.num_hidden_layers, c.vision.intermediate_size, c.vision.num_channels), (12, 3072, 3));
-        assert_eq!(c.tokens_per_tile(), 4);
-        assert_eq!(c.text.head_dim(), 16);
+    fn what_is_left_out_is_what_the_classes_take() {
+        for model_type in MODEL_TYPES {
+            let sparse = |text: Value| -> Config {
+                let json = json!({"model_type": model_type, "text_config": text, "vision_config": {}});
+                json::from_value(json, Path::new("config.json")).unwrap()
+            };
+            let c = sparse(json!({"model_type": "llama"}));
+            let (t, v) = (&c.text, &c.vision);
+            assert_eq!((c.image_token_id, c.scale_factor), (128_257, 2));
+            assert_eq!((t.hidden_size, t.intermediate_size, t.num_hidden_layers), (4096, 11008, 32));
+            assert_eq!((t.num_attention_heads, t.kv_heads(), t.head_dim()), (32, 32, 128));
+            assert_eq!((t.vocab_size, t.max_position_embeddings), (32000, 2048));
+            assert_eq!(
+                [t.rms_norm_eps, t.rope_theta(), v.layer_norm_eps].map(f64::to_bits),
+                [1e-6, 1e4, 1e-6].map(f64::to_bits)
+            );
+            assert_eq!((v.hidden_size, v.intermediate_size, v.num_hidden_layers), (1152, 3072, 12));
+            assert_eq!((v.num_attention_heads, v.num_channels, v.image_size, v.patch_size), (16, 3, 224, 32));
+            assert!(c.check_architecture().is_ok() && c.end_ids().is_empty());
+            // A text_config that is not there has another number than an empty one.
+            let eps = |text: Value| sparse(text).text.rms_norm_eps.to_bits();
+            assert_eq!([eps(Value::Null), eps(json!({}))], [1e-5, 1e-6].map(f64::to_bits));
+            // Some depend on others.
+            let c = sparse(json!({"hidden_size": 64, "num_attention_heads": 8}));
+            assert_eq!((c.text.kv_heads(), c.text.head_dim()), (8, 8));
+        }
     }
 
     #[test]
-    fn rope_theta_is_read_from_either_place() {
+    fn what_is_null_is_left_out() {
         let c = parse(|j| {
-            j["text_config"].as_object_mut().unwrap().remove("rope_theta");
-            j["text_config"]["rope_parameters"] = serde_json::json!({"rope_theta": 273_768.0, "rope_type": "default"});
+            for key in
+                ["head_dim", "num_key_value_heads", "rms_norm_eps", "rope_scaling", "hidden_act", "attention_bias"]
+            {
+                j["text_config"][key] = Value::Null;
+            }
+            j["vision_config"]["num_hidden_layers"] = Value::Null;
         });
-        assert!((c.unwrap().text.rope_theta() - 273_768.0).abs() < 1e-9);
+        let c = c.unwrap();
+        assert_eq!((c.text.kv_heads(), c.text.head_dim(), c.vision.num_hidden_layers), (4, 16, 12));
+        assert_eq!(c.tokens_per_tile(), 4);
+    }
+
+    /// As transformers 5.23 merges them.
+    #[test]
+    fn the_rotary_embedding_is_read_from_every_place() {
+        let theta = |parameters: Value, scaling: Value| {
+            let c = parse(|j| {
+                j["text_config"]["rope_parameters"] = parameters;
+                j["text_config"]["rope_scaling"] = scaling;
+            });
+            c.map(|c| c.text.rope_theta())
+        };
+        for (parameters, scaling, want) in [
+            (Value::Null, Value::Null, 50_000.0),
+            (json!({"rope_theta": 70_000, "rope_type": "default"}), Value::Null, 70_000.0),
+            (json!({"rope_type": "default"}), Value::Null, 50_000.0),
+            (Value::Null, json!({"type": "default", "rope_type": "default"}), 50_000.0),
+        ] {
+            assert_eq!(theta(parameters, scaling).unwrap().to_bits(), f64::to_bits(want));
+        }
+        for scaled in [
+            json!({"rope_type": "llama3", "factor": 8.0}),
+            json!({"type": "linear", "factor": 2.0}),
+            json!({"type": "yarn", "rope_theta": 1e6}),
+        ] {
+            for (parameters, scaling) in [(scaled.clone(), Value::Null), (Value::Null, scaled)] {
+                let e = theta(parameters, scaling).unwrap_err();
+                assert!(matches!(&e, Error::Unsupported { why, .. } if why.contains("scaled")), "{e}");
+            }
+        }
+    }
+
+    #[test]
+    fn sides_may_be_written_twice_and_quantised_weights_are_named() {
+        let c = parse(|j| {
+            j["vision_config"]["image_size"] = json!([64, 64]);
+            j["vision_config"]["patch_size"] = json!([16, 16]);
+        });
+        assert_eq!((c.as_ref().unwrap().vision.image_size, c.unwrap().vision.patch_size), (64, 16));
+        let e = parse(|j| j["vision_config"]["image_size"] = json!([64, 32])).unwrap_err();
+        assert!(matches!(e, Error::Damaged { .. }), "{e}");
+        let e = parse(|j| j["quantization_config"] = json!({"quant_method": "gptq", "bits": 4})).unwrap_err();
+        assert!(matches!(&e, Error::OtherFormat { what, .. } if what.contains("GPTQ")), "{e}");
+        let e = parse(|j| j["quantization"] = json!({"group_size": 64, "bits": 4})).unwrap_err();
+        assert!(matches!(&e, Error::OtherFormat { what, .. } if what.contains("MLX")), "{e}");
     }
 
     #[test]
@@ -338,7 +443,7 @@ mod tests {
         for (pointer, value, words) in [
             ("/text_config/hidden_size", 0, "hidden_size is 0"),
             ("/text_config/num_hidden_layers", 1_000_000, "num_hidden_layers is 1000000"),
-            ("/text_config/num_key_value_heads", 3, "no multiple"),
+            ("/text_config/num_key_value_heads", 3, "not a multiple"),
             ("/vision_config/patch_size", 0, "patch_size is 0"),
             ("/vision_config/patch_size", 65, "does not divide"),
             ("/scale_factor", 3, "does not divide"),
@@ -362,5 +467,7 @@ mod tests {
         assert!(matches!(e, Error::Unsupported { .. }) && e.to_string().contains("qwen2_vl"), "{e}");
         let e = parse(|j| j["text_config"]["hidden_act"] = "gelu".into()).unwrap_err();
         assert!(matches!(e, Error::Unsupported { .. }), "{e}");
+        let e = parse(|j| j["text_config"]["model_type"] = "qwen2".into()).unwrap_err();
+        assert!(matches!(&e, Error::Unsupported { why, .. } if why.contains("qwen2")), "{e}");
     }
 }

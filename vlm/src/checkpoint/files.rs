@@ -1,14 +1,20 @@
 //! Where a checkpoint's files are: a folder, the hub's cache that Python shares, or the program itself.
 //!
-//! Finds and reads files; knows nothing of what is in them and opens no connection.
+//! Finds files, and reads them with a limit; opens no connection. Where the cache is, [`hub`](super::hub) says.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::{formats, json};
 use crate::error::{Error, Result};
 
+/// The longest file that is read whole. The longest tokenizers have half of it.
+const LONGEST: u64 = 64 << 20;
+/// The longest name of a revision: a hash has 40 letters, and a cache made by hand may have others.
+const LONGEST_REVISION: u64 = 200;
 /// The weights of a checkpoint of one file.
 const SINGLE: &str = "model.safetensors";
 /// The list of shards of a checkpoint of several.
@@ -38,18 +44,34 @@ pub(crate) enum WeightFile {
 }
 
 impl ModelFiles {
-    /// The checkpoint in `folder`.
+    /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, or a file of a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no such folder or it holds no `config.json`.
+    /// [`Error::Missing`] when there is no such folder or it holds no `config.json`, [`Error::OtherFormat`] when it holds
+    /// a model in a format that is not read.
     pub fn in_folder(folder: &Path) -> Result<Self> {
-        let config = folder.join("config.json");
-        if !config.is_file() {
-            return Err(Error::Missing { path: if folder.is_dir() { config } else { folder.into() } });
+        if folder.is_file() {
+            return Self::beside(folder);
         }
-        let name =
-            folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Ok(Self { place: Place::Folder(folder.into()), name })
+        if folder.join("config.json").is_file() {
+            return Ok(Self { place: Place::Folder(folder.into()), name: name_of(folder) });
+        }
+        if let Some(snapshot) = main_snapshot(folder) {
+            return Self::in_folder(&snapshot);
+        }
+        let missing = if folder.is_dir() { folder.join("config.json") } else { folder.into() };
+        Err(other_format_in(folder).unwrap_or(Error::Missing { path: missing }))
+    }
+
+    /// The checkpoint that a file is of.
+    fn beside(file: &Path) -> Result<Self> {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if let Some(format) = formats::other_format([name.as_str()]) {
+            return Err(format.error(file));
+        }
+        // The folder of a name alone has no name.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::in_folder(folder)
     }
 
     /// The checkpoint that Python's or this program's hub client left in the shared cache for `hub_id`
@@ -57,17 +79,14 @@ impl ModelFiles {
     /// described by the `huggingface_hub` documentation, "Understand caching".
     #[must_use]
     pub fn in_hub_cache(hub_id: &str) -> Option<Self> {
-        Self::in_hub_cache_at(&hub_cache()?, hub_id)
+        Self::in_hub_cache_at(&super::hub::hub_cache()?, hub_id)
     }
 
     /// As [`Self::in_hub_cache`], with the cache in `cache`.
     #[must_use]
     pub fn in_hub_cache_at(cache: &Path, hub_id: &str) -> Option<Self> {
         let repository = cache.join(format!("models--{}", hub_id.replace('/', "--")));
-        let revision = fs::read_to_string(repository.join("refs/main")).ok()?;
-        let mut files = Self::in_folder(&repository.join("snapshots").join(revision.trim())).ok()?;
-        files.name = hub_id.rsplit('/').next().unwrap_or(hub_id).into();
-        Some(files)
+        Self::in_folder(&main_snapshot(&repository)?).ok()
     }
 
     /// A checkpoint that is part of the program.
@@ -76,14 +95,12 @@ impl ModelFiles {
         Self { place: Place::BuiltIn(files), name: name.into() }
     }
 
-    /// Whether every file that a model needs is there, whatever is in it.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        let has = |name: &str| match &self.place {
+    /// Whether there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match &self.place {
             Place::Folder(folder) => folder.join(name).is_file(),
             Place::BuiltIn(files) => files.iter().any(|(n, _)| *n == name),
-        };
-        ["config.json", "preprocessor_config.json", "tokenizer.json"].into_iter().all(has) && self.weights().is_ok()
+        }
     }
 
     /// The folder with the files, unless they are part of the program.
@@ -112,7 +129,8 @@ impl ModelFiles {
     /// Reads a small file whole.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::Read`].
+    /// [`Error::Missing`] or [`Error::Read`], [`Error::Damaged`] when it is too long, and [`Error::OtherFormat`] when Git
+    /// LFS has not fetched it.
     pub(crate) fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         let path = self.path(name);
         match &self.place {
@@ -121,9 +139,11 @@ impl ModelFiles {
                 .find(|(n, _)| *n == name)
                 .map(|(_, content)| Cow::Borrowed(*content))
                 .ok_or(Error::Missing { path }),
-            Place::Folder(_) => match fs::read(&path) {
-                Ok(content) => Ok(Cow::Owned(content)),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing { path }),
+            Place::Folder(_) => match read_within(&path, LONGEST) {
+                Ok(Some(content)) if formats::is_lfs_pointer(&content) => Err(formats::lfs_pointer().error(&path)),
+                Ok(Some(content)) => Ok(Cow::Owned(content)),
+                Ok(None) => Err(Error::Damaged { path, why: format!("it is longer than {} MB", LONGEST >> 20) }),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::Missing { path }),
                 Err(source) => Err(Error::Read { path, source }),
             },
         }
@@ -132,7 +152,8 @@ impl ModelFiles {
     /// The files of weights: one, or the shards that the index names.
     ///
     /// # Errors
-    /// [`Error::Missing`], or [`Error::Damaged`] for an index that names files outside the folder.
+    /// [`Error::Missing`], [`Error::OtherFormat`] when there are others that are not read, or [`Error::Damaged`] for an
+    /// index that names files outside the folder.
     pub(crate) fn weights(&self) -> Result<Vec<WeightFile>> {
         match &self.place {
             Place::BuiltIn(files) => files
@@ -144,7 +165,9 @@ impl ModelFiles {
                 Ok(vec![WeightFile::OnDisk(self.path(SINGLE), Vec::new())])
             }
             Place::Folder(_) if self.path(INDEX).is_file() => self.shards(),
-            Place::Folder(_) => Err(Error::Missing { path: self.path(SINGLE) }),
+            Place::Folder(folder) => {
+                Err(other_format_in(folder).unwrap_or_else(|| Error::Missing { path: self.path(SINGLE) }))
+            }
         }
     }
 
@@ -164,7 +187,7 @@ impl ModelFiles {
             weight_map: BTreeMap<String, String>,
         }
         let damaged = |why: String| Error::Damaged { path: self.path(INDEX), why };
-        let index: Index = serde_json::from_slice(&self.read(INDEX)?).map_err(|e| damaged(e.to_string()))?;
+        let index: Index = json::parse(&self.read(INDEX)?, &self.path(INDEX))?;
         let mut shards = BTreeMap::<String, Vec<String>>::new();
         for (tensor, shard) in index.weight_map {
             shards.entry(shard).or_default().push(tensor);
@@ -174,7 +197,7 @@ impl ModelFiles {
             .map(|(name, tensors)| {
                 // A name is a file of this folder, never a path that leads out of it.
                 if Path::new(&name).file_name() != Some(name.as_ref()) {
-                    return Err(damaged(format!("it names `{name}`, which is no file of its own folder")));
+                    return Err(damaged(format!("it names `{name}`, which is not a file of its own folder")));
                 }
                 let path = self.path(&name);
                 if path.is_file() { Ok(WeightFile::OnDisk(path, tensors)) } else { Err(Error::Missing { path }) }
@@ -183,16 +206,48 @@ impl ModelFiles {
     }
 }
 
-/// The hub's cache folder: `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub` or
-/// `~/.cache/huggingface/hub`, in the order of `huggingface_hub`'s constants.
-#[must_use]
-pub fn hub_cache() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    variable("HF_HUB_CACHE")
-        .or_else(|| variable("HUGGINGFACE_HUB_CACHE"))
-        .or_else(|| Some(variable("HF_HOME")?.join("hub")))
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("huggingface/hub")))
-        .or_else(|| Some(std::env::home_dir()?.join(".cache/huggingface/hub")))
+/// What to call the checkpoint in a folder: by the folder, or by the repository in the hub's cache.
+fn name_of(folder: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let repository = || {
+        let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"))?;
+        let repository = name(snapshots.parent()?)?;
+        Some(repository.strip_prefix("models--")?.rsplit("--").next()?.to_owned())
+    };
+    repository().or_else(|| name(folder)).unwrap_or_else(|| folder.display().to_string())
+}
+
+/// The folder of the main revision in a repository of the hub's cache, if there is one.
+fn main_snapshot(repository: &Path) -> Option<PathBuf> {
+    let revision = read_within(&repository.join("refs/main"), LONGEST_REVISION).ok()??;
+    let revision = String::from_utf8(revision).ok()?;
+    let snapshot = repository.join("snapshots").join(revision.trim());
+    // A name, not a path that leads elsewhere.
+    let is_name = Path::new(revision.trim()).file_name() == Some(revision.trim().as_ref());
+    (is_name && snapshot.join("config.json").is_file()).then_some(snapshot)
+}
+
+/// Names of files that are looked at to tell what a folder holds. More are not needed.
+const MOST_NAMES: usize = 1000;
+
+/// The model in another format that a folder holds, if it holds one.
+fn other_format_in(folder: &Path) -> Option<Error> {
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_NAMES);
+    let name = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries(folder).map(|entry| name(&entry)).collect();
+    // Exports have a folder of their own.
+    names.extend(entries(&folder.join("onnx")).map(|entry| name(&entry)));
+    Some(formats::other_format(names.iter().map(String::as_str))?.error(folder))
+}
+
+/// A file's content, and nothing when it is longer than `most` bytes. Only of regular files: others may never end.
+fn read_within(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    Ok((content.len() as u64 <= most).then_some(content))
 }
 
 #[cfg(test)]
@@ -235,14 +290,59 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_without_its_weights_is_not_complete() {
-        let folder = folder_with_index(r#"{"weight_map": {"x": "model-00001-of-00001.safetensors"}}"#);
-        let files = ModelFiles::in_folder(folder.path()).unwrap();
-        for name in ["preprocessor_config.json", "tokenizer.json", "model-00001-of-00001.safetensors"] {
-            assert!(!files.is_complete(), "{name} is missing");
-            fs::write(folder.path().join(name), "{}").unwrap();
+    fn a_checkpoint_is_found_by_a_file_of_it_and_by_its_folder_in_the_cache() {
+        let cache = tempfile::tempdir().unwrap();
+        let repository = cache.path().join("models--someone--tiny");
+        let snapshot = repository.join("snapshots/0123abc");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::create_dir_all(repository.join("refs")).unwrap();
+        fs::write(repository.join("refs/main"), "0123abc\n").unwrap();
+        for name in ["config.json", SINGLE] {
+            fs::write(snapshot.join(name), "{}").unwrap();
         }
-        assert!(files.is_complete());
+        for path in [&repository, &snapshot, &snapshot.join(SINGLE), &snapshot.join("config.json")] {
+            let files = ModelFiles::in_folder(path).unwrap();
+            assert_eq!((files.folder(), files.name()), (Some(&*snapshot), "tiny"), "{}", path.display());
+        }
+        assert_eq!(ModelFiles::in_hub_cache_at(cache.path(), "someone/tiny").unwrap().folder(), Some(&*snapshot));
+        fs::write(repository.join("refs/main"), "../snapshots/0123abc").unwrap();
+        assert!(ModelFiles::in_hub_cache_at(cache.path(), "someone/tiny").is_none(), "a path is not a revision");
+    }
+
+    #[test]
+    fn other_formats_are_named_with_what_to_do() {
+        let told = |names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            for name in names {
+                fs::write(folder.path().join(name), "{}").unwrap();
+            }
+            let files = ModelFiles::in_folder(folder.path());
+            match files.and_then(|files| files.weights()).err().unwrap() {
+                Error::OtherFormat { what, .. } => what,
+                other => panic!("{other}"),
+            }
+        };
+        assert!(told(&["adapter_config.json", "adapter_model.safetensors"]).contains("LoRA"));
+        assert!(told(&["model.Q4_K_M.gguf"]).contains("GGUF"));
+        assert!(told(&["config.json", "pytorch_model.bin"]).contains("pickled"));
+        let folder = tempfile::tempdir().unwrap();
+        let gguf = folder.path().join("model.gguf");
+        fs::write(&gguf, "GGUF").unwrap();
+        assert!(matches!(ModelFiles::in_folder(&gguf), Err(Error::OtherFormat { path, .. }) if path == gguf));
+    }
+
+    #[test]
+    fn a_small_file_has_a_limit_and_a_pointer_of_git_lfs_is_told() {
+        let folder = folder_with_index("{}");
+        let path = folder.path().join("tokenizer.json");
+        let read = || ModelFiles::in_folder(folder.path()).unwrap().read("tokenizer.json").unwrap_err();
+        File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
+        assert!(matches!(read(), Error::Damaged { why, .. } if why.contains("longer than 64 MB")));
+        fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3548900\n").unwrap();
+        assert!(matches!(read(), Error::OtherFormat { what, .. } if what.contains("Git LFS")));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(read(), Error::Read { .. }));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use crate::checkpoint::files::{ModelFiles, WeightFile};
+use crate::checkpoint::formats;
 use crate::error::{Error, Result};
 
 /// Bytes of the number before the header that says how long the header is.
@@ -109,6 +110,9 @@ impl Checkpoint {
             };
             let damaged = |why: String| Error::Damaged { path: path.clone(), why };
             let whole = read(&data, 0, None).map_err(|source| Error::Read { path: path.clone(), source })?;
+            if formats::is_lfs_pointer(whole.as_ref()) {
+                return Err(formats::lfs_pointer().error(&path));
+            }
             let (header, metadata) = SafeTensors::read_metadata(whole.as_ref())
                 .map_err(|e| damaged(format!("its header does not describe its content ({e})")))?;
             if let Some(name) = promised.iter().find(|name| metadata.info(name).is_none()) {

@@ -5,7 +5,7 @@
 
 use image::RgbImage;
 
-use crate::checkpoint::config::PreprocessorConfig;
+use crate::checkpoint::processor::PreprocessorConfig;
 use crate::error::{Error, Result};
 use crate::input::resample;
 

@@ -2,6 +2,7 @@
 //!
 //! Knows no weights and no tensors.
 
+pub(crate) mod format;
 pub(crate) mod image;
 pub(crate) mod prompt;
 pub(crate) mod resample;

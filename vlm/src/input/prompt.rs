@@ -1,55 +1,30 @@
-//! The chat layout, and what stands for a picture in it. Turns text into token ids and back.
+//! A conversation as token ids, and ids as text.
 //!
-//! Layout: that of SmolVLM's chat template and `Idefics3Processor`. Every cut between separately tokenised pieces lies beside a
-//! special token, where no token can span it; so the pieces' ids are those of the whole text.
+//! What people say and what a model's format adds stay apart until they are ids: words are cut into tokens without the
+//! tokenizer's added tokens, so that no text can end a turn or stand for a picture that is not there. Every cut between
+//! separately tokenised pieces lies beside a marker, where no token can span it; so the pieces' ids are those of the
+//! whole text.
 
-use std::fmt::Write as _;
 use std::panic::catch_unwind;
 
 use image::RgbImage;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use tokenizers::{
-    DecodeStream, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer,
+    AddedToken, DecodeStream, DecoderWrapper, Model as _, ModelWrapper, Normalizer as _, NormalizerWrapper, OffsetType,
+    PostProcessorWrapper, PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper, Tokenizer,
 };
 
+use crate::checkpoint::config::{Config, token_ids};
 use crate::checkpoint::files::ModelFiles;
+use crate::checkpoint::json;
 use crate::error::{Error, Result};
+use crate::input::format::{Piece, PromptFormat, Role, Script};
 use crate::input::image::Grid;
 
-const START: &str = "<|im_start|>";
-const END_OF_UTTERANCE: &str = "<end_of_utterance>";
-const FAKE: &str = "<fake_token_around_image>";
-const GLOBAL: &str = "<global-img>";
-const IMAGE: &str = "<image>";
-/// What comes between a reply and the turn after it.
-const REPLY_END: &str = "<end_of_utterance>\n";
-/// What the reply follows.
-const REPLY_HEAD: &str = "<end_of_utterance>\nAssistant:";
-
-/// Turns the ids of a reply into pieces of text as they come, holding back what is no whole character yet.
+/// Turns the ids of a reply into pieces of text as they come, holding back what is not a whole character yet.
 pub(crate) type TextStream<'a> =
     DecodeStream<'a, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
-
-/// Who speaks in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Standing instructions.
-    System,
-    /// The person.
-    User,
-    /// The model: an example of how to answer.
-    Assistant,
-}
-
-impl Role {
-    fn name(self) -> &'static str {
-        match self {
-            Self::System => "System",
-            Self::User => "User",
-            Self::Assistant => "Assistant",
-        }
-    }
-}
 
 /// A piece of a turn.
 #[derive(Clone, Debug)]
@@ -84,38 +59,45 @@ pub struct Turn {
     pub parts: Vec<Part>,
 }
 
-/// The tokenizer, and the ids that end a reply.
+/// The tokenizer, the format of prompts, and the ids that end a reply.
 pub(crate) struct Prompter {
     tokenizer: Tokenizer,
+    format: PromptFormat,
     image_id: u32,
     end_ids: Vec<u32>,
     tokens_per_tile: usize,
 }
 
 impl Prompter {
-    /// Reads `tokenizer.json` and checks that it belongs to the model: SmolVLM's tokens are there and every id lies within
-    /// the `vocabulary` rows of the embeddings.
+    /// Reads `tokenizer.json` and checks that it belongs to the model: the format's markers are there and every id lies
+    /// within the rows of the embeddings. What training left in it besides, a length to cut or to fill prompts to and
+    /// merges left out at random, is set aside, as transformers does.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Read`] or [`Error::Damaged`].
-    pub fn load(files: &ModelFiles, image_id: u32, vocabulary: usize, tokens_per_tile: usize) -> Result<Self> {
+    pub fn load(files: &ModelFiles, config: &Config) -> Result<Self> {
+        let format = PromptFormat::SMOLVLM;
         let damaged = |why: String| Error::Damaged { path: files.path("tokenizer.json"), why };
+        let (image_id, vocabulary) = (config.image_token_id, config.text.vocab_size);
         let tokenizer = read_tokenizer(&files.read("tokenizer.json")?).map_err(damaged)?;
-        let id = |token: &str| {
-            tokenizer.token_to_id(token).ok_or_else(|| damaged(format!("it does not know SmolVLM's token {token}")))
-        };
-        if id(IMAGE)? != image_id {
-            return Err(damaged(format!("{IMAGE} is token {} there, but {image_id} in config.json", id(IMAGE)?)));
+        let tokenizer = without_leftovers(tokenizer).map_err(|e| damaged(e.to_string()))?;
+        for marker in format.needed() {
+            let Some(id) = tokenizer.token_to_id(marker) else {
+                return Err(damaged(format!("it does not know SmolVLM's token {marker}")));
+            };
+            if marker == format.feature && id != image_id {
+                return Err(damaged(format!("{marker} is token {id} there, but {image_id} in config.json")));
+            }
         }
-        id(FAKE)?;
-        check_template(files)?;
-        // The end of a turn, and the end of the text model's own chat format, which it may fall back to.
-        let mut end_ids = vec![id(END_OF_UTTERANCE)?];
-        end_ids.extend(tokenizer.token_to_id("<|im_end|>"));
+        check_template(files, &format)?;
         if let Some((token, outside)) = tokenizer.get_vocab(true).into_iter().find(|(_, i)| *i as usize >= vocabulary) {
             return Err(damaged(format!("its token `{token}` ({outside}) lies outside the model's {vocabulary}")));
         }
-        Ok(Self { tokenizer, image_id, end_ids, tokens_per_tile })
+        let mut end_ids = config.end_ids();
+        end_ids.extend(generation_end_ids(files)?);
+        let ends = [format.turn_end].into_iter().chain(format.other_ends.iter().copied());
+        end_ids.extend(ends.filter_map(|marker| tokenizer.token_to_id(marker)));
+        Ok(Self { tokenizer, format, image_id, end_ids, tokens_per_tile: config.tokens_per_tile() })
     }
 
     /// Whether `id` ends a reply.
@@ -131,33 +113,28 @@ impl Prompter {
     /// The prefix up to the head of the turn that the view opens: `<|im_start|>`, earlier turns, `User:`. Pictures in
     /// `turns` are single tiles.
     pub fn prefix(&self, turns: &[Turn]) -> Result<Vec<u32>> {
-        let mut text = String::from(START);
+        let mut script = Script::default();
+        script.marker(self.format.start);
         for turn in turns {
-            self.push_turn(&mut text, turn);
+            let grids = vec![Grid::default(); turn.parts.len()];
+            self.said(&mut script, turn.role, &turn.parts, &grids);
+            self.format.end_turn(&mut script);
         }
-        text.push_str("User:");
-        self.encode(&text)
-    }
-
-    fn push_turn(&self, text: &mut String, turn: &Turn) {
-        let grids = vec![Grid::default(); turn.parts.len()];
-        self.push_said(text, turn.role, &turn.parts, &grids);
-        text.push_str(END_OF_UTTERANCE);
-        text.push('\n');
+        self.format.open_turn(&mut script, Role::User, true);
+        self.ids(&script)
     }
 
     /// A turn without its end. `grids` are those of its pictures, in order.
-    fn push_said(&self, text: &mut String, role: Role, parts: &[Part], grids: &[Grid]) {
-        text.push_str(role.name());
-        text.push(':');
-        if !matches!(parts.first(), Some(Part::Picture(_))) {
-            text.push(' ');
-        }
+    fn said(&self, script: &mut Script, role: Role, parts: &[Part], grids: &[Grid]) {
+        self.format.open_turn(script, role, matches!(parts.first(), Some(Part::Picture(_))));
         let mut grids = grids.iter();
         for part in parts {
             match part {
-                Part::Text(words) => text.push_str(&defused(words)),
-                Part::Picture(_) => self.push_picture(text, grids.next().copied().unwrap_or_default()),
+                Part::Text(words) => script.words(words),
+                Part::Picture(_) => {
+                    let grid = grids.next().copied().unwrap_or_default();
+                    self.format.picture(script, grid, self.tokens_per_tile);
+                }
             }
         }
     }
@@ -171,27 +148,44 @@ impl Prompter {
         if parts.iter().filter(|part| part.picture().is_none()).all(Part::is_blank) {
             return Err(Error::EmptyPrompt);
         }
-        let mut text = String::from(if first { START } else { REPLY_END });
-        self.push_said(&mut text, Role::User, parts, grids);
-        text.push_str(REPLY_HEAD);
-        self.encode(&text)
+        let mut script = Script::default();
+        if first {
+            script.marker(self.format.start);
+        } else {
+            self.format.end_turn(&mut script);
+        }
+        self.said(&mut script, Role::User, parts, grids);
+        self.head(&mut script);
+        self.ids(&script)
+    }
+
+    /// The end of a turn, and what the reply follows.
+    fn head(&self, script: &mut Script) {
+        self.format.end_turn(script);
+        self.format.open_turn(script, Role::Assistant, true);
     }
 
     /// The pictures of a view, one after the other.
     pub fn view(&self, grids: &[Grid]) -> Result<Vec<u32>> {
-        let mut text = String::new();
+        let mut script = Script::default();
         for grid in grids {
-            self.push_picture(&mut text, *grid);
+            self.format.picture(&mut script, *grid, self.tokens_per_tile);
         }
-        self.encode(&text)
+        self.ids(&script)
     }
 
     /// What follows the view: the instruction, the end of the turn and the head of the reply.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`] when nothing is said.
     pub fn instruction(&self, prompt: &str) -> Result<Vec<u32>> {
         if prompt.trim().is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        self.encode(&format!("{}{REPLY_HEAD}", defused(prompt)))
+        let mut script = Script::default();
+        script.words(prompt);
+        self.head(&mut script);
+        self.ids(&script)
     }
 
     /// The beginning of a reply in these words, as it follows an instruction.
@@ -208,7 +202,7 @@ impl Prompter {
 
     /// The text of a reply's ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.tokenizer.decode(ids, true).map_err(|e| Error::Tokenizer(e.to_string()))
+        self.tokenizer.decode(ids, true).map_err(failed)
     }
 
     /// A stream of the text of a reply, without special tokens.
@@ -216,65 +210,116 @@ impl Prompter {
         self.tokenizer.decode_stream(true)
     }
 
-    /// The expansion of one picture (`_prompt_split_image` and `_prompt_single_image` of transformers).
-    fn push_picture(&self, text: &mut String, grid: Grid) {
-        let features = IMAGE.repeat(self.tokens_per_tile);
-        for row in 1..=grid.rows {
-            for column in 1..=grid.columns {
-                // Writing to a string does not fail.
-                let _ = write!(text, "{FAKE}<row_{row}_col_{column}>{features}");
-            }
-            text.push('\n');
+    /// The ids of a script. A marker that the tokenizer does not have is words, as those beside it are.
+    fn ids(&self, script: &Script) -> Result<Vec<u32>> {
+        let (mut ids, mut words) = (Vec::new(), String::new());
+        // Some added tokens take the white space beside them.
+        let mut strips_next = false;
+        for piece in script.pieces() {
+            let (marker, times) = match piece {
+                Piece::Words(more) => {
+                    words.push_str(if strips_next { more.trim_start() } else { more });
+                    strips_next = false;
+                    continue;
+                }
+                Piece::Marker(marker, times) => (marker, *times),
+            };
+            let Some(id) = self.tokenizer.token_to_id(marker) else {
+                words.push_str(&marker.repeat(times));
+                continue;
+            };
+            let strips = |side: fn(&AddedToken) -> bool| {
+                self.tokenizer.get_added_vocabulary().get_added_tokens_decoder().get(&id).is_some_and(side)
+            };
+            let before = if strips(|token| token.lstrip) { words.trim_end() } else { &words };
+            ids.extend(self.words(before)?);
+            words.clear();
+            ids.extend(std::iter::repeat_n(id, times));
+            strips_next = strips(|token| token.rstrip);
         }
-        if grid.rows > 0 {
-            text.push('\n');
-        }
-        let _ = write!(text, "{FAKE}{GLOBAL}{features}{FAKE}");
+        ids.extend(self.words(&words)?);
+        Ok(ids)
     }
 
-    /// The ids of a text in which markers are markers.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode(text, false).map_err(|e| Error::Tokenizer(e.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+    /// The ids of words in which nothing is a marker: what the tokenizer does with a text, but for its added tokens.
+    fn words(&self, words: &str) -> Result<Vec<u32>> {
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cut = || -> tokenizers::Result<Vec<u32>> {
+            let mut text = PreTokenizedString::from(words);
+            if let Some(normalizer) = self.tokenizer.get_normalizer() {
+                text.normalize(|part| normalizer.normalize(part))?;
+            }
+            if let Some(pre_tokenizer) = self.tokenizer.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut text)?;
+            }
+            text.tokenize(|part| self.tokenizer.get_model().tokenize(part.get()))?;
+            Ok(text.into_encoding(None, 0, OffsetType::None)?.get_ids().to_vec())
+        };
+        cut().map_err(failed)
     }
+
+    /// The ids of a text in which markers are markers, as the tokenizer alone gives them.
+    #[cfg(test)]
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.tokenizer.encode(text, false).map_err(failed)?.get_ids().to_vec())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
+fn failed(error: tokenizers::Error) -> Error {
+    Error::Tokenizer(error.to_string())
+}
+
+/// A tokenizer that neither cuts nor fills nor leaves anything to chance.
+fn without_leftovers(mut tokenizer: Tokenizer) -> tokenizers::Result<Tokenizer> {
+    tokenizer.with_truncation(None)?;
+    tokenizer.with_padding(None);
+    if let ModelWrapper::BPE(model) = tokenizer.get_model()
+        && model.dropout.is_some()
+    {
+        let mut model = model.clone();
+        model.dropout = None;
+        tokenizer.with_model(model);
+    }
+    Ok(tokenizer)
+}
+
+/// Where a checkpoint says what ends a reply, besides its configuration.
+const GENERATION: &str = "generation_config.json";
+
+/// The tokens that end a reply by that file, if there is one.
+fn generation_end_ids(files: &ModelFiles) -> Result<Vec<u32>> {
+    if !files.has(GENERATION) {
+        return Ok(Vec::new());
+    }
+    let config: Value = json::parse(&files.read(GENERATION)?, &files.path(GENERATION))?;
+    Ok(config.get("eos_token_id").map(token_ids).unwrap_or_default())
 }
 
 /// Where a checkpoint says how turns are laid out.
 const TEMPLATES: [&str; 3] = ["chat_template.json", "chat_template.jinja", "tokenizer_config.json"];
-/// What SmolVLM's layout is known by; that of any other model lacks one of them.
-const OF_LAYOUT: [&str; 2] = [START, END_OF_UTTERANCE];
 
-/// Turns are laid out here as SmolVLM's template does, whatever a checkpoint's says; so it has to be SmolVLM's, if there is one.
-fn check_template(files: &ModelFiles) -> Result<()> {
-    for name in TEMPLATES {
-        let text = match files.read(name) {
-            Err(Error::Missing { .. }) => continue,
-            read => read?,
-        };
-        let damaged = |why: String| Error::Damaged { path: files.path(name), why };
+/// Turns are laid out here as the format does, whatever a checkpoint's template says; so that has to be the format's, if
+/// there is one. It is known by its markers, for that of any other model lacks one of them.
+fn check_template(files: &ModelFiles, format: &PromptFormat) -> Result<()> {
+    for name in TEMPLATES.into_iter().filter(|name| files.has(name)) {
+        let text = files.read(name)?;
         let text = if name == "chat_template.jinja" {
             String::from_utf8_lossy(&text).into_owned()
         } else {
-            let json: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
+            let json: Value = json::parse(&text, &files.path(name))?;
             // None, or several under names of their own: then the other files tell.
-            let Some(template) = json.get("chat_template").and_then(serde_json::Value::as_str) else { continue };
+            let Some(template) = json.get("chat_template").and_then(Value::as_str) else { continue };
             template.to_owned()
         };
-        if let Some(marker) = OF_LAYOUT.into_iter().find(|marker| !text.contains(marker)) {
-            return Err(damaged(format!("its chat template is that of another model, for it lacks {marker}")));
+        if let Some(marker) = [format.start, format.turn_end].into_iter().find(|marker| !text.contains(marker)) {
+            let why = format!("its chat template is that of another model, for it lacks {marker}");
+            return Err(Error::Damaged { path: files.path(name), why });
         }
     }
     Ok(())
-}
-
-/// A person's words with SmolVLM's markers taken apart, so that text can neither end a turn nor stand for a picture that
-/// is not there. A zero-width space goes behind the bracket.
-fn defused(words: &str) -> std::borrow::Cow<'_, str> {
-    if [IMAGE, FAKE, GLOBAL, END_OF_UTTERANCE, "<|", "<row_"].iter().any(|marker| words.contains(marker)) {
-        words.replace('<', "<\u{200b}").into()
-    } else {
-        words.into()
-    }
 }
 
 /// Reads `tokenizer.json`. The library panics where a part of it breaks JSON's grammar, so that is looked at first; whatever
@@ -291,9 +336,43 @@ mod tests {
     use super::*;
     use crate::tests::fixtures;
 
+    const IMAGE: &str = "<image>";
+    const EDGE: &str = "<fake_token_around_image>";
+
+    fn config(files: &ModelFiles) -> Config {
+        Config::parse(&files.read("config.json").unwrap(), &files.path("config.json")).unwrap()
+    }
+
     fn prompter() -> Prompter {
         let files = fixtures::tiny("idefics3");
-        Prompter::load(&files, 1022, 1024, 4).unwrap()
+        Prompter::load(&files, &config(&files)).unwrap()
+    }
+
+    /// The small checkpoint of SmolVLM2's family, with changes to one of its files.
+    fn changed(file: &str, change: impl FnOnce(&mut Value)) -> Prompter {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(fixtures::path("tiny/smolvlm")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let path = folder.path().join(file);
+        let mut json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut json);
+        std::fs::write(path, json.to_string()).unwrap();
+        let files = ModelFiles::in_folder(folder.path()).unwrap();
+        Prompter::load(&files, &config(&files)).unwrap()
+    }
+
+    /// The text of a picture of four features a tile.
+    fn picture(grid: Grid) -> String {
+        let features = IMAGE.repeat(4);
+        let row = |row| {
+            let tile = |column| format!("{EDGE}<row_{row}_col_{column}>{features}");
+            (1..=grid.columns).map(tile).collect::<String>() + "\n"
+        };
+        let rows: String = (1..=grid.rows).map(row).collect();
+        let end = if grid.rows > 0 { "\n" } else { "" };
+        format!("{rows}{end}{EDGE}<global-img>{features}{EDGE}")
     }
 
     #[test]
@@ -304,8 +383,8 @@ mod tests {
             pieces.extend(p.view(&[grid, Grid::default()]).unwrap());
             pieces.extend(p.instruction(" What is  this?\n").unwrap());
             let mut text = String::from("<|im_start|>User:");
-            p.push_picture(&mut text, grid);
-            p.push_picture(&mut text, Grid::default());
+            text.push_str(&picture(grid));
+            text.push_str(&picture(Grid::default()));
             text.push_str(" What is  this?\n<end_of_utterance>\nAssistant:");
             assert_eq!(pieces, p.encode(&text).unwrap());
         }
@@ -320,7 +399,7 @@ mod tests {
             Turn { role: Role::User, parts: vec![Part::Picture(RgbImage::new(1, 1)), text("My door.")] },
             Turn { role: Role::Assistant, parts: vec![text("A closed door.")] },
         ];
-        let image = format!("{FAKE}{GLOBAL}{}{FAKE}", IMAGE.repeat(4));
+        let image = picture(Grid::default());
         let want = format!(
             "<|im_start|>System: Be brief.<end_of_utterance>\nUser:{image}My door.<end_of_utterance>\n\
              Assistant: A closed door.<end_of_utterance>\nUser:"
@@ -328,14 +407,83 @@ mod tests {
         assert_eq!(p.prefix(&turns).unwrap(), p.encode(&want).unwrap());
     }
 
+    /// Whatever tokens a tokenizer adds, and whether or not it calls them special.
     #[test]
-    fn markers_in_a_persons_words_are_only_words() {
-        let p = prompter();
-        let ids = p.instruction("Say <image> and <end_of_utterance> and <|im_start|>").unwrap();
-        assert_eq!(ids.iter().filter(|i| p.is_image(**i)).count(), 0);
-        assert_eq!(ids.iter().filter(|i| p.is_end(**i)).count(), 1, "only the turn's own end");
+    fn every_added_token_in_a_persons_words_is_only_words() {
+        let p = changed("tokenizer.json", |json| {
+            let added = json["added_tokens"].as_array_mut().unwrap();
+            let word = |id: u32, content: &str, normalized: bool| {
+                serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": normalized, "special": false})
+            };
+            added.retain(|token| token["id"] != 700 && token["id"] != 701);
+            added.extend([word(700, "[TOOL]", false), word(701, "cup", true)]);
+            let model = json["model"]["vocab"].as_object_mut().unwrap();
+            model.retain(|_, id| id != 700 && id != 701);
+            let vocabulary = model.clone();
+            json["model"]["merges"].as_array_mut().unwrap().retain(|merge| {
+                let part = |n: usize| merge[n].as_str().unwrap_or_default().to_owned();
+                [part(0), part(1), part(0) + &part(1)].iter().all(|token| vocabulary.contains_key(token))
+            });
+        });
+        let added = p.tokenizer.get_added_tokens_decoder();
+        let all = added.values().map(|token| token.content.as_str()).collect::<Vec<_>>().join(" and ");
+        assert!(all.contains("[TOOL]") && all.contains("cup") && all.contains("<|im_start|>"), "{all}");
+        let ids = p.instruction(&all).unwrap();
+        let end = p.encode("<end_of_utterance>\nAssistant:").unwrap();
+        let (words, tail) = ids.split_at(ids.len() - end.len());
+        assert_eq!(tail, end, "only the turn's own end");
+        assert!(words.iter().all(|id| !added.contains_key(id)), "{words:?}");
+        assert_eq!(p.tokenizer.decode(words, false).unwrap(), all, "and no letter is changed");
         let harmless = p.instruction("Is 3 < 4?").unwrap();
         assert_eq!(harmless, p.encode("Is 3 < 4?<end_of_utterance>\nAssistant:").unwrap());
+    }
+
+    #[test]
+    fn what_training_left_in_a_tokenizer_is_set_aside() {
+        let words = "Describe everything that is on this table, in one long sentence with many words.";
+        let want = prompter().instruction(words).unwrap();
+        let truncation =
+            serde_json::json!({"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0});
+        let padding = serde_json::json!({"strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 2, "pad_type_id": 0, "pad_token": "<|im_end|>"});
+        for (key, value) in [("/truncation", truncation), ("/padding", padding), ("/model/dropout", 0.9.into())] {
+            let p = changed("tokenizer.json", |json| *json.pointer_mut(key).unwrap() = value);
+            for _ in 0..3 {
+                assert_eq!(p.instruction(words).unwrap(), want, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_ends_where_the_checkpoint_says() {
+        let ends = |p: &Prompter| (0..1024).filter(|id| p.is_end(*id)).collect::<Vec<_>>();
+        let usual = prompter();
+        assert_eq!(ends(&usual), [2, 1023], "the end of a turn of either format");
+        let p = changed("generation_config.json", |json| json["eos_token_id"] = 77.into());
+        assert_eq!(ends(&p), [2, 77, 1023]);
+        let p = changed("generation_config.json", |json| json["eos_token_id"] = serde_json::json!([1023, 78, -1, "x"]));
+        assert_eq!(ends(&p), [2, 78, 1023]);
+        let p = changed("config.json", |json| {
+            json["eos_token_id"] = serde_json::json!([5]);
+            json["text_config"]["eos_token_id"] = 6.into();
+        });
+        assert_eq!(ends(&p), [2, 5, 6, 1023]);
+    }
+
+    /// As transformers' tokenizer does with such tokens.
+    #[test]
+    fn a_marker_takes_the_white_space_that_its_token_takes() {
+        let p = changed("tokenizer.json", |json| {
+            for token in json["added_tokens"].as_array_mut().unwrap() {
+                if token["content"] == "<end_of_utterance>" {
+                    (token["lstrip"], token["rstrip"]) = (true.into(), true.into());
+                }
+            }
+        });
+        let want = p.encode("Why? <end_of_utterance>\nAssistant:").unwrap();
+        assert_eq!(p.instruction("Why? ").unwrap(), want);
+        assert_ne!(want, prompter().encode("Why? <end_of_utterance>\nAssistant:").unwrap());
     }
 
     #[test]
@@ -346,9 +494,11 @@ mod tests {
     #[test]
     fn a_tokenizer_of_another_model_is_refused() {
         let files = fixtures::tiny("idefics3");
-        let e = Prompter::load(&files, 1021, 1024, 4).err().unwrap().to_string();
+        let (mut other, mut small) = (config(&files), config(&files));
+        (other.image_token_id, small.text.vocab_size) = (1021, 1023);
+        let e = Prompter::load(&files, &other).err().unwrap().to_string();
         assert!(e.contains("<image> is token 1022 there, but 1021"), "{e}");
-        let e = Prompter::load(&files, 1022, 1023, 4).err().unwrap().to_string();
+        let e = Prompter::load(&files, &small).err().unwrap().to_string();
         assert!(e.contains("lies outside"), "{e}");
     }
 }

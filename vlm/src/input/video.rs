@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-use crate::checkpoint::config::VideoSampling;
+use crate::checkpoint::processor::VideoSampling;
 use crate::input::prompt::Part;
 
 /// What is left out at both ends of a video that is long enough (`skip_secs`), in seconds.

@@ -1,4 +1,4 @@
-//! The file that weights in bytes are kept in: a safetensors file that holds the digest of its own content.
+//! The file that weights in bytes are kept in: a safetensors file that holds the digest of its own content, names and shapes included.
 //!
 //! Every token reads all of the text's weights, which goes faster from memory of large pages than from a file that is mapped, whose
 //! pages are small. So the file is copied as long as that is quick: memory that the system has at hand is, but a machine that must
@@ -24,8 +24,8 @@ use crate::kernels::int8::{Bytes, Levels, Packed};
 
 /// What every such file's name ends in.
 pub(super) const SUFFIX: &str = ".int8.safetensors";
-/// Where the digest of the tensors stands in the file's own description: that of the digests of all pieces.
-const DIGEST: &str = "xxh3-pieces";
+/// Where the digest of the file stands in its own description: that of the digests of all pieces, and of which tensors lie where.
+const DIGEST: &str = "xxh3-names-and-pieces";
 /// Bytes that are copied, and have a digest, together.
 const PIECE: usize = 4 << 20;
 /// No further piece is copied when it has taken this long, in which the tokenizer is still being read, and the time that what was
@@ -77,11 +77,13 @@ impl Kept {
             (copied, xxh3_128(if copied { copy } else { mapped }))
         });
         let (copied, digests): (Vec<bool>, Vec<u128>) = taken.unzip();
-        if *digest != of_all(&digests) {
+        let tensors = metadata.tensors();
+        let described = tensors.iter().map(|(name, info)| (name.as_str(), info.dtype, &*info.shape, info.data_offsets));
+        if *digest != of_all(names(described), &digests) {
             return Err("its content is damaged".into());
         }
         let place = |info: &safetensors::tensor::TensorInfo| start + info.data_offsets.0..start + info.data_offsets.1;
-        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, place(info))).collect();
+        let tensors = tensors.into_iter().map(|(name, info)| (name, place(info))).collect();
         let copy = copy.make_read_only().map_err(|e| e.to_string())?;
         Ok(Some(Self { mapped: Arc::new(mapped), copy: Arc::new(copy), copied, start, tensors }))
     }
@@ -128,9 +130,16 @@ fn read(_: &File, _: &mut [u8], _: usize) -> bool {
     false
 }
 
-fn of_all(digests: &[u128]) -> String {
-    let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.to_le_bytes()).collect();
+fn of_all(names: u128, pieces: &[u128]) -> String {
+    let bytes: Vec<u8> = [names].iter().chain(pieces).flat_map(|digest| digest.to_le_bytes()).collect();
     format!("{:032x}", xxh3_128(&bytes))
+}
+
+/// The digest of what a header says: of each tensor, whatever their order, its name, its numbers' format, its shape and its place.
+fn names<'a>(tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], (usize, usize))>) -> u128 {
+    let mut lines: Vec<_> = tensors.map(|tensor| format!("{tensor:?}")).collect();
+    lines.sort_unstable();
+    xxh3_128(lines.join("\n").as_bytes())
 }
 
 /// The digests of the pieces of all these bytes, one after the other.
@@ -167,7 +176,14 @@ pub(super) fn write(path: &Path, made: &[(String, Arc<Packed>)]) -> Result<(), B
     }
     // The format puts tensors of wider numbers first, and those of one kind by their names.
     views.sort_by(|(a, x), (b, y)| y.dtype().cmp(&x.dtype()).then(a.cmp(b)));
-    let digest = of_all(&digests(views.iter().map(|(_, view)| view.data())));
+    let mut end = 0;
+    let described = views.iter().map(|(name, view)| {
+        let start = end;
+        end += view.data().len();
+        (name.as_str(), view.dtype(), view.shape(), (start, end))
+    });
+    let names = names(described);
+    let digest = of_all(names, &digests(views.iter().map(|(_, view)| view.data())));
     let metadata = HashMap::from([(DIGEST.to_owned(), digest)]);
     let folder = path.parent().ok_or("it has no folder")?;
     fs::create_dir_all(folder)?;

@@ -18,8 +18,9 @@ use ::image::RgbImage;
 use candle_core::{Device, Tensor};
 
 use crate::cancel::Cancel;
-use crate::checkpoint::config::{Config, PreprocessorConfig, VideoSampling};
+use crate::checkpoint::config::Config;
 use crate::checkpoint::files::ModelFiles;
+use crate::checkpoint::processor::{PreprocessorConfig, VideoSampling};
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::{Error, Result};
 use crate::input::image;
@@ -86,10 +87,7 @@ impl Model {
         let features = CpuFeatures::capped(cap);
         let (dtype, candle) = (precision.dtype(), device.candle().clone());
         let config = Config::parse(&files.read("config.json")?, &files.path("config.json"))?;
-        let preprocessor = "preprocessor_config.json";
-        let preprocessor =
-            PreprocessorConfig::parse(&files.read(preprocessor)?, &files.path(preprocessor), &config.vision)?;
-        let (image_id, vocabulary) = (config.image_token_id, config.text.vocab_size);
+        let preprocessor = PreprocessorConfig::read(files, &config.vision)?;
         let checkpoint = Checkpoint::open(files, dtype, &candle)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.map_or(0, NonZeroUsize::get))
@@ -99,7 +97,7 @@ impl Model {
             .map_err(candle_core::Error::wrap)?;
         // The tokenizer is read by one thread, and takes as long as the int8 cache.
         let (prompter, weights) = pool.join(
-            || Prompter::load(files, image_id, vocabulary, config.tokens_per_tile()),
+            || Prompter::load(files, &config),
             || Weights::new(&checkpoint, files, precision, int8_cache.as_deref()),
         );
         let prompter = prompter?;

@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -23,13 +24,15 @@ use crate::network::linear::Matrices;
 use crate::network::precision::Precision;
 
 /// Changes whenever the same checkpoint would make other bytes.
-const MAKE: &str = "3";
+const MAKE: &str = "5";
 
 /// What layers load from.
 pub(crate) struct Weights<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
     cache: Option<Kept>,
-    made: Mutex<Vec<(String, Arc<Packed>)>>,
+    /// All that was loaded, and whether any of it had to be made.
+    loaded: Mutex<Vec<(String, Arc<Packed>)>>,
+    is_made: AtomicBool,
     path: Option<PathBuf>,
 }
 
@@ -50,7 +53,7 @@ impl<'a> Weights<'a> {
                 None
             }
         });
-        Self { checkpoint, cache, made: Mutex::default(), path }
+        Self { checkpoint, cache, loaded: Mutex::default(), is_made: AtomicBool::default(), path }
     }
 
     /// Some tensors of `inputs` under one another, each named with its outputs, in bytes.
@@ -104,25 +107,26 @@ impl<'a> Weights<'a> {
         wide: impl FnOnce() -> Result<Vec<Vec<f32>>>,
     ) -> Result<Arc<Packed>> {
         if let Some(packed) = self.cache.as_ref().and_then(|cache| cache.packed(name, outputs, inputs, levels)) {
-            return Ok(Arc::new(packed));
+            return Ok(self.loaded(name, packed));
         }
         let wide = wide()?;
         let wide: Vec<_> = wide.iter().map(Vec::as_slice).collect();
-        let packed = Arc::new(Packed::quantise(&wide, inputs, levels));
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&packed)));
-        Ok(packed)
+        self.is_made.store(true, Ordering::Relaxed);
+        Ok(self.loaded(name, Packed::quantise(&wide, inputs, levels)))
     }
 
-    /// Writes what was made to the int8 cache, once all is loaded. What stands in the way is only
-    /// reported: the model runs without.
+    fn loaded(&self, name: &str, packed: Packed) -> Arc<Packed> {
+        let packed = Arc::new(packed);
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Arc::clone(&packed)));
+        packed
+    }
+
+    /// Writes all that was loaded to the int8 cache if any of it had to be made, so that the file is
+    /// whole. What stands in the way is only reported: the model runs without.
     pub(crate) fn write_cache(self) {
-        let (Some(path), made) = (self.path, self.made.into_inner().unwrap_or_else(PoisonError::into_inner)) else {
-            return;
-        };
-        if made.is_empty() {
-            return;
-        }
-        match int8_cache::write(&path, &made) {
+        let Some(path) = self.path.filter(|_| self.is_made.into_inner()) else { return };
+        let loaded = self.loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match int8_cache::write(&path, &loaded) {
             Ok(()) => tracing::info!("kept the weights in bytes in {}", path.display()),
             Err(why) => tracing::warn!("the weights in bytes can't be kept in {}: {why}", path.display()),
         }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::cancel::Cancel;
 use crate::input::image::Tiling;
 use crate::measure::quality::Comparison;
@@ -90,10 +92,34 @@ fn kept_weights_are_the_ones_that_were_made() {
     assert_eq!(tokens(&load(), 1), made);
     assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), written, "what is whole is not written again");
 
-    // A changed byte, a file that was cut short, and one that is none: each is made again.
+    // A changed byte, a file that was cut short, one that is not of tensors, and one whose header tells of others or of other
+    // places: each is made again.
     let mut changed = whole.clone();
     *changed.last_mut().unwrap() ^= 1;
-    for bad in [&changed[..], &whole[..whole.len() / 2], b"not weights", b""] {
+    let start = 8 + usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();
+    let header: Value = serde_json::from_slice(&whole[8..start]).unwrap();
+    let layer = |number: usize| format!("model.text_model.layers.{number}.mlp.down_proj.weight.bytes");
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut header = header.clone();
+        change(&mut header);
+        let header = header.to_string();
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &whole[start..]].concat()
+    };
+    let swapped = with(&|header| {
+        let [first, second] = [0, 1].map(|number| header[layer(number)].take());
+        (header[layer(0)], header[layer(1)]) = (second, first);
+    });
+    let renamed = with(&|header| {
+        let tensor = header[layer(0)].take();
+        header.as_object_mut().unwrap().remove(&layer(0));
+        header["other"] = tensor;
+    });
+    let reshaped = with(&|header| {
+        let length = header[layer(0)]["shape"][0].as_u64().unwrap();
+        header[layer(0)]["shape"] = json!([length / 2, 2]);
+    });
+    for bad in [&changed[..], &whole[..whole.len() / 2], b"not weights", b"", &swapped, &renamed, &reshaped] {
+        assert!(bad != whole);
         fs::write(file, bad).unwrap();
         assert_eq!(tokens(&load(), 1), made);
         assert!(fs::read(file).unwrap() == whole, "{} bytes were not mended", bad.len());

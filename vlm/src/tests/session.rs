@@ -6,8 +6,9 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::input::format::Role;
 use crate::input::image::{Grid, Tiling};
-use crate::input::prompt::{Part, Role, Turn};
+use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::session::reply::{Reply, Stop};
 use crate::session::reuse::Reuse;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
+use crate::base::message::Message;
 use crate::cli::models::show::{Here, Shown};
 use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
@@ -16,7 +17,7 @@ use crate::demo::model;
 use crate::engine::place;
 use crate::models;
 use crate::models::spec::ModelSpec;
-use crate::models::{Cached, Memory, bytes};
+use crate::models::{Cached, Memory, Mended, bytes};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -41,7 +42,7 @@ enum ModelsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Download a model, or what is missing of it
+    /// Download a model, or what is missing of it or damaged
     Download(Named),
     /// Remove a model from this machine
     Remove {
@@ -112,13 +113,12 @@ fn of_cache(model: &ModelSpec) -> Option<Cached> {
 
 fn fetch(model: &ModelSpec) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
-    let was_here = models::is_here(model);
-    download::fetch(model, &interrupted)?;
-    let mut err = Notes::new(false);
-    match (was_here, folder(model)) {
-        (true, _) => writeln!(err, "{model} is on this machine already.")?,
-        (false, Ok(folder)) => writeln!(err, "{model} is in {}.", folder.display())?,
-        (false, Err(error)) => return Err(error),
+    let mended = download::mend(model, &interrupted)?;
+    let mut err = io::stderr();
+    match mended {
+        Mended::Nothing => writeln!(err, "{model} is on this machine already.")?,
+        Mended::All => writeln!(err, "{model} is in {}.", folder(model)?.display())?,
+        Mended::File(file) => writeln!(err, "{file} of {model} was damaged. It was downloaded anew.")?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,7 +129,8 @@ fn folder(model: &ModelSpec) -> anyhow::Result<PathBuf> {
         ModelSpec::Folder(folder) => Ok(folder.clone()),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             of_cache(model).and_then(|cached| cached.folder).with_context(|| {
-                format!("The model {model} is not on this machine. `sightline models download {model}` gets it.")
+                Message::new(format!("The model {model} is not on this machine."))
+                    .hint(format!("`sightline models download {model}` gets it."))
             })
         }
     }
@@ -137,7 +138,9 @@ fn folder(model: &ModelSpec) -> anyhow::Result<PathBuf> {
 
 fn remove(model: &ModelSpec, yes: bool) -> anyhow::Result<ExitCode> {
     let (Some(cache), Some(id)) = (vlm::hub_cache(), model.hub_id()) else {
-        bail!("{model} is no model that was downloaded: remove its folder by hand, if it has one.");
+        return Err(Message::new(format!("{model} was not downloaded."))
+            .hint("Remove its folder by hand, if it has one.")
+            .into());
     };
     let Some(cached) = models::of_model(&cache, id) else {
         bail!("There is nothing of {model} on this machine.");
@@ -155,7 +158,7 @@ fn remove(model: &ModelSpec, yes: bool) -> anyhow::Result<ExitCode> {
 fn is_agreed(question: &str) -> anyhow::Result<bool> {
     let (stdin, mut err) = (io::stdin(), io::stderr());
     if !stdin.is_terminal() || !err.is_terminal() {
-        bail!("Nobody can be asked here. Add --yes to remove it.");
+        return Err(Message::new("Nobody can be asked here.").hint("Add --yes to remove it.").into());
     }
     write!(err, "{question} [y/N] ")?;
     err.flush()?;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use vlm::Precision;
+use vlm::{ModelFiles, Precision};
 
 use crate::engine::local;
 use crate::engine::place::Auto;
 use crate::models::spec::ModelSpec;
-use crate::models::{Cached, Facts, Memory, bytes};
+use crate::models::{Cached, Memory, ModelSize, bytes};
 
 /// What this machine has for models.
 #[derive(Clone, Debug)]
@@ -73,7 +73,9 @@ impl Shown {
     /// With what the cache holds of the model, if anything.
     pub fn of(model: &ModelSpec, cached: Option<&Cached>, here: &Here) -> Self {
         let folder = match model {
-            ModelSpec::Folder(folder) => folder.join("config.json").is_file().then(|| folder.clone()),
+            ModelSpec::Folder(folder) => {
+                ModelFiles::in_folder(folder).ok().and_then(|files| files.folder().map(Path::to_owned))
+            }
             _ => cached.and_then(|cached| cached.folder.clone()),
         };
         let state = match (model, &folder, cached) {
@@ -82,7 +84,7 @@ impl Shown {
             (_, None, Some(_)) => State::Partly,
             (_, None, None) => State::Absent,
         };
-        let facts = Facts::of(model, folder.as_deref());
+        let facts = ModelSize::of(model, folder.as_deref());
         let needs = |precision| facts.map(|facts| facts.memory(precision, false));
         let fits = |precision| needs(precision).map(|needed| needed <= here.memory.available);
         let auto = &here.auto;

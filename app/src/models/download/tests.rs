@@ -13,7 +13,7 @@ impl Place {
         Self { folder: tempfile::tempdir().expect("a folder"), cancel: Cancel::default() }
     }
 
-    fn download(&self, hub: &FakeHub) -> Result<Vec<Progress>, Fault> {
+    fn download(&self, hub: &FakeHub) -> Result<Vec<Progress>, DownloadError> {
         let mut told = Vec::new();
         let wait = Duration::from_millis(1);
         let downloader = Downloader { first_wait: wait, ..Downloader::new(hub, self.folder.path(), &self.cancel) };
@@ -52,11 +52,73 @@ fn what_a_checkpoint_needs_is_there_in_pythons_layout_and_nothing_else() {
     assert!(!root.join("snapshots").join(COMMIT).join("README.md").exists());
     assert_eq!((place.partial(), fs::read_dir(root.join("blobs")).expect("read").count()), (0, 4));
     let last = told.last().expect("something");
-    assert_eq!((last.done, last.total), (10_006, 10_006));
+    let all: usize = hub.files.iter().filter(|(name, _)| name != "README.md").map(|(_, content)| content.len()).sum();
+    assert_eq!((last.done, last.total), (all as u64, all as u64));
     assert!(told.iter().any(|progress| progress.doing == Doing::Checking));
     // A second time there is nothing to fetch.
     place.download(&hub).expect("downloaded");
     assert_eq!(*hub.asked.borrow(), [0]);
+}
+
+#[test]
+fn what_was_damaged_since_is_found_and_fetched_anew() {
+    let (place, hub) = (Place::new(), FakeHub::tiny());
+    place.download(&hub).expect("downloaded");
+    let folder = place.files().and_then(|files| files.folder().map(Path::to_owned)).expect("on the disk");
+    let damaged = || {
+        let files = place.files().expect("published");
+        content::first_damaged(&files, &Cancel::default(), |_| {}).expect("read")
+    };
+    assert_eq!(damaged(), None);
+    for name in [SINGLE, "config.json"] {
+        let whole = fs::read(folder.join(name)).expect("read");
+        let mut wrong = whole.clone();
+        wrong[5] ^= 1;
+        fs::write(folder.join(name), wrong).expect("written");
+        assert_eq!(damaged().as_deref(), Some(name));
+        place.download(&hub).expect("downloaded");
+        assert!(fs::read(folder.join(name)).expect("read") == whole && damaged().is_none(), "{name}");
+    }
+    assert_eq!(*hub.asked.borrow(), [0, 0], "nothing that was whole came anew");
+}
+
+#[test]
+fn what_does_not_run_is_told_before_its_weights_come() {
+    let mut hub = FakeHub::tiny();
+    hub.files[0].1 = br#"{"model_type": "llava"}"#.to_vec();
+    let error = Place::new().download(&hub).expect_err("another model");
+    assert!(matches!(&error, DownloadError::Unusable { .. }) && error.to_string().contains("llava"), "{error}");
+    assert!(hub.asked.borrow().is_empty());
+    hub.files.retain(|(name, _)| name.ends_with(".md"));
+    hub.files.push(("adapter_config.json".to_owned(), b"{}".to_vec()));
+    let error = Place::new().download(&hub).expect_err("an adapter").to_string();
+    assert!(error.contains("LoRA") && error.contains("merge_and_unload"), "{error}");
+}
+
+#[test]
+fn sizes_that_cannot_be_are_not_believed() {
+    struct Boasting(FakeHub, &'static str);
+    impl Hub for Boasting {
+        fn endpoint(&self) -> &str {
+            self.0.endpoint()
+        }
+        fn listing(&self, id: &str, cancel: &Cancel) -> Result<crate::models::hub::Listing, DownloadError> {
+            self.0.listing(id, cancel)
+        }
+        fn describe(&self, id: &str, commit: &str, file: &str, cancel: &Cancel) -> Result<RemoteFile, DownloadError> {
+            let told = self.0.describe(id, commit, file, cancel)?;
+            let size = if file == self.1 { 1 << 63 } else { told.size };
+            Ok(RemoteFile { size, ..told })
+        }
+        fn fetch(&self, _: &Piece<'_>, _: &Cancel, _: &mut crate::models::hub::Sink<'_>) -> Result<(), DownloadError> {
+            unreachable!("nothing is fetched")
+        }
+    }
+    for file in [SINGLE, "tokenizer.json"] {
+        let (place, hub) = (Place::new(), Boasting(FakeHub::tiny(), file));
+        let told = Downloader::new(&hub, place.folder.path(), &place.cancel).download(ID, &mut |_| {});
+        assert!(matches!(told, Err(DownloadError::Odd { why, .. }) if why.contains(file)));
+    }
 }
 
 #[test]
@@ -89,7 +151,7 @@ fn what_arrives_damaged_is_fetched_once_more_and_then_refused() {
         assert_eq!((place.weights(), place.partial()), (whole(), 0));
         let (place, hub) = (Place::new(), FakeHub::tiny().will([Mishap::Wrong, second]));
         let fault = place.download(&hub).expect_err("damaged");
-        assert!(matches!(fault, Fault::Damaged { .. }), "{fault}");
+        assert!(matches!(fault, DownloadError::Damaged { .. }), "{fault}");
         assert!(place.files().is_none() && place.partial() == 0);
     }
 }
@@ -97,7 +159,7 @@ fn what_arrives_damaged_is_fetched_once_more_and_then_refused() {
 #[test]
 fn a_rest_that_does_not_fit_is_replaced() {
     let (place, hub) = (Place::new(), FakeHub::tiny().will([Mishap::Cancel(100)]));
-    assert!(matches!(place.download(&hub), Err(Fault::Cancelled)));
+    assert!(matches!(place.download(&hub), Err(DownloadError::Cancelled)));
     let blobs = place.folder.path().join("models--someone--tiny/blobs");
     let rest = fs::read_dir(&blobs).expect("read").flatten().find(|entry| entry.path().extension().is_some());
     fs::write(rest.expect("a rest").path(), vec![9; 20_000]).expect("written");
@@ -122,7 +184,7 @@ fn names_of_the_hub_lead_nowhere_else() {
     let place = Place::new();
     for etag in ["../../evil", "", "a/b", "a.b", &"a".repeat(200)] {
         let hub = FakeHub { etag: Some(etag.to_owned()), ..FakeHub::tiny() };
-        assert!(matches!(place.download(&hub), Err(Fault::Odd { .. })), "{etag}");
+        assert!(matches!(place.download(&hub), Err(DownloadError::Odd { .. })), "{etag}");
     }
     assert_eq!(fs::read_dir(place.folder.path()).expect("read").count(), 0);
 }
@@ -141,7 +203,7 @@ fn shards_are_fetched_with_their_index_and_must_be_all_there() {
     hub.files.pop();
     hub.files.push((INDEX.to_owned(), index("model-00002-of-00002.safetensors")));
     let place = Place::new();
-    assert!(matches!(place.download(&hub), Err(Fault::Damaged { .. })));
+    assert!(matches!(place.download(&hub), Err(DownloadError::Damaged { .. })));
     assert!(place.files().is_none());
 }
 
@@ -158,5 +220,5 @@ fn whoever_locked_a_file_is_waited_for_until_the_user_has_enough() {
             cancel.cancel();
         }
     });
-    assert!(matches!(stopped, Err(Fault::Cancelled)));
+    assert!(matches!(stopped, Err(DownloadError::Cancelled)));
 }

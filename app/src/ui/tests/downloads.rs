@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use vlm::Cancel;
 
-use crate::models::{Doing, Fault, Progress};
+use crate::models::{Doing, DownloadError, Progress};
 use crate::ui::tests::*;
 
 /// A fake camera and engine, and a model that has to be fetched first.
@@ -30,16 +30,25 @@ impl Platform for Far {
         model.to_string() == "500m" && self.fetched.load(Ordering::SeqCst) == 0
     }
 
-    fn fetch(&self, _: &ModelSpec, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), Fault> {
+    fn fetch(
+        &self,
+        _: &ModelSpec,
+        cancel: &Cancel,
+        on_progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(), DownloadError> {
         let (file, done) = ("model.safetensors".to_owned(), 250_000_000);
         on_progress(&Progress { file, done, total: 1_000_000_000, fetched: done, doing: Doing::Fetching });
         loop {
             if cancel.is_cancelled() {
                 self.stopped.fetch_add(1, Ordering::SeqCst);
-                return Err(Fault::Cancelled);
+                return Err(DownloadError::Cancelled);
             }
             if self.fails.load(Ordering::SeqCst) {
-                return Err(Fault::Missing { endpoint: "the hub".to_owned(), id: "a/b".to_owned(), file: None });
+                return Err(DownloadError::Missing {
+                    endpoint: "the hub".to_owned(),
+                    id: "a/b".to_owned(),
+                    file: None,
+                });
             }
             if self.done.load(Ordering::SeqCst) {
                 self.fetched.fetch_add(1, Ordering::SeqCst);

@@ -45,7 +45,7 @@ enum Embeddings {
 
 impl Llama {
     /// Loads the weights beside the layers. `matrix` loads one that is named with its outputs and
-    /// inputs; where there is no `lm_head`, the embeddings serve for it.
+    /// inputs; where one of head and embeddings is absent, the other serves for both.
     ///
     /// # Errors
     /// As [`Checkpoint::tensor`].
@@ -59,11 +59,11 @@ impl Llama {
         let t = &config.text;
         let table = format!("{MODEL}.embed_tokens.weight");
         let matrix = |name: &str| Ok::<_, crate::Error>(Arc::new(matrix(name, t.vocab_size, t.hidden_size)?));
-        let (embed_tokens, lm_head) = if checkpoint.has("lm_head.weight") {
+        let (embed_tokens, lm_head) = if checkpoint.has("lm_head.weight") && checkpoint.has(&table) {
             let embeddings = checkpoint.rows(&table, t.vocab_size, t.hidden_size)?;
             (Embeddings::Table(embeddings), matrix("lm_head.weight")?)
         } else {
-            let head = matrix(&table)?;
+            let head = matrix(if checkpoint.has(&table) { &table } else { "lm_head.weight" })?;
             (Embeddings::Head(Arc::clone(&head)), head)
         };
         let head_dim = t.head_dim();

@@ -21,7 +21,8 @@ use rayon::prelude::*;
 use rten_simd::{Isa, SimdOp};
 
 use crate::cancel::Cancel;
-use crate::checkpoint::config::{Config, PreprocessorConfig};
+use crate::checkpoint::config::Config;
+use crate::checkpoint::processor::PreprocessorConfig;
 use crate::error::Result;
 use crate::kernels::activation::gelu;
 use crate::kernels::int8::affine::Means;

@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
 use crate::cancel::Cancel;
-use crate::checkpoint::config::{Config, PreprocessorConfig};
+use crate::checkpoint::config::Config;
+use crate::checkpoint::processor::PreprocessorConfig;
 use crate::checkpoint::tensors::Checkpoint;
 use crate::error::Result;
 use crate::kernels::{add, attention, gelu_tanh};
