@@ -197,7 +197,7 @@ impl Prompter {
         if words.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        self.encode(&format!(" {}", defused(words)))
+        self.words(&format!(" {words}"))
     }
 
     /// The text of a reply's ids, without special tokens.
