@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 
-/// A shared flag that the session reads between vision layers and between tokens, so that work stops within one of them.
+/// A shared flag that the session reads between vision layers and between tokens, so that work
+/// stops within one of them.
 ///
-/// Clones share the flag. A session never lowers it: whoever raised it gives the next request a fresh one.
+/// Clones share the flag. A session never lowers it: whoever raised it gives the next request a
+/// fresh one.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 

@@ -1,8 +1,9 @@
 //! SmolVLM on candle: pictures and text in, streamed text out.
 //!
-//! The heart is [`Session`]: one KV cache with marks, in which a prefix is evaluated once, a view is replaced for every
-//! frame, and every reply is rolled back. In a [`Conversation`] replies stay, for follow-ups. This crate knows no camera,
-//! thread, window or log, and no tensor type appears in what it exports.
+//! The heart is [`Session`]: one KV cache with marks, in which a prefix is evaluated once, a view
+//! is replaced for every frame, and every reply is rolled back. In a [`Conversation`] replies stay,
+//! for follow-ups. This crate knows no camera, thread, window or log, and no tensor type appears in
+//! what it exports.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -14,8 +15,10 @@
 //! let mut session = Session::new(Arc::new(Model::load(&files, LoadOptions::default())?))?;
 //! let cancel = Cancel::default();
 //!
-//! session.set_images(&[&image::open("cat.jpg")?.to_rgb8()], Tiling::One, Reuse::IfIdentical, &cancel)?;
-//! let describe = Ask { prompt: "Describe this image.", max_tokens: 60, ignore_end: false, sampling: Sampling::Greedy };
+//! let cat = image::open("cat.jpg")?.to_rgb8();
+//! session.set_images(&[&cat], Tiling::One, Reuse::IfIdentical, &cancel)?;
+//! let (prompt, sampling) = ("Describe this image.", Sampling::Greedy);
+//! let describe = Ask { prompt, max_tokens: 60, ignore_end: false, sampling };
 //! let caption = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
 //! let question = Ask { prompt: "Is the cat asleep?", ..describe };
 //! let answer = session.ask(question, &cancel, &mut |_| {})?;

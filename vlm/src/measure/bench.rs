@@ -1,4 +1,5 @@
-//! What the benches compare: every kernel beside its twin in plain candle. Not part of the interface.
+//! What the benches compare: every kernel beside its twin in plain candle. Not part of the
+//! interface.
 
 use candle_core::{Result, Tensor};
 
@@ -45,7 +46,8 @@ pairs! {
     rotary(x: &Tensor, cos: &Tensor, sin: &Tensor);
 }
 
-/// What it takes to know how likely a chosen token was: a pass over one row of logits whose largest is `max`.
+/// What it takes to know how likely a chosen token was: a pass over one row of logits whose largest
+/// is `max`.
 ///
 /// # Errors
 /// The kernel's.

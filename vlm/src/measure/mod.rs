@@ -1,4 +1,5 @@
-//! What benches and comparisons ask of a model: quality in fewer bits, the machine's best, kernels beside their references.
+//! What benches and comparisons ask of a model: quality in fewer bits, the machine's best, kernels
+//! beside their references.
 
 #[doc(hidden)]
 pub mod bench;

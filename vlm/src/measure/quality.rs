@@ -1,6 +1,8 @@
-//! How far a model that was loaded in fewer bits stands from the same model in f32. Knows no files and no pictures' names.
+//! How far a model that was loaded in fewer bits stands from the same model in f32. Knows no files
+//! and no pictures' names.
 //!
-//! Both read the same tokens: the prompt and the reply that the f32 model writes. What is compared is what each would say next.
+//! Both read the same tokens: the prompt and the reply that the f32 model writes. What is compared
+//! is what each would say next.
 
 use candle_core::{D, DType, Tensor};
 use image::RgbImage;
@@ -16,7 +18,8 @@ pub struct Comparison<'a> {
     other: Seen<'a>,
     /// The prompt's ids before the instruction.
     ids: Vec<u32>,
-    /// The Euclidean distance of the other model's features of the picture from f32's, as a share of their length.
+    /// The Euclidean distance of the other model's features of the picture from f32's, as a share
+    /// of their length.
     pub features: f64,
 }
 
@@ -27,8 +30,8 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// The logarithms of the next token's probabilities after `ids[..begin]` and after each further one of `tokens - 1`. Where `ids` ends
-    /// earlier, the likeliest token is added to it.
+    /// The logarithms of the next token's probabilities after `ids[..begin]` and after each further
+    /// one of `tokens - 1`. Where `ids` ends earlier, the likeliest token is added to it.
     fn rows(&self, ids: &mut Vec<u32>, begin: usize, tokens: usize, cancel: &Cancel) -> Result<Tensor> {
         let mut cache = self.model.new_cache()?;
         let mut rows = vec![self.model.forward(&ids[..begin], self.features.as_ref(), &mut cache, 1, cancel)?];
@@ -47,7 +50,8 @@ impl Seen<'_> {
 /// What the two would say to one prompt.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// The Kullback-Leibler divergence from f32's next-token distribution, in nats, meant over the reply's tokens.
+    /// The Kullback-Leibler divergence from f32's next-token distribution, in nats, meant over the
+    /// reply's tokens.
     pub divergence: f64,
     /// Tokens of the reply that were compared.
     pub tokens: usize,

@@ -1,8 +1,10 @@
-//! What this machine can do at its best, and how much of it a model's stages ask for: what benches hold times against.
+//! What this machine can do at its best, and how much of it a model's stages ask for: what benches
+//! hold times against.
 //!
-//! Work is counted as the model is written down, two operations a multiplication, whatever precision it runs in: levels that
-//! int8 multiplies twice count once. Formulas: a product of `[m, k]` with `[k, n]` has `2mkn` operations; attention of `q` queries over
-//! `k` keys has `4 q k` times the heads' width in all.
+//! Work is counted as the model is written down, two operations a multiplication, whatever
+//! precision it runs in: levels that int8 multiplies twice count once. Formulas: a product of `[m,
+//! k]` with `[k, n]` has `2mkn` operations; attention of `q` queries over `k` keys has `4 q k`
+//! times the heads' width in all.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,7 +18,8 @@ use crate::kernels::int8;
 use crate::kernels::int8::Levels;
 use crate::network::Model;
 
-/// Rows, inputs and outputs of the product that stands for all: one of the vision encoder's at 256M.
+/// Rows, inputs and outputs of the product that stands for all: one of the vision encoder's at
+/// 256M.
 const PRODUCT: (usize, usize, usize) = (1024, 768, 3072);
 /// Bytes that the read of memory goes through: several times the last cache.
 const READ: usize = 192 << 20;

@@ -1,7 +1,8 @@
 //! Where a model computes: the processor, or a GPU that this build was made for and that is there.
 //!
-//! Knows no model and no checkpoint. What is computed on a GPU is begun by one thread of its own, in order: candle's CUDA
-//! streams belong to the threads that use them, and two streams know nothing of each other.
+//! Knows no model and no checkpoint. What is computed on a GPU is begun by one thread of its own,
+//! in order: candle's CUDA streams belong to the threads that use them, and two streams know
+//! nothing of each other.
 
 use std::any::Any;
 use std::fmt;
@@ -38,7 +39,8 @@ impl OpenDevice {
             let kind = if device == Device::Metal { "Metal" } else { "CUDA" };
             return Err(unusable(format!("this build has no support for {kind}")));
         }
-        // Candle and its driver libraries panic where others return an error: on a missing library, or an empty list of devices.
+        // Candle and its driver libraries panic where others return an error: on a missing library,
+        // or an empty list of devices.
         let opened = catch_unwind(AssertUnwindSafe(|| open(device)));
         let (candle, name) = opened.unwrap_or_else(|panic| Err(said(&*panic))).map_err(unusable)?;
         Ok(Self { device, candle, name, lane: Some(Arc::new(lane().map_err(|e| unusable(e.to_string()))?)) })
@@ -56,7 +58,8 @@ impl OpenDevice {
         &self.name
     }
 
-    /// Whether it computes in bf16, tried now. NVIDIA's cards before Ampere don't, nor do builds that are for those.
+    /// Whether it computes in bf16, tried now. NVIDIA's cards before Ampere don't, nor do builds
+    /// that are for those.
     #[must_use]
     pub fn computes_in_bf16(&self) -> bool {
         /// Rows and columns; so many ones add up to a number that bf16 holds.
@@ -71,7 +74,8 @@ impl OpenDevice {
         matches!(tried, Ok(Ok(product)) if product.iter().all(|x| x.to_bits() == ((SIDE + 1) as f32).to_bits()))
     }
 
-    /// Bytes of its own memory that are free, and all of them; nothing where the system's memory is all there is, or nobody tells.
+    /// Bytes of its own memory that are free, and all of them; nothing where the system's memory is
+    /// all there is, or nobody tells.
     #[must_use]
     pub fn memory(&self) -> Option<(u64, u64)> {
         #[cfg(feature = "cuda")]
@@ -87,8 +91,9 @@ impl OpenDevice {
         &self.candle
     }
 
-    /// Does some of a model's work: on the processor with the threads of `pool`, on a GPU by its own thread. What was begun is done
-    /// when this returns, so that any thread may read or drop what came out of it.
+    /// Does some of a model's work: on the processor with the threads of `pool`, on a GPU by its
+    /// own thread. What was begun is done when this returns, so that any thread may read or drop
+    /// what came out of it.
     pub(crate) fn compute<R: Send>(&self, pool: &ThreadPool, work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
         let done = self.lane.as_deref().unwrap_or(pool).install(|| {
             let done = work();
@@ -105,7 +110,8 @@ impl OpenDevice {
         }
     }
 
-    /// The processor, used as a GPU is: by one thread, and without the fused kernels. So tests see what a GPU computes.
+    /// The processor, used as a GPU is: by one thread, and without the fused kernels. So tests see
+    /// what a GPU computes.
     #[cfg(test)]
     pub(crate) fn like_a_gpu() -> Self {
         let lane = lane_of(|_| crate::kernels::use_reference_here()).unwrap();

@@ -1,8 +1,9 @@
-//! Keys and values of every token evaluated so far, for all layers, with a length that can be set back.
+//! Keys and values of every token evaluated so far, for all layers, with a length that can be set
+//! back.
 //!
 //! Rows are written in place and rewinding only sets a length: nothing is copied, freed or
-//! reallocated, so a frame and a reply cost no memory traffic beyond their own rows. Knows nothing of
-//! what the tokens mean.
+//! reallocated, so a frame and a reply cost no memory traffic beyond their own rows. Knows nothing
+//! of what the tokens mean.
 
 use std::cell::Cell;
 
@@ -56,8 +57,8 @@ impl KvCache {
         self.len = self.len.min(len);
     }
 
-    /// Makes room for `more` tokens after the present ones. When it must grow, it grows by a quarter at
-    /// least, so that a long conversation is not copied too often.
+    /// Makes room for `more` tokens after the present ones. When it must grow, it grows by a
+    /// quarter at least, so that a long conversation is not copied too often.
     pub fn reserve(&mut self, more: usize) -> Result<()> {
         let need = self.len + more;
         if need <= self.capacity {
@@ -78,8 +79,8 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes rows of one layer (`keys`, `values`: `[t, kv_heads * head_dim]`, contiguous), `offset` rows
-    /// behind the present ones. The length moves only at [`Self::advance`].
+    /// Writes rows of one layer (`keys`, `values`: `[t, kv_heads * head_dim]`, contiguous),
+    /// `offset` rows behind the present ones. The length moves only at [`Self::advance`].
     pub fn write(&mut self, layer: usize, offset: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
         let layer = &self.layers[layer];
         layer.keys.slice_set(keys, 0, self.len + offset)?;
@@ -99,8 +100,8 @@ impl KvCache {
         Ok((view(&layer.keys)?, view(&layer.values)?))
     }
 
-    /// Hands `work` all rows of one layer's keys and values, room for more included, to write behind
-    /// the present ones. They are f32 on the CPU, or this fails.
+    /// Hands `work` all rows of one layer's keys and values, room for more included, to write
+    /// behind the present ones. They are f32 on the CPU, or this fails.
     pub fn with_rows(&mut self, layer: usize, work: impl FnOnce(&mut [f32], &mut [f32])) -> Result<()> {
         let CachedLayer { keys, values } = &self.layers[layer];
         let mut all = Ok(());

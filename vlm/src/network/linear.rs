@@ -1,5 +1,5 @@
-//! Weight matrices in the number format a model is loaded in: what a layer multiplies with, and need
-//! not ask how. The products are the GEMMs of `kernels`.
+//! Weight matrices in the number format a model is loaded in: what a layer multiplies with, and
+//! need not ask how. The products are the GEMMs of `kernels`.
 
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ impl Matrices {
         Ok(Self::F32(fp32::Packed::new(&tensors)?, outputs))
     }
 
-    /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is read.
+    /// The weights of some outputs, as rows: `[ids, inputs]`. Of several matrices only the first is
+    /// read.
     pub(crate) fn outputs(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
         let ids_of_rows = || ids.iter().map(|id| *id as usize);
         let (rows, inputs): (Vec<f32>, _) = match self {

@@ -1,4 +1,5 @@
-//! A loaded checkpoint: configuration, tokenizer, vision encoder, decoder, and the threads they compute on.
+//! A loaded checkpoint: configuration, tokenizer, vision encoder, decoder, and the threads they
+//! compute on.
 //!
 //! Immutable once loaded; sessions share it. Knows no view and no conversation.
 
@@ -50,8 +51,8 @@ pub struct LoadOptions {
     pub threads: Option<NonZeroUsize>,
     /// How numbers are held and multiplied.
     pub precision: Precision,
-    /// The folder of the int8 cache, which saves quantising the same weights again; without one, nothing
-    /// is cached.
+    /// The folder of the int8 cache, which saves quantising the same weights again; without one,
+    /// nothing is cached.
     pub int8_cache: Option<PathBuf>,
     /// The most that the processor's kernels may use; the environment's cap, if there is one, when
     /// not said ([`InstructionSet::from_environment`]).
@@ -69,7 +70,8 @@ pub struct Model {
     precision: Precision,
     device: OpenDevice,
     features: CpuFeatures,
-    /// The only threads of the processor that compute: every pass on it runs inside this pool, so that `threads` holds for all of it.
+    /// The only threads of the processor that compute: every pass on it runs inside this pool, so
+    /// that `threads` holds for all of it.
     pool: rayon::ThreadPool,
 }
 
@@ -79,7 +81,8 @@ impl Model {
     /// # Errors
     /// What is wrong with which file, [`Error::Device`] when the device does not compute in that
     /// precision or has not the memory, [`Error::InstructionSet`] when the environment asks for a
-    /// cap that there is none of, or [`Error::Backend`] when the machine's memory or threads run out.
+    /// cap that there is none of, or [`Error::Backend`] when the machine's memory or threads run
+    /// out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
         let LoadOptions { device, threads, precision, int8_cache, max_isa } = options;
         check_precision(&device, precision)?;
@@ -192,7 +195,8 @@ impl Model {
         self.device.compute(&self.pool, || self.decoder.new_cache())
     }
 
-    /// How some pictures will be cut, without touching a pixel: the prompt's length follows from it.
+    /// How some pictures will be cut, without touching a pixel: the prompt's length follows from
+    /// it.
     pub(crate) fn grids<'a>(&self, pictures: impl Iterator<Item = &'a RgbImage>, tiling: Tiling) -> Vec<Grid> {
         pictures.map(|picture| image::grid(picture, tiling, &self.preprocessor)).collect()
     }
@@ -212,8 +216,8 @@ impl Model {
         Ok(all)
     }
 
-    /// The features of some tiles, `[tiles * tokens per tile, width]`. Tiles are encoded one after the other: one alone fills
-    /// every core, and more at a time would only take more memory.
+    /// The features of some tiles, `[tiles * tokens per tile, width]`. Tiles are encoded one after
+    /// the other: one alone fills every core, and more at a time would only take more memory.
     pub(crate) fn encode(&self, tiles: &[RgbImage], cancel: &Cancel) -> Result<Option<Tensor>> {
         if tiles.is_empty() {
             return Ok(None);
@@ -224,8 +228,9 @@ impl Model {
         })
     }
 
-    /// Evaluates `ids` after what `cache` holds, with `features` in the place of the image tokens, and returns the logits of
-    /// the last `rows` of them, `[rows, vocabulary]`, in f32 in the processor's memory.
+    /// Evaluates `ids` after what `cache` holds, with `features` in the place of the image tokens,
+    /// and returns the logits of the last `rows` of them, `[rows, vocabulary]`, in f32 in the
+    /// processor's memory.
     pub(crate) fn forward(
         &self,
         ids: &[u32],
@@ -238,8 +243,8 @@ impl Model {
         self.forward_segments(ids, features, cache, &[all], cancel)
     }
 
-    /// The same of tokens that are `segments`, one after the other. Returns the logits of those that
-    /// are wanted, in order; the cache keeps the first segment if all others follow it.
+    /// The same of tokens that are `segments`, one after the other. Returns the logits of those
+    /// that are wanted, in order; the cache keeps the first segment if all others follow it.
     pub(crate) fn forward_segments(
         &self,
         ids: &[u32],
@@ -259,7 +264,8 @@ impl Model {
         })
     }
 
-    /// Embeddings of `ids` in which every run of image tokens is replaced by as many rows of `features`, in order.
+    /// Embeddings of `ids` in which every run of image tokens is replaced by as many rows of
+    /// `features`, in order.
     fn embed_with(&self, ids: &[u32], features: &Tensor) -> Result<Tensor> {
         let mut runs = Vec::new();
         let mut used = 0;

@@ -1,4 +1,5 @@
-//! The number formats that a model can be loaded in, and which of them is fastest where. Knows no layer.
+//! The number formats that a model can be loaded in, and which of them is fastest where. Knows no
+//! layer.
 
 use candle_core::DType;
 
@@ -11,7 +12,8 @@ pub enum Precision {
     /// In f32, as the reference computes.
     #[default]
     F32,
-    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU does it right, and slowly.
+    /// All of them in bf16, but for sums, exponentials, angles and logits. Made for GPUs; the CPU
+    /// does it right, and slowly.
     Bf16,
     /// Of the large matrices, weights as bytes with a scale for each output, activations as bytes
     /// with a scale and a zero point for each row; all else in f32. On the CPU only.

@@ -1,5 +1,5 @@
-//! Where a model's matrices come from: the checkpoint, and for int8 a cache of what was made of it the
-//! last time.
+//! Where a model's matrices come from: the checkpoint, and for int8 a cache of what was made of it
+//! the last time.
 //!
 //! Quantising reads every weight and takes seconds; reading the cache takes a tenth of one. It is a
 //! file in a folder of the caller's choice, under a name that tells the checkpoint's weight files,
@@ -133,7 +133,8 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// A name that tells these weight files from any others. None for those that are built into the program.
+/// A name that tells these weight files from any others. None for those that are built into the
+/// program.
 fn file_name(files: &ModelFiles) -> Option<String> {
     let mut identity = Xxh3::new();
     identity.update(MAKE.as_bytes());

@@ -1,12 +1,13 @@
-//! A conversation that remembers: each turn follows the ones before it in one KV cache, so that a follow-up evaluates its own
-//! tokens only, and no picture twice.
+//! A conversation that remembers: each turn follows the ones before it in one KV cache, so that a
+//! follow-up evaluates its own tokens only, and no picture twice.
 //!
 //! ```text
-//! <|im_start|>User:{image}What is it?<end_of_utterance>\nAssistant: A cup.      mark of the first exchange: 0
-//! <end_of_utterance>\nUser: Whose?<end_of_utterance>\nAssistant: Yours.         mark of the second, and so on
+//! <|im_start|>User:{image}What is it?<end_of_utterance>\nAssistant: A cup.   first exchange, at 0
+//! <end_of_utterance>\nUser: Whose?<end_of_utterance>\nAssistant: Yours.      second, and so on
 //! ```
-//! A reply's end belongs to the turn after it: whatever ended the reply, the layout is that of the chat template. Marks lie
-//! between exchanges, so that going back to one never cuts an image. Knows no view; that is [`Session`](crate::Session)'s.
+//! A reply's end belongs to the turn after it: whatever ended the reply, the layout is that of the
+//! chat template. Marks lie between exchanges, so that going back to one never cuts an image. Knows
+//! no view; that is [`Session`](crate::Session)'s.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,8 @@ pub struct Say<'a> {
     pub parts: &'a [Part],
     /// The most tokens to write.
     pub max_tokens: usize,
-    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
+    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with
+    /// a reference.
     pub ignore_end: bool,
     /// How words are chosen.
     pub sampling: Sampling,
@@ -43,8 +45,8 @@ pub struct Conversation {
     model: Arc<Model>,
     tiling: Tiling,
     cache: KvCache,
-    /// The ids of everything said, up to the last token of the last reply. The cache holds all of them, or all but that token:
-    /// nothing came after it that would have needed it.
+    /// The ids of everything said, up to the last token of the last reply. The cache holds all of
+    /// them, or all but that token: nothing came after it that would have needed it.
     ids: Vec<u32>,
     /// Where in `ids` each exchange begins.
     marks: Vec<usize>,
@@ -83,9 +85,10 @@ impl Conversation {
     /// A reply that is cancelled once it has begun is remembered as far as it came.
     ///
     /// # Errors
-    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt) or [`Error::TooLong`](crate::Error::TooLong) before any work,
-    /// [`Error::Cancelled`](crate::Error::Cancelled) before the first token, what is wrong with a picture, or what failed in
-    /// computing. The conversation is then as it was.
+    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt) or
+    /// [`Error::TooLong`](crate::Error::TooLong) before any work,
+    /// [`Error::Cancelled`](crate::Error::Cancelled) before the first token, what is wrong with a
+    /// picture, or what failed in computing. The conversation is then as it was.
     pub fn say(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
         let mark = self.ids.len();
         let reply = self.reply(turn, cancel, on_text);
@@ -102,8 +105,8 @@ impl Conversation {
         reply
     }
 
-    /// Answers a turn and forgets both: what comes after is the same as without it. For a question whose answer should not
-    /// set the tone of the next.
+    /// Answers a turn and forgets both: what comes after is the same as without it. For a question
+    /// whose answer should not set the tone of the next.
     ///
     /// # Errors
     /// As [`Conversation::say`].

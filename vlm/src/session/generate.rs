@@ -1,5 +1,5 @@
-//! Decoding of one reply, from the logits of its prompt to its end. Knows no turn, view or mark: whoever calls it sets
-//! the cache back or keeps what was written.
+//! Decoding of one reply, from the logits of its prompt to its end. Knows no turn, view or mark:
+//! whoever calls it sets the cache back or keeps what was written.
 
 use std::time::Instant;
 
@@ -25,12 +25,14 @@ pub(crate) struct Decoded {
     pub first_token: Instant,
 }
 
-/// Writes a reply. `cache` holds the prompt and `draft`; row `i` of `logits` follows the prompt and `i` tokens of the draft.
+/// Writes a reply. `cache` holds the prompt and `draft`; row `i` of `logits` follows the prompt and
+/// `i` tokens of the draft.
 ///
 /// Afterwards the cache holds the prompt and, but for the last, the tokens that were written.
 ///
 /// # Errors
-/// [`Error::NotFinite`], [`Error::Tokenizer`] or what failed in computing. To be cancelled is none.
+/// [`Error::NotFinite`], [`Error::Tokenizer`] or what failed in computing.
+/// Cancellation is not an error.
 pub(crate) fn decode(
     model: &Model,
     cache: &mut KvCache,

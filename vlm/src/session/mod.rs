@@ -1,12 +1,13 @@
 //! One conversation with a model over one KV cache with marks.
 //!
 //! ```text
-//! [ prefix: standing instructions, examples, pinned pictures ]  evaluated once           up to mark P
-//! [ the view: image tokens ]                                    replaced for every frame  up to mark V
+//! [ prefix: standing instructions, examples, pinned pictures ]  evaluated once        to mark P
+//! [ the view: image tokens ]                                    replaced every frame  to mark V
 //! [ instruction and reply ]                                     rolled back after each reply
 //! ```
-//! Rewinding to a mark sets a length. So a prefix costs nothing a frame, a second question on a view evaluates no picture, and
-//! no reply is left over for the next to continue. Knows no frames, threads or windows.
+//! Rewinding to a mark sets a length. So the prefix is a prefix cache that costs nothing a frame, a
+//! second question on a view evaluates no picture, and no reply is left over for the next to continue.
+//! Knows no frames, threads or windows.
 
 pub(crate) mod conversation;
 pub(crate) mod generate;
@@ -41,7 +42,8 @@ pub struct Ask<'a> {
     pub prompt: &'a str,
     /// The most tokens to write.
     pub max_tokens: usize,
-    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with a reference.
+    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with
+    /// a reference.
     pub ignore_end: bool,
     /// How words are chosen.
     pub sampling: Sampling,
@@ -62,7 +64,8 @@ pub struct Session {
 struct View {
     tiles: Vec<RgbImage>,
     ids: Vec<u32>,
-    /// What stands for the pictures, until the text model has evaluated it: from then on the view is in the cache.
+    /// What stands for the pictures, until the text model has evaluated it: from then on the view
+    /// is in the cache.
     pending: Option<Tensor>,
     /// Spent on the pictures and not yet reported by a reply.
     preprocess: Duration,
@@ -87,17 +90,19 @@ impl Session {
         &self.model
     }
 
-    /// Evaluates whole turns once, to be there before every view from now on. The view in hand is forgotten.
+    /// Evaluates whole turns once, to be there before every view from now on. The view in hand is
+    /// forgotten.
     ///
     /// # Errors
-    /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what is wrong with a picture. The session then has an
-    /// empty prefix, whatever it had before.
+    /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what is wrong with a picture.
+    /// The session then has an empty prefix, whatever it had before.
     pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
         self.view = None;
         self.draft.clear();
         let done = self.evaluate_prefix(turns, cancel);
         if done.is_err() && !turns.is_empty() {
-            // A view needs the head of a turn to stand in, so the session never stays without a prefix.
+            // A view needs the head of a turn to stand in, so the session never stays without a
+            // prefix.
             self.evaluate_prefix(&[], &Cancel::default())?;
         }
         done
@@ -120,8 +125,8 @@ impl Session {
     /// instruction. Where the view in hand may be used again, it stays, and nothing is evaluated.
     ///
     /// # Errors
-    /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is wrong with a picture. There is
-    /// no view then.
+    /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is
+    /// wrong with a picture. There is no view then.
     pub fn set_images(&mut self, pictures: &[&RgbImage], tiling: Tiling, reuse: Reuse, cancel: &Cancel) -> Result<()> {
         let before = self.view.take();
         let grids = self.model.grids(pictures.iter().copied(), tiling);
@@ -142,13 +147,16 @@ impl Session {
         Ok(())
     }
 
-    /// Describes the view. The last caption's tokens ride along as a draft: the words are the same as without it, but a
-    /// caption that still holds costs a single pass.
+    /// Describes the view. The last caption serves as the draft of speculative decoding: its tokens are
+    /// evaluated in the pass of the instruction, and those that greedy decoding agrees with are kept. The
+    /// words are the same as without it, but a caption that still holds costs a single pass.
     ///
-    /// `on_text` gets each new piece of text. A cancelled caption is a [`Reply`] whose `stop` says so.
+    /// `on_text` gets each new piece of text. A cancelled caption is a [`Reply`] whose `stop` says
+    /// so.
     ///
     /// # Errors
-    /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`] before any work, or what failed in computing.
+    /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`] before any work, or what
+    /// failed in computing.
     pub fn caption(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
         let draft = std::mem::take(&mut self.draft);
         let (reply, end) = self.reply(ask, &draft, cancel, on_text)?;
@@ -160,7 +168,8 @@ impl Session {
         Ok(reply)
     }
 
-    /// Answers a question about the view, and leaves no trace: the next caption is the same as without it.
+    /// Answers a question about the view, and leaves no trace: the next caption is the same as
+    /// without it.
     ///
     /// # Errors
     /// As [`Session::caption`].

@@ -1,4 +1,5 @@
-//! What a session gives back: the text, how it came to be and how long each stage took. Plain data, no tensors.
+//! What a session gives back: the text, how it came to be and how long each stage took. Plain data,
+//! no tensors.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub enum Stop {
     Repetition,
 }
 
-/// How the previous caption fared as a draft of this one.
+/// How the previous caption fared as the draft of this one, in speculative decoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Draft {
     /// Tokens that rode along in the pass that evaluated the instruction.
@@ -67,8 +68,8 @@ pub struct Reply {
     pub stop: Stop,
     /// How the draft fared.
     pub draft: Draft,
-    /// The mean log-probability of `token_ids` under the model's own distribution, drafted tokens included: 0 is certain.
-    /// None when there are no tokens, or the model does not tell.
+    /// The mean log-probability of `token_ids` under the model's own distribution, drafted tokens
+    /// included: 0 is certain. None when there are no tokens, or the model does not tell.
     pub mean_log_prob: Option<f32>,
     /// Where the time went.
     pub timings: Timings,

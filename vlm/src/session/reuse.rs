@@ -1,18 +1,23 @@
-//! Whether pictures show the view in hand again, so that nothing of it needs to be evaluated. Pure arithmetic on pixels.
+//! Whether pictures show the view in hand again, so that nothing of it needs to be evaluated. Pure
+//! arithmetic on pixels.
 //!
-//! A camera's noise differs from pixel to pixel, and its mean over a block of them is next to nothing; whatever else there is to see
-//! moves a block's mean. So pictures are the same but for noise when, in the size that the model sees,
-//! - no block of 8 x 8 pixels, a quarter of a patch, differs by more than [`BLOCK_MOST`] on average in any channel, and
+//! A camera's noise differs from pixel to pixel, and its mean over a block of them is next to
+//! nothing; whatever else there is to see moves a block's mean. So pictures are the same but for
+//! noise when, in the size that the model sees,
+//! - no block of 8 x 8 pixels, a quarter of a patch, differs by more than [`BLOCK_MOST`] on average
+//!   in any channel, and
 //! - no value differs by more than [`VALUE_MOST`].
 //!
-//! They are compared with the pictures that were evaluated, not with the last ones, so that a slow change adds up until it counts.
+//! They are compared with the pictures that were evaluated, not with the last ones, so that a slow
+//! change adds up until it counts.
 
 use image::RgbImage;
 
 /// Pixels along a block's side.
 const BLOCK: usize = 8;
-/// The most that a block's mean may differ, of 255. Noise of a standard deviation of 4 in the model's size, some 7 in a frame of
-/// 1280 x 720, makes the mean of 64 differences stray by 0.7: of 12,288 means the furthest by 2.9.
+/// The most that a block's mean may differ, of 255. Noise of a standard deviation of 4 in the
+/// model's size, some 7 in a frame of 1280 x 720, makes the mean of 64 differences stray by 0.7: of
+/// 12,288 means the furthest by 2.9.
 const BLOCK_MOST: i32 = 3;
 /// The most that one value may differ: the same noise makes the furthest of 786,432 differences 28.
 const VALUE_MOST: i32 = 32;
@@ -20,8 +25,8 @@ const VALUE_MOST: i32 = 32;
 /// When the view in hand is used again in the place of new pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reuse {
-    /// When they have the very same pixels, in the size that the model sees: a paused video, a screen, a
-    /// still.
+    /// When they have the very same pixels, in the size that the model sees: a paused video, a
+    /// screen, a still.
     IfIdentical,
     /// Also when they differ by no more than a camera's noise.
     IfNearlyIdentical,
@@ -121,7 +126,8 @@ mod tests {
     #[test]
     fn whatever_there_is_to_see_is_another_view() {
         let tile = noisy(&tile(), 3.0, 1);
-        // A dot; a faint patch as small as a block, wherever it lies; a thin line; all a little brighter.
+        // A dot; a faint patch as small as a block, wherever it lies; a thin line; all a little
+        // brighter.
         let changes: [(&str, Change); 5] = [
             ("a dot", |x, y| if (x, y) == (200, 300) { 60 } else { 0 }),
             ("a patch", |x, y| if (200..216).contains(&x) && (300..316).contains(&y) { 6 } else { 0 }),

@@ -1,4 +1,5 @@
-//! Choosing the next token, and noticing when the choices go round in circles. Knows no prompt and no cache.
+//! Choosing the next token, and noticing when the choices go round in circles. Knows no prompt and
+//! no cache.
 
 use candle_core::Tensor;
 use candle_transformers::generation::{LogitsProcessor, Sampling as Law};
@@ -10,14 +11,16 @@ use crate::kernels;
 const LONGEST_PERIOD: usize = 32;
 /// A phrase must come this often in a row ...
 const FEWEST_REPEATS: usize = 4;
-/// ... and fill this many tokens, before it counts as a circle: "very, very" and lists of like things are no circles.
+/// ... and fill this many tokens, before it counts as a circle: "very, very" and lists of like
+/// things are no circles.
 const SHORTEST_CIRCLE: usize = 16;
 
 /// A token that was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Choice {
     pub id: u32,
-    /// Its logarithmic probability under the model's own distribution: the log-softmax of the logits at temperature 1.
+    /// Its logarithmic probability under the model's own distribution: the log-softmax of the
+    /// logits at temperature 1.
     pub log_prob: f32,
 }
 
@@ -29,10 +32,11 @@ pub enum Sampling {
     Greedy,
     /// One by chance, as likely as the model finds it.
     Random {
-        /// What logits are divided by first: below 1 the likely becomes likelier, above 1 less so. 0 is [`Sampling::Greedy`].
+        /// What logits are divided by first: below 1 the likely becomes likelier, above 1 less so.
+        /// 0 is [`Sampling::Greedy`].
         temperature: f64,
-        /// Nucleus sampling (Holtzman et al. 2020): only the likeliest tokens count, as many as together have this
-        /// probability. 1 takes all.
+        /// Nucleus sampling (Holtzman et al. 2020): only the likeliest tokens count, as many as
+        /// together have this probability. 1 takes all.
         top_p: f64,
         /// The same seed chooses the same words.
         seed: u64,
@@ -103,7 +107,8 @@ pub(crate) fn log_probs(logits: &Tensor, ids: impl Iterator<Item = u32>) -> Resu
     ids.map(log_prob).collect()
 }
 
-/// If `ids` ends in one phrase over and over, the length to cut it to so that the phrase stands once.
+/// If `ids` ends in one phrase over and over, the length to cut it to so that the phrase stands
+/// once.
 pub(crate) fn circle(ids: &[u32]) -> Option<usize> {
     (1..=LONGEST_PERIOD).find_map(|period| {
         let span = (period * FEWEST_REPEATS).max(SHORTEST_CIRCLE);

@@ -1,9 +1,9 @@
 //! How likely answers are that were not written: log-probabilities of given choices.
 //!
 //! All questions about a view, and all of their choices, are branches of one pass behind the view's
-//! keys and values, as in tree attention for speculative decoding: each sees the prefix, the view and
-//! its own tokens, and none sees another. So the weights are read once, and a few short questions
-//! cost about as much as one decoded token.
+//! keys and values, as in tree attention for speculative decoding: each sees the prefix, the view
+//! and its own tokens, and none sees another. So the weights are read once, and a few short
+//! questions cost about as much as one decoded token.
 //!
 //! ```text
 //! prefix, view ─┬─ question 1 ─┬─ choice 1.1
@@ -60,8 +60,8 @@ impl Tokens {
 }
 
 impl Session {
-    /// Tells how likely each choice is as the beginning of the answer to its question about the view.
-    /// Leaves no trace: captions and answers before and after are the same as without it.
+    /// Tells how likely each choice is as the beginning of the answer to its question about the
+    /// view. Leaves no trace: captions and answers before and after are the same as without it.
     ///
     /// # Errors
     /// [`Error::NoView`], [`Error::EmptyPrompt`] for a question or choice without words,

@@ -1,4 +1,5 @@
-//! Collects a reply token by token: streams its text, and decides when it is over. Knows no model and no cache.
+//! Collects a reply token by token: streams its text, and decides when it is over. Knows no model
+//! and no cache.
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -30,7 +31,8 @@ pub(crate) struct Written {
 }
 
 impl<'a> Writer<'a> {
-    /// A reply of at most `max_tokens`. With `ignore_end`, neither the model's end nor a circle is one.
+    /// A reply of at most `max_tokens`. With `ignore_end`, neither the model's end nor a circle is
+    /// one.
     pub fn new(
         prompter: &'a Prompter,
         ignore_end: bool,

@@ -125,7 +125,8 @@ fn another_architecture_and_another_tokenizer_are_refused() {
     assert!(matches!(&e, Error::Damaged { path, .. } if path.ends_with("preprocessor_config.json")), "{e}");
 }
 
-/// The small checkpoint with its weights in two shards, after `damage` was done to the tensors of both and to the index.
+/// The small checkpoint with its weights in two shards, after `damage` was done to the tensors of
+/// both and to the index.
 fn load_sharded(damage: impl FnOnce(&mut [Vec<Named>; 2], &mut Value)) -> Error {
     load_damaged(|folder| {
         let whole = fs::read(folder.join("model.safetensors")).unwrap();

@@ -1,4 +1,5 @@
-//! The committed checkpoints, pictures and goldens that tests share. `reference/make_fixtures.py` makes them.
+//! The committed checkpoints, pictures and goldens that tests share. `reference/make_fixtures.py`
+//! makes them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! Equal to transformers at each boundary: pixels, prompt ids, image features, logits, greedy tokens. With the kernels that the
-//! processor takes in f32, and with those of a GPU; `golden_bf16` does the same in bf16.
+//! Equal to transformers at each boundary: pixels, prompt ids, image features, logits, greedy
+//! tokens. With the kernels that the processor takes in f32, and with those of a GPU; `golden_bf16`
+//! does the same in bf16.
 
 use std::sync::Arc;
 

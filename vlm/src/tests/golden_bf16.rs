@@ -1,6 +1,8 @@
-//! bf16 as transformers has it: as near to f32, and as near to its own bf16 as two that round differently can be.
+//! bf16 as transformers has it: as near to f32, and as near to its own bf16 as two that round
+//! differently can be.
 //!
-//! Both round at every step, each at other places, so the goldens in bf16 show how far off one may be rather than what is right.
+//! Both round at every step, each at other places, so the goldens in bf16 show how far off one may
+//! be rather than what is right.
 
 use candle_core::{D, DType, Tensor};
 
@@ -10,7 +12,8 @@ use crate::network::precision::Precision;
 use crate::tests::fixtures::Golden;
 use crate::tests::golden::cases;
 
-/// We may be as far from f32 as the oracle in bf16, and by this much further: which of two roundings hits is chance.
+/// We may be as far from f32 as the oracle in bf16, and by this much further: which of two
+/// roundings hits is chance.
 const AS_FAR: f32 = 1.5;
 /// The two in bf16 may be as far apart as their distances from f32 together. None of it is far.
 const FAR: f32 = 0.02;
@@ -21,7 +24,8 @@ fn bf16_is_as_near_to_f32_as_transformers_is() {
     check(&LoadOptions { device: OpenDevice::like_a_gpu(), precision: Precision::Bf16, ..LoadOptions::default() });
 }
 
-/// Features and logits against both goldens, and every greedy choice that f32 was surer of than bf16 is exact.
+/// Features and logits against both goldens, and every greedy choice that f32 was surer of than
+/// bf16 is exact.
 pub fn check(options: &LoadOptions) {
     for (name, case) in cases(options) {
         let (exact, theirs) = (&case.golden, Golden::load(&format!("{name}-bf16")));

@@ -1,6 +1,8 @@
-//! The session's law where a GPU's kernels compute: on an NVIDIA card, and on the processor with the same kernels.
+//! The session's law where a GPU's kernels compute: on an NVIDIA card, and on the processor with
+//! the same kernels.
 //!
-//! Those for a card need a build with `--features cuda`; docs/models.md has the command that runs all of them.
+//! Those for a card need a build with `--features cuda`; docs/models.md has the command that runs
+//! all of them.
 
 use std::sync::Arc;
 
@@ -31,7 +33,8 @@ fn session(place: OpenDevice, precision: Precision) -> Session {
     Session::new(Arc::new(Model::load(&fixtures::tiny_2b(), options(place, precision)).unwrap())).unwrap()
 }
 
-/// What is said of a picture. Asked, so that no draft changes the shape of a pass and with it the rounding of its sums.
+/// What is said of a picture. Asked, so that no draft changes the shape of a pass and with it the
+/// rounding of its sums.
 fn ask(session: &mut Session, picture: &str) -> Vec<u32> {
     session.set_images(&[&fixtures::picture(picture)], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
     session.ask(DESCRIBE, &Cancel::default(), &mut |_| {}).unwrap().token_ids

@@ -1,4 +1,5 @@
-//! A whole model in bytes: the session's law holds in it, it stays near f32, and its kept weights are used only when whole.
+//! A whole model in bytes: the session's law holds in it, it stays near f32, and its kept weights
+//! are used only when whole.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +42,8 @@ fn a_draft_never_changes_a_token() {
 
 #[test]
 fn few_tokens_come_to_the_same_as_many() {
-    // Up to four have attention of their own, and any rows but the wanted ones leave the last layer early.
+    // Up to four have attention of their own, and any rows but the wanted ones leave the last layer
+    // early.
     let ids = [5, 17, 3, 250, 99];
     for files in [fixtures::tiny("smolvlm"), fixtures::tiny_2b()] {
         let model = Model::load(&files, int8(None)).unwrap();

@@ -1,4 +1,5 @@
-//! Tests of the crate as a whole: equal to transformers, the session's law, broken checkpoints, int8 and GPUs.
+//! Tests of the crate as a whole: equal to transformers, the session's law, broken checkpoints,
+//! int8 and GPUs.
 
 mod broken;
 pub(crate) mod fixtures;

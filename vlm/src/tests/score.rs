@@ -19,7 +19,8 @@ use crate::tests::fixtures;
 
 /// Largest difference of a log-probability, and in f32 of a logit.
 const TOLERANCE: f32 = 1e-4;
-/// The same of a logit in bytes: where sums are rounded to a step, a last digit may decide on which.
+/// The same of a logit in bytes: where sums are rounded to a step, a last digit may decide on
+/// which.
 const TOLERANCE_IN_BYTES: f32 = 1e-3;
 
 const QUESTIONS: [Scored<'_>; 3] = [

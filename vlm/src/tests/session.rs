@@ -156,7 +156,8 @@ fn a_prefix_and_a_view_equal_the_whole_prompt_at_once() {
     }
 }
 
-/// The mean log-softmax of a reply's tokens, each from the whole text before it in candle's own operations.
+/// The mean log-softmax of a reply's tokens, each from the whole text before it in candle's own
+/// operations.
 fn mean_log_prob(model: &Model, reply: &Reply, picture: &RgbImage) -> f64 {
     let features = model
         .encode(&model.tiles(std::iter::once(picture), Tiling::One, &[Grid::default()]).unwrap(), &Cancel::default())
@@ -213,7 +214,8 @@ fn a_draft_never_changes_a_token() {
     let model = model();
     let pictures = [fixtures::picture("coffee"), fixtures::picture("text")];
     let mut live = Session::new(model.clone()).unwrap();
-    // The same view again, then another, then back: drafts that hold wholly, in part and not at all.
+    // The same view again, then another, then back: drafts that hold wholly, in part and not at
+    // all.
     for (turn, which) in [0, 0, 1, 1, 0].into_iter().enumerate() {
         look(&mut live, &pictures[which]);
         let got = caption(&mut live);

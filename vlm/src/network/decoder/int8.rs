@@ -59,8 +59,8 @@ struct Tokens<'a> {
     past: usize,
     /// Cosines and sines of the positions' angles, `[tokens, head width / 2]`.
     angles: (&'a [f32], &'a [f32]),
-    /// Those that are multiplied in a single pass of a byte a value outside of `qkv`, by their number.
-    /// All others have the residual rows, too.
+    /// Those that are multiplied in a single pass of a byte a value outside of `qkv`, by their
+    /// number. All others have the residual rows, too.
     single_pass: &'a [bool],
     is_last: bool,
 }
@@ -230,8 +230,8 @@ impl ByteLayer {
 
         normalise(x, &self.norm2, None, self.eps, normed);
         product(rows, normed, single_pass, &self.gate_up, gate_up);
-        // SAFETY: `gate_up` has a row for each that is needed, `for_rows` covers the output, and the
-        // kernel writes all of each row.
+        // SAFETY: `gate_up` has a row for each that is needed, `for_rows` covers the output, and
+        // the kernel writes all of each row.
         unsafe {
             rewritten(gated, end * wide, |out| {
                 for_rows(out, wide, |first, out| {

@@ -1,7 +1,8 @@
 //! A decoder: rows of embeddings in, logits out, keys and values kept in the cache it is given.
 //!
-//! The trait and what a pass is made of. Each architecture and number format implements it in a file
-//! of its own; [`Model::load`](crate::Model::load) chooses one. Knows no pictures, prompts or turns.
+//! The trait and what a pass is made of. Each architecture and number format implements it in a
+//! file of its own; [`Model::load`](crate::Model::load) chooses one. Knows no pictures, prompts or
+//! turns.
 
 pub(crate) mod int8;
 mod llama;
@@ -38,9 +39,9 @@ pub(crate) trait Decoder: Send + Sync {
     /// checkpoint's file is gone.
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
 
-    /// Evaluates `x` (`[tokens, width]`), the tokens of `pass`, behind those in `cache`. Returns the
-    /// logits of the tokens that are wanted, in order: `[wanted, vocabulary]` in f32. Afterwards
-    /// the cache holds [`Pass::kept`] tokens more.
+    /// Evaluates `x` (`[tokens, width]`), the tokens of `pass`, behind those in `cache`. Returns
+    /// the logits of the tokens that are wanted, in order: `[wanted, vocabulary]` in f32.
+    /// Afterwards the cache holds [`Pass::kept`] tokens more.
     ///
     /// # Errors
     /// [`Error::Cancelled`](crate::Error::Cancelled) between layers once `cancel` is raised; the
@@ -53,8 +54,8 @@ pub(crate) trait Decoder: Send + Sync {
 pub(crate) struct Segment {
     /// How many they are.
     pub len: usize,
-    /// The segment that they follow: its number, lower than their own. Without one, they follow what
-    /// the cache holds.
+    /// The segment that they follow: its number, lower than their own. Without one, they follow
+    /// what the cache holds.
     pub after: Option<usize>,
     /// Of how many of the last of them logits are wanted.
     pub wanted: usize,
@@ -94,7 +95,8 @@ impl Branch {
 }
 
 impl Pass<'_> {
-    /// The tokens that stay in the cache: those of the first segment if nothing else takes its place.
+    /// The tokens that stay in the cache: those of the first segment if nothing else takes its
+    /// place.
     pub(crate) fn kept(&self) -> usize {
         let roots = self.segments.iter().filter(|segment| segment.after.is_none()).count();
         if roots == 1 { self.segments[0].len } else { 0 }

@@ -115,8 +115,8 @@ impl LlamaLayer {
         [&self.qkv, &self.o_proj, &self.gate_up, &self.down_proj].map(Matrices::bytes).iter().sum()
     }
 
-    /// Evaluates `x` (`[tokens, width]`) behind the tokens in `cache`, and writes its keys and values
-    /// there. Returns the rows that are needed.
+    /// Evaluates `x` (`[tokens, width]`) behind the tokens in `cache`, and writes its keys and
+    /// values there. Returns the rows that are needed.
     fn forward(&self, x: &Tensor, told: &Told<'_>, cache: &mut KvCache, llama: &Llama) -> Result<Tensor> {
         let &Llama { heads, kv_heads, head_dim, eps, .. } = llama;
         let t = x.dim(0)?;

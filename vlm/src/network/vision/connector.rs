@@ -41,7 +41,8 @@ impl Connector {
         })
     }
 
-    /// The features of a tile, `[tokens per tile, text width]`, of its encoded patches, `[patches, width]`.
+    /// The features of a tile, `[tokens per tile, text width]`, of its encoded patches, `[patches,
+    /// width]`.
     ///
     /// # Errors
     /// [`Error::Backend`](crate::Error::Backend).
@@ -51,8 +52,8 @@ impl Connector {
         Ok(x)
     }
 
-    /// Folds each block of `s` x `s` neighbouring patches into one row, channels ordered (row in block, column in block,
-    /// channel), as `Idefics3Connector.pixel_shuffle`.
+    /// Folds each block of `s` x `s` neighbouring patches into one row, channels ordered (row in
+    /// block, column in block, channel), as `Idefics3Connector.pixel_shuffle`.
     fn pixel_shuffle(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let (s, width) = (self.scale_factor, x.dim(1)?);
         let few = self.grid / s;

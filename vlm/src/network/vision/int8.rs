@@ -1,10 +1,10 @@
-//! A SigLIP encoder in bytes: norms, products, attention and GELU of a block of rows while they are in
-//! cache.
+//! A SigLIP encoder in bytes: norms, products, attention and GELU of a block of rows while they are
+//! in cache.
 //!
 //! A layer is three passes over the picture's rows, each cut into tasks: norm, queries, keys and
 //! values; packing keys and values, a head at a time; and for each block of rows its attention,
-//! projection and MLP. `v_proj` and `out_proj` have a bias correction: attention averages over tokens,
-//! which lessens every error but what their rounded weights move all tokens by.
+//! projection and MLP. `v_proj` and `out_proj` have a bias correction: attention averages over
+//! tokens, which lessens every error but what their rounded weights move all tokens by.
 
 #![allow(unsafe_code, reason = "the norm of a row is given pointers")]
 #![allow(
@@ -268,8 +268,8 @@ fn quantised<I: Isa>(isa: I, x: &[f32], width: usize, rows: &mut Rows) {
     }
 }
 
-/// The patch embedding as bytes, of pixels that are not normalised: `w (x / 255 - mean) / std + b` is
-/// `w / (255 std) x + (b - w mean / std)`.
+/// The patch embedding as bytes, of pixels that are not normalised: `w (x / 255 - mean) / std + b`
+/// is `w / (255 std) x + (b - w mean / std)`.
 fn quantised_patch_embedding(
     weights: &Weights<'_>,
     config: &Config,

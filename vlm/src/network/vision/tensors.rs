@@ -85,7 +85,8 @@ impl SiglipInTensors {
         })
     }
 
-    /// The pixels of a tile as rows of `(channel, row, column)`, one a patch, normalised: `(x / 255 - mean) / std`.
+    /// The pixels of a tile as rows of `(channel, row, column)`, one a patch, normalised:
+    /// `(x / 255 - mean) / std`.
     fn patches(&self, tile: &RgbImage) -> Vec<f32> {
         let side = self.patch;
         let stride = tile.width() as usize * 3;

@@ -1,4 +1,5 @@
-//! The conversation's own law: what is remembered, undone or asked once changes the work, never the words.
+//! The conversation's own law: what is remembered, undone or asked once changes the work, never the
+//! words.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ fn say(conversation: &mut Conversation, parts: &[Part]) -> Reply {
     conversation.say(turn(parts), &Cancel::default(), &mut |_| {}).unwrap()
 }
 
-/// The tokens that a fresh evaluation of a prompt chooses, every one of them from the whole text in one pass.
+/// The tokens that a fresh evaluation of a prompt chooses, every one of them from the whole text in
+/// one pass.
 fn in_one_pass(model: &Model, prompt_ids: &[u32], pictures: &[RgbImage], tiling: Tiling, n: usize) -> Vec<u32> {
     let features = model
         .encode(
@@ -85,7 +87,8 @@ fn the_layout_is_that_of_the_chat_template() {
     let image = format!("<fake_token_around_image><global-img>{}<fake_token_around_image>", "<image>".repeat(4));
     let head = format!("<|im_start|>User:{image}What is in{image} this image?<end_of_utterance>\nAssistant:");
     assert_eq!(first.prompt_ids, tokens(&head));
-    // A model of random weights writes tokens that no text is cut into, so its replies stand as they were written.
+    // A model of random weights writes tokens that no text is cut into, so its replies stand as
+    // they were written.
     let mut want = [tokens(&head), first.token_ids].concat();
     want.extend(tokens(&format!("<end_of_utterance>\nUser: And in this one,{image}<end_of_utterance>\nAssistant:")));
     assert_eq!(second.prompt_ids, want);
