@@ -5,7 +5,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::device::Device;
-use crate::kernels::cpu::UnknownInstructionSet;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -136,6 +135,22 @@ fn mended(path: &Path) -> String {
     match id {
         Some(id) => format!("Run `sightline models download {}`: it checks every file and mends it.", shown(id)),
         None => "Copy that file anew from where it came from.".to_owned(),
+    }
+}
+
+/// A name that no instruction set of this kind of processor has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Unknown instruction set `{name}`.")]
+pub struct UnknownInstructionSet {
+    pub(crate) name: String,
+    pub(crate) hint: String,
+}
+
+impl UnknownInstructionSet {
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        self.hint.clone()
     }
 }
 

@@ -17,6 +17,8 @@ use rten_simd::isa::GenericIsa;
 #[cfg(target_arch = "x86_64")]
 use rten_simd::isa::{Avx2Isa, Avx512Isa};
 
+use crate::error::UnknownInstructionSet;
+
 /// The environment variable that caps the instruction sets of the whole process.
 pub const MAX_ISA: &str = "SIGHTLINE_MAX_ISA";
 
@@ -101,27 +103,17 @@ impl fmt::Display for InstructionSet {
     }
 }
 
-/// A name that no instruction set of this kind of processor has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Unknown instruction set `{0}`.")]
-pub struct UnknownInstructionSet(String);
-
-impl UnknownInstructionSet {
-    /// What to write instead.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let names: Vec<_> = InstructionSet::ALL.iter().map(|set| set.name()).collect();
-        format!("Use one of {}, or unset {MAX_ISA}.", names.join(", "))
-    }
-}
-
 impl FromStr for InstructionSet {
     type Err = UnknownInstructionSet;
 
     fn from_str(name: &str) -> Result<Self, UnknownInstructionSet> {
         let lower = name.trim().to_ascii_lowercase();
         let known = Self::ALL.iter().find(|set| set.name() == lower);
-        known.copied().ok_or_else(|| UnknownInstructionSet(name.to_owned()))
+        known.copied().ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|set| set.name()).collect();
+            let hint = format!("Use one of {}, or unset {MAX_ISA}.", names.join(", "));
+            UnknownInstructionSet { name: name.to_owned(), hint }
+        })
     }
 }
 

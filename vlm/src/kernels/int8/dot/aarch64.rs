@@ -6,7 +6,7 @@ use std::arch::aarch64::{
 };
 use std::arch::asm;
 
-use super::{GROUP, NR, Sums};
+use crate::kernels::int8::dot::shape::{GROUP, NR, Sums};
 
 /// Sums of a vector: each is an output's.
 const LANES: usize = 4;

@@ -11,16 +11,7 @@
 #![allow(unsafe_code, reason = "vector loads and stores through pointers, and instruction sets chosen at run time")]
 
 use crate::kernels::cpu::{ByteProducts, CpuFeatures};
-
-/// Outputs of a packed tile.
-pub(crate) const NR: usize = 64;
-/// Inputs that are multiplied at once.
-pub(crate) const GROUP: usize = 4;
-/// Most rows of a microkernel.
-pub(crate) const MR: usize = 6;
-
-/// The sums of a microkernel: a row of [`NR`] for each row of input.
-pub(crate) type Sums = [[i32; NR]; MR];
+pub(crate) use crate::kernels::int8::dot::shape::{GROUP, MR, NR, Sums};
 
 /// Computes `out[r][n]`: the sum over `i` of `a[r * stride + i]` times input `i`'s weight of output
 /// `n`.
@@ -59,6 +50,7 @@ macro_rules! microkernel {
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+pub(crate) mod shape;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 };
 use std::mem::MaybeUninit;
 
-use super::{GROUP, MR, NR, Sums};
+use crate::kernels::int8::dot::shape::{GROUP, MR, NR, Sums};
 
 microkernel!(avx512_vnni, avx512_vnni_rows);
 microkernel!(avx_vnni, avx_vnni_rows);
