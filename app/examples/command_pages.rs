@@ -1,5 +1,5 @@
-//! Writes what packages bring besides the program: `command_pages FOLDER` makes `man/` with a page a command, and
-//! `completions/` for bash, fish and zsh.
+//! Writes what packages bring besides the program: `command_pages FOLDER` makes `man/` with a page
+//! a command, and `completions/` for bash, fish and zsh.
 
 use std::io;
 use std::path::{Path, PathBuf};

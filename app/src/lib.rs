@@ -1,7 +1,7 @@
 //! Sightline: live captions of what a camera sees.
 //!
-//! `capture` fills a slot with frames, `live` captions the newest of them through an `engine`, and `ui` or `cli` shows
-//! what comes out. See docs/architecture.md for a frame's journey.
+//! `capture` fills a slot with frames, `live` captions the newest of them through an `engine`, and
+//! `ui` or `cli` shows what comes out. See docs/architecture.md for a frame's journey.
 
 pub mod base;
 pub mod capture;

@@ -1,9 +1,10 @@
-//! An import never points upwards against the order of layers of docs/architecture.md, and no files import from each
-//! other in a circle.
+//! An import never points upwards against the order of layers of docs/architecture.md, and no files
+//! import from each other in a circle.
 //!
-//! Reads the sources of both packages as tokens, with tests left out. A path is followed through re-exports to the file
-//! that defines what it names, so that `crate::log::Entry` counts as an import of `log/data/entry.rs`. A re-export in a
-//! `mod.rs` or `lib.rs` makes no circle: it passes on what a file below it offers.
+//! Reads the sources of both packages as tokens, with tests left out. A path is followed through
+//! re-exports to the file that defines what it names, so that `crate::log::Entry` counts as an
+//! import of `log/data/entry.rs`. A re-export in a `mod.rs` or `lib.rs` makes no circle: it passes
+//! on what a file below it offers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -279,7 +280,8 @@ impl House {
         imports
     }
 
-    /// `path` as written in `module`, from the package's root; nothing for other packages' paths and for plain names.
+    /// `path` as written in `module`, from the package's root; nothing for other packages' paths
+    /// and for plain names.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let up = path.iter().take_while(|name| *name == "super").count();
@@ -302,7 +304,8 @@ impl House {
         }
     }
 
-    /// The file that defines what `path` names; nothing where it names a module alone, or something of another package.
+    /// The file that defines what `path` names; nothing where it names a module alone, or something
+    /// of another package.
     fn file_of(&self, path: &[String], reexports: usize) -> Option<&str> {
         let inside = (0..=path.len()).rev().find(|length| self.modules.contains_key(&path[..*length]))?;
         let module = path[..inside].to_vec();

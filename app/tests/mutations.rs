@@ -1,4 +1,5 @@
-//! A few hundred damaged inputs of each kind in every run of the tests: what the fuzzers of `fuzz/` do for hours.
+//! A few hundred damaged inputs of each kind in every run of the tests: what the fuzzers of `fuzz/`
+//! do for hours.
 //!
 //! `SIGHTLINE_FUZZ_ROUNDS=100000` makes as many of each kind as it says.
 

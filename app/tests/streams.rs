@@ -1,5 +1,5 @@
-//! The two streams, signals, numbers and limits of the system, as scripts meet them: the program itself, with the built-in
-//! model and a tiny one.
+//! The two streams, signals, numbers and limits of the system, as scripts meet them: the program
+//! itself, with the built-in model and a tiny one.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]

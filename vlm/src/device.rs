@@ -15,7 +15,8 @@ pub enum Device {
 }
 
 impl Device {
-    /// The GPUs that this build knows how to use, the first of each kind. Whether one is there shows when it is opened.
+    /// The GPUs that this build knows how to use, the first of each kind. Whether one is there
+    /// shows when it is opened.
     #[must_use]
     pub fn gpus() -> Vec<Self> {
         let kinds = [(cfg!(feature = "cuda"), Self::Cuda(0)), (cfg!(feature = "metal"), Self::Metal)];

@@ -1,8 +1,10 @@
-//! What people are told: what happened, and what to do about it, as two sentences that stay apart until they are shown.
+//! What people are told: what happened, and what to do about it, as two sentences that stay apart
+//! until they are shown.
 //!
-//! A terminal shows both in one line, the window sets the hint off, `--json` carries them as two keys. Every error of the
-//! program can be made into one of these; none is a sentence with its advice glued to it. What they quote, such as a file's
-//! name or another program's words, is harmless to a terminal.
+//! A terminal shows both in one line, the window sets the hint off, `--json` carries them as two
+//! keys. Every error of the program can be made into one of these; none is a sentence with its
+//! advice glued to it. What they quote, such as a file's name or another program's words, is
+//! harmless to a terminal.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! Text and numbers made fit to be shown, on a terminal or in the window: nothing that a model, a file's
-//! name or another program says may move a cursor, change colours or turn the order of what is read;
-//! and numbers and lengths of time can be read.
+//! Text and numbers made fit to be shown, on a terminal or in the window: nothing that a model, a
+//! file's name or another program says may move a cursor, change colours or turn the order of what
+//! is read; and numbers and lengths of time can be read.
 //!
-//! This is the one place where that is decided. [`crate::base::message::Message`] goes through it, so
-//! that whatever an error quotes is harmless.
+//! This is the one place where that is decided. [`crate::base::message::Message`] goes through it,
+//! so that whatever an error quotes is harmless.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ pub fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy())
 }
 
-/// Not a control character, a break of line or paragraph, or a command that turns the direction of what
-/// follows (Unicode Standard Annex 9, 2): those let a name pretend to be another.
+/// Not a control character, a break of line or paragraph, or a command that turns the direction of
+/// what follows (Unicode Standard Annex 9, 2): those let a name pretend to be another.
 fn is_harmless(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

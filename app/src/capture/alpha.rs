@@ -7,7 +7,8 @@ use image::{RgbImage, Rgba, RgbaImage};
 pub(crate) enum Nothing {
     /// That nothing is to be seen, as between two scenes of a video.
     Empty,
-    /// That a program left the channel at zero, where there is something behind it: more than one colour.
+    /// That a program left the channel at zero, where there is something behind it: more than one
+    /// colour.
     Forgotten,
     /// The same, whatever is behind it: a BMP has no other transparency.
     NoChannel,

@@ -82,8 +82,8 @@ fn is_svg(head: &[u8]) -> bool {
     begin.starts_with("<svg") || (begin.starts_with("<?xml") && begin.contains("<svg"))
 }
 
-/// MP4 and its relatives say what they are by brands: the first is what it is, the others are what it
-/// can be read as. (ISO/IEC 14496-12, 4.3; HEIF: ISO/IEC 23008-12, 10; AVIF: 6.)
+/// MP4 and its relatives say what they are by brands: the first is what it is, the others are what
+/// it can be read as. (ISO/IEC 14496-12, 4.3; HEIF: ISO/IEC 23008-12, 10; AVIF: 6.)
 fn of_brands(head: &[u8]) -> FileKind {
     let length = head.first_chunk().map_or(0, |length| u32::from_be_bytes(*length)) as usize;
     let brands = head.get(8..length.min(head.len())).unwrap_or_default().as_chunks::<4>().0;

@@ -1,7 +1,8 @@
-//! From a thread that makes things to one that takes them: the newest replaces the oldest, and the end is told apart.
+//! From a thread that makes things to one that takes them: the newest replaces the oldest, and the
+//! end is told apart.
 //!
-//! A reader thread puts what it reads into a [`Latest`] and ends with why it ended; a source takes from the [`Taker`] and
-//! never waits for the thread.
+//! A reader thread puts what it reads into a [`Latest`] and ends with why it ended; a source takes
+//! from the [`Taker`] and never waits for the thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,8 @@ pub(super) struct Latest<T, E> {
 }
 
 impl<T, E> Latest<T, E> {
-    /// Puts the newest thing into the slot, in place of one that was not taken. `false`: nobody wants any more.
+    /// Puts the newest thing into the slot, in place of one that was not taken. `false`: nobody
+    /// wants any more.
     pub(super) fn put(&self, mut thing: T) -> bool {
         while !self.unwanted() {
             match self.put.try_send(thing) {

@@ -1,7 +1,7 @@
 //! Where pictures come from: cameras, pictures, folders and videos behind one trait.
 //!
-//! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture thread
-//! (`live::capture`) numbers what it gives, and opens it again when it fails.
+//! A source only makes pictures. It knows no frame ids, no pipeline and no model; the capture
+//! thread (`live::capture`) numbers what it gives, and opens it again when it fails.
 
 mod address;
 mod alpha;
@@ -36,13 +36,15 @@ pub trait Source: Send {
         None
     }
 
-    /// Whether time passes on the other side, as with a camera or a video: then pictures that nobody had time for are
-    /// dropped. Pictures and folders are patient: they wait until the last picture was taken.
+    /// Whether time passes on the other side, as with a camera or a video: then pictures that
+    /// nobody had time for are dropped. Pictures and folders are patient: they wait until the last
+    /// picture was taken.
     fn is_live(&self) -> bool;
 
-    /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms without one, so that the
-    /// caller can look at its stop flag; never blocks for longer, whatever the device does. (A picture file takes as long
-    /// as its decoding, which [`picture::decode`] bounds.)
+    /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms
+    /// without one, so that the caller can look at its stop flag; never blocks for longer, whatever
+    /// the device does. (A picture file takes as long as its decoding, which [`picture::decode`]
+    /// bounds.)
     ///
     /// # Errors
     /// What went wrong, as a sentence for people, and whether opening the source again may help.
@@ -65,7 +67,8 @@ pub enum Next {
 pub struct SourceError {
     /// What happened and what to do.
     pub message: Message,
-    /// Whether it may pass by itself (a pulled cable, a camera in use): then the capture thread keeps trying.
+    /// Whether it may pass by itself (a pulled cable, a camera in use): then the capture thread
+    /// keeps trying.
     pub may_pass: bool,
 }
 

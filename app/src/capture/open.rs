@@ -13,7 +13,8 @@ use crate::capture::scene::SceneSource;
 use crate::capture::stream::Stream;
 use crate::capture::{Login, Source, SourceError, SourceSpec, camera};
 
-/// Which scene the demo shows: the same one every time, so that what people report can be seen again.
+/// Which scene the demo shows: the same one every time, so that what people report can be seen
+/// again.
 const DEMO_SEED: u64 = 1;
 
 /// How a source is opened.
@@ -86,11 +87,13 @@ enum Kind {
     Video,
 }
 
-/// What a file is: by its content where that is known, then by its name, and then by whether ffmpeg plays it.
+/// What a file is: by its content where that is known, then by its name, and then by whether ffmpeg
+/// plays it.
 fn kind_of(path: &Path) -> std::io::Result<Option<Kind>> {
     Ok(match kind::of_file(path)? {
         FileKind::Video => Some(Kind::Video),
-        // Pictures of another kind are named as such where they are read. A row of JPEGs is a video by its name alone.
+        // Pictures of another kind are named as such where they are read. A row of JPEGs is a video
+        // by its name alone.
         FileKind::Picture | FileKind::OtherPicture(_) => {
             Some(if is_named(path, &ROWS_OF_PICTURES) { Kind::Video } else { Kind::Picture })
         }

@@ -58,7 +58,8 @@ impl Source for SceneSource {
             return Ok(Next::Nothing);
         }
         std::thread::sleep(wait);
-        // The world keeps pace with the clock: a slow machine sees fewer pictures of it, not a slower world.
+        // The world keeps pace with the clock: a slow machine sees fewer pictures of it, not a
+        // slower world.
         let late = now.saturating_duration_since(due).min(LAG);
         let steps = 1 + (late.as_nanos() / PERIOD.as_nanos()) as u32;
         for _ in 0..steps {

@@ -1,4 +1,5 @@
-//! What the user asked to look at, as text: `camera:1`, `demo`, `holiday.mp4`. Knows no device and touches no file.
+//! What the user asked to look at, as text: `camera:1`, `demo`, `holiday.mp4`. Knows no device and
+//! touches no file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,8 +15,8 @@ use crate::capture::address::Address;
 /// What stands before `://` in addresses that are network streams.
 const STREAM_SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "srt", "udp"];
 
-/// Where pictures shall come from. Displays as it is written on the command line, but for what is secret and what no
-/// terminal should be sent.
+/// Where pictures shall come from. Displays as it is written on the command line, but for what is
+/// secret and what no terminal should be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `camera`, `camera:N` or `camera:NAME`.
@@ -144,7 +145,8 @@ impl FromStr for SourceSpec {
     }
 }
 
-/// Whether a text can stand before `://` in an address (RFC 3986, 3.1): a path such as `./a://b` is a path.
+/// Whether a text can stand before `://` in an address (RFC 3986, 3.1): a path such as `./a://b` is
+/// a path.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))

@@ -1,7 +1,8 @@
-//! Ctrl-C, a closed terminal (SIGHUP) and a polite kill (SIGTERM): the first one raises a flag that everything long looks
-//! at. One that comes a second later or more ends the process where it stands (a model that is being loaded looks at no
-//! flag); one that comes sooner means the same: timeout(1), npm and terminals that close send signals in pairs. A command
-//! calls [`flag`] or [`Tasks::new`], once.
+//! Ctrl-C, a closed terminal (SIGHUP) and a polite kill (SIGTERM): the first one raises a flag that
+//! everything long looks at. One that comes a second later or more ends the process where it stands
+//! (a model that is being loaded looks at no flag); one that comes sooner means the same:
+//! timeout(1), npm and terminals that close send signals in pairs. A command calls [`flag`] or
+//! [`Tasks::new`], once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +16,11 @@ use vlm::Cancel;
 /// The exit code of a program that was asked to end by SIGTERM: 128 and the signal's number.
 pub const KILLED: i32 = 128 + 15;
 const UNHANDLED: &str = "The system lets no signal be handled.";
-/// Signals that come this soon after the first are the same wish; so is a Ctrl-C this soon after a task ended, which was
-/// meant for the task.
+/// Signals that come this soon after the first are the same wish; so is a Ctrl-C this soon after a
+/// task ended, which was meant for the task.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often it is looked whether a signal came: its handler may do no more than raise a flag. Needs no file descriptor,
-/// and works on every system.
+/// How often it is looked whether a signal came: its handler may do no more than raise a flag.
+/// Needs no file descriptor, and works on every system.
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// What a signal asks for.
@@ -56,7 +57,8 @@ pub fn flag_and(wake: impl Fn() + Send + 'static) -> anyhow::Result<Cancel> {
     Ok(flag)
 }
 
-/// Has a program that is aborted, for want of memory say, end with exit code 1. Why was said by then.
+/// Has a program that is aborted, for want of memory say, end with exit code 1. Why was said by
+/// then.
 pub fn fail_when_aborted() {
     #[cfg(unix)]
     {
@@ -95,8 +97,8 @@ fn listen(mut told: impl FnMut(Wish) + Send + 'static) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// For a program of many tasks: Ctrl-C stops the one that runs, and the program goes on. While none runs, it ends the program.
-/// A polite kill ends it too, once the task that runs has stopped.
+/// For a program of many tasks: Ctrl-C stops the one that runs, and the program goes on. While none
+/// runs, it ends the program. A polite kill ends it too, once the task that runs has stopped.
 pub struct Tasks {
     task: Arc<Mutex<Task>>,
     /// Raised when the program is to end.
@@ -161,7 +163,8 @@ impl Tasks {
         done
     }
 
-    /// Stops what runs. Says whether there was anything to stop: what was stopped just now need not be stopped again.
+    /// Stops what runs. Says whether there was anything to stop: what was stopped just now need not
+    /// be stopped again.
     fn stop(&self) -> bool {
         let mut task = self.lock();
         match &*task {

@@ -1,5 +1,5 @@
-//! The two objects that programs read from standard output: a turn of `describe` and a caption of `watch`. Their keys are
-//! a contract; the tests hold them down.
+//! The two objects that programs read from standard output: a turn of `describe` and a caption of
+//! `watch`. Their keys are a contract; the tests hold them down.
 
 use std::path::PathBuf;
 use std::time::Duration;

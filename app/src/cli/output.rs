@@ -1,8 +1,9 @@
-//! The two streams of a command. Standard output carries what was asked for, standard error what is said besides: notes
-//! and errors, in plain words or, with `--json`, as an object a line.
+//! The two streams of a command. Standard output carries what was asked for, standard error what is
+//! said besides: notes and errors, in plain words or, with `--json`, as an object a line.
 //!
-//! What can't be written to standard output ends the command: quietly when its reader has read enough, otherwise with a
-//! sentence. What can't be written to standard error is lost: nobody is there to be told.
+//! What can't be written to standard output ends the command: quietly when its reader has read
+//! enough, otherwise with a sentence. What can't be written to standard error is lost: nobody is
+//! there to be told.
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Stderr, Stdout, Write};
@@ -12,7 +13,8 @@ use serde::Serialize;
 use crate::base::message::Message;
 use crate::base::text::one_line;
 
-/// Standard output. Its errors carry an [`Unwritten`], by which they are told from those of files and pipes.
+/// Standard output. Its errors carry an [`Unwritten`], by which they are told from those of files
+/// and pipes.
 #[derive(Debug)]
 pub struct Output<W = Stdout>(W);
 
@@ -152,7 +154,8 @@ pub fn asks_for_json(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> 
     arguments.by_ref().take_while(|argument| argument.as_ref() != "--").any(|argument| argument.as_ref() == "--json")
 }
 
-/// Whether standard error may be coloured: it is a terminal, and nobody asked for none (<https://no-color.org>).
+/// Whether standard error may be coloured: it is a terminal, and nobody asked for none
+/// (<https://no-color.org>).
 pub fn may_colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -35,7 +35,8 @@ struct Truth<'a> {
     questions: Vec<Question>,
 }
 
-/// Still `number` of the scenes of `seed`, and the chance that chooses its questions. Nothing in it is on its way.
+/// Still `number` of the scenes of `seed`, and the chance that chooses its questions. Nothing in it
+/// is on its way.
 #[must_use]
 pub fn still(seed: u64, number: u32) -> (World, Random) {
     let mut random = Random::new(seed.wrapping_mul(0x0100_0000_01B3) ^ u64::from(number));

@@ -27,7 +27,8 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Who asks for a network stream.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StreamArgs {
-    /// The user of a network stream whose address names none; the password is in `SIGHTLINE_STREAM_PASSWORD`
+    /// The user of a network stream whose address names none; the password is in
+    /// `SIGHTLINE_STREAM_PASSWORD`
     #[arg(long, value_name = "NAME")]
     pub stream_user: Option<String>,
 

@@ -1,7 +1,8 @@
-//! Paints a world: soft gradient and light, shaded shapes, soft shadows. Knows nothing of truth or words.
+//! Paints a world: soft gradient and light, shaded shapes, soft shadows. Knows nothing of truth or
+//! words.
 //!
-//! The demo model is trained on pictures drawn the same way (`house` in ui-assets/demo-model/train/render.py): a change
-//! of look here wants one there.
+//! The demo model is trained on pictures drawn the same way (`house` in
+//! ui-assets/demo-model/train/render.py): a change of look here wants one there.
 
 use std::f32::consts::TAU;
 
@@ -44,7 +45,8 @@ pub fn paint(world: &World) -> RgbImage {
     image
 }
 
-/// The background as opaque RGBA. It is smooth, so it is computed at every eighth pixel and filled in between.
+/// The background as opaque RGBA. It is smooth, so it is computed at every eighth pixel and filled
+/// in between.
 fn background(backdrop: &Backdrop) -> Vec<u8> {
     const STEP: u32 = 8;
     let (columns, rows) = (WIDTH / STEP + 1, HEIGHT / STEP + 1);
@@ -116,7 +118,8 @@ fn body(canvas: &mut PixmapMut, sprite: &Sprite) {
     }
 }
 
-/// The outline of a sprite in pixels, grown by a factor and moved by `(x, y)` radii. `None` if it has no extent.
+/// The outline of a sprite in pixels, grown by a factor and moved by `(x, y)` radii. `None` if it
+/// has no extent.
 fn outline(sprite: &Sprite, grow: f32, by: (f32, f32)) -> Option<Path> {
     let unit = sprite.radius * HEIGHT as f32;
     let (cx, cy) = (sprite.object.x * WIDTH as f32 + by.0 * unit, sprite.object.y * HEIGHT as f32 + by.1 * unit);

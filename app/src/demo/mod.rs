@@ -1,7 +1,9 @@
-//! The demo scene: a small animated world of coloured shapes, whose truth is known at every instant.
+//! The demo scene: a small animated world of coloured shapes, whose truth is known at every
+//! instant.
 //!
-//! It is a source like any other: the engine sees its pictures and nothing else. The truth is for those who check what
-//! the engine said. The demo model's training draws the same world (ui-assets/demo-model/train).
+//! It is a source like any other: the engine sees its pictures and nothing else. The truth is for
+//! those who check what the engine said. The demo model's training draws the same world
+//! (ui-assets/demo-model/train).
 
 pub(crate) mod draw;
 pub mod model;

@@ -1,4 +1,5 @@
-//! The model that is built into the program, in the layout of the released ones and loaded by the same code.
+//! The model that is built into the program, in the layout of the released ones and loaded by the
+//! same code.
 
 use vlm::ModelFiles;
 

@@ -1,6 +1,7 @@
 //! What is true of a scene, in words: the grammar that the demo model was trained to speak.
 //!
-//! The same sentences as ui-assets/demo-model/train/words.py, with a few of its wordings for each question.
+//! The same sentences as ui-assets/demo-model/train/words.py, with a few of its wordings for each
+//! question.
 
 use std::fmt::Write as _;
 
@@ -15,7 +16,8 @@ pub const ONLY: &str = "I only know coloured shapes.";
 /// A question about a scene and the true answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Question {
-    /// What is asked for, to count truth by: `count`, `color`, `shape`, `where`, `exists`, `largest`, `beside`, `off`.
+    /// What is asked for, to count truth by: `count`, `color`, `shape`, `where`, `exists`,
+    /// `largest`, `beside`, `off`.
     #[serde(skip)]
     pub kind: &'static str,
     /// The question.
@@ -24,7 +26,8 @@ pub struct Question {
     pub a: String,
 }
 
-/// One sentence that names every object from left to right, and where a lone one is. `objects` are in order of x.
+/// One sentence that names every object from left to right, and where a lone one is. `objects` are
+/// in order of x.
 #[must_use]
 pub fn caption(objects: &[Object]) -> String {
     let full = |o: &Object| format!("a {} {} {}", o.size.word(), o.color.word(), o.shape.word());
@@ -36,7 +39,8 @@ pub fn caption(objects: &[Object]) -> String {
     }
 }
 
-/// One question of every kind that can be asked of the scene, and one that has nothing to do with it.
+/// One question of every kind that can be asked of the scene, and one that has nothing to do with
+/// it.
 #[must_use]
 pub fn questions(objects: &[Object], random: &mut Random) -> Vec<Question> {
     let mut all = vec![

@@ -1,8 +1,9 @@
 //! What is in the scene and where it is at each instant. Knows no pixels and no words.
 //!
-//! Up to four objects glide in over an edge, drift about their places for a while and leave again; now and then the
-//! whole world rests. Places are chosen so that whenever nothing is on its way ([`World::is_settled`]) the truth has one
-//! reading: no object hides another, lies across the line between two places, or stands straight above its neighbour.
+//! Up to four objects glide in over an edge, drift about their places for a while and leave again;
+//! now and then the whole world rests. Places are chosen so that whenever nothing is on its way
+//! ([`World::is_settled`]) the truth has one reading: no object hides another, lies across the line
+//! between two places, or stands straight above its neighbour.
 
 use std::f32::consts::TAU;
 
@@ -14,7 +15,8 @@ use crate::demo::random::Random;
 const RATIO: f32 = 16.0 / 9.0;
 /// The lines between left, centre and right, and between top, centre and bottom.
 pub(super) const LINES: [f32; 2] = [0.37, 0.63];
-/// How far from a line, and how far in `x` from each other, objects stay for their place and order to be plain.
+/// How far from a line, and how far in `x` from each other, objects stay for their place and order
+/// to be plain.
 const FAIR: f32 = 0.03;
 const APART: f32 = 0.06;
 /// How far objects drift from their places, as a share of width and of height.
@@ -23,7 +25,8 @@ const DRIFT: f32 = 0.012;
 const TRAVEL: f32 = 1.3;
 /// The most objects at a time.
 const MOST: usize = 4;
-/// Sum of the differences of the three channels (0 to 255) that sets an object off against its background.
+/// Sum of the differences of the three channels (0 to 255) that sets an object off against its
+/// background.
 const CONTRAST: f32 = 120.0;
 
 macro_rules! named {
@@ -266,7 +269,8 @@ impl World {
         self.actors.iter().all(|actor| actor.is_staying(self.time))
     }
 
-    /// What is in view, from left to right. Objects on their way count once their centre is well inside the picture.
+    /// What is in view, from left to right. Objects on their way count once their centre is well
+    /// inside the picture.
     #[must_use]
     pub fn truth(&self) -> Vec<Object> {
         let inside = |sprite: &Sprite| {

@@ -1,4 +1,5 @@
-//! A camera on loopback that sends JPEGs over HTTP, as cheap network cameras do, and misbehaves as it is told.
+//! A camera on loopback that sends JPEGs over HTTP, as cheap network cameras do, and misbehaves as
+//! it is told.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

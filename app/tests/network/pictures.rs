@@ -1,4 +1,5 @@
-//! Pictures on the web: the fetcher with a policy that lets loopback pass, and the program, which lets it not.
+//! Pictures on the web: the fetcher with a policy that lets loopback pass, and the program, which
+//! lets it not.
 
 use std::net::IpAddr;
 use std::process::Command;

@@ -1,11 +1,12 @@
-//! Pillow's resampling, to the last bit: Lanczos with three lobes, along rows first and then along columns.
+//! Pillow's resampling, to the last bit: Lanczos with three lobes, along rows first and then along
+//! columns.
 //!
-//! Follows `src/libImaging/Resample.c` of Pillow: weights in double precision, normalised, rounded to 22 bits after the
-//! point, sums in 32-bit integers, and a rounding to 8 bits after each pass. Models were trained on pictures made so.
-//! Knows nothing of models.
+//! Follows `src/libImaging/Resample.c` of Pillow: weights in double precision, normalised, rounded
+//! to 22 bits after the point, sums in 32-bit integers, and a rounding to 8 bits after each pass.
+//! Models were trained on pictures made so. Knows nothing of models.
 //!
-//! Both passes weigh values that lie side by side, [`SIDE`] at a time. Along columns they do; for the pass along rows,
-//! strips of as many rows are turned on their sides.
+//! Both passes weigh values that lie side by side, [`SIDE`] at a time. Along columns they do; for
+//! the pass along rows, strips of as many rows are turned on their sides.
 
 #![allow(
     clippy::inline_always,
@@ -225,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_lit_pixel_becomes_what_pillow_makes_of_it() {
-        // Of Pillow 13: Image.new("L", (from, 1)) with one pixel at 255, resized to (to, 1) with LANCZOS, for each pixel.
+        // Of Pillow 13: Image.new("L", (from, 1)) with one pixel at 255, resized to (to, 1) with
+        // LANCZOS, for each pixel.
         let check = |from: u32, made: &[&[u8]]| {
             for (lit, made) in made.iter().enumerate() {
                 let row = RgbImage::from_fn(from, 1, |x, _| image::Rgb([if x as usize == lit { 255 } else { 0 }; 3]));

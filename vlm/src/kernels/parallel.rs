@@ -85,8 +85,8 @@ pub(crate) fn for_each(count: usize, body: impl Fn(usize) + Sync + Send) {
 /// Calls `body` with every item, and its number, like [`for_each`].
 pub(crate) fn for_each_mut<T: Send>(items: &mut [T], body: impl Fn(usize, &mut T) + Sync + Send) {
     struct Items<T>(*mut T);
-    // SAFETY: every item is handed to one call of `body` and no other, and they may be sent to other
-    // threads.
+    // SAFETY: every item is handed to one call of `body` and no other, and they may be sent to
+    // other threads.
     unsafe impl<T: Send> Sync for Items<T> {}
     // SAFETY: as above.
     unsafe impl<T: Send> Send for Items<T> {}
@@ -109,8 +109,8 @@ impl Scope {
     fn run(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
         assert!(u32::try_from(count).is_ok(), "a loop of {count} tasks");
         self.done.store(0, Ordering::Relaxed);
-        // SAFETY: every task of the loop before is done, and none can be taken until the ticket is set
-        // below; so nobody reads this. The lifetime is forgotten, and kept all the same: this
+        // SAFETY: every task of the loop before is done, and none can be taken until the ticket is
+        // set below; so nobody reads this. The lifetime is forgotten, and kept all the same: this
         // function returns when all tasks are done.
         unsafe {
             *self.body.get() = Some(&raw const *std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Body>(body));
@@ -145,14 +145,14 @@ impl Scope {
         if next >= count {
             return false;
         }
-        // Between the look and this the leader may have begun another loop: whichever this number belongs
-        // to, it is taken now.
+        // Between the look and this the leader may have begun another loop: whichever this number
+        // belongs to, it is taken now.
         let (task, count) = split(self.ticket.fetch_add(1, Ordering::Acquire));
         if task >= count {
             return false;
         }
-        // SAFETY: this task is taken and not done, so the loop that it belongs to is on, and its body
-        // there, unchanged until then.
+        // SAFETY: this task is taken and not done, so the loop that it belongs to is on, and its
+        // body there, unchanged until then.
         let body = unsafe { (*self.body.get()).map(|body| &*body) };
         let ran = catch_unwind(AssertUnwindSafe(|| body.map(|body| body(task))));
         if let Err(panic) = ran {

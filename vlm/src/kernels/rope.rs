@@ -89,8 +89,8 @@ impl SimdOp for Positions<'_> {
                 f.len(),
                 #[inline(always)]
                 |at, n| {
-                    // SAFETY: `at + n <= half`, so angles and both halves of each head lie within the lengths checked
-                    // above.
+                    // SAFETY: `at + n <= half`, so angles and both halves of each head lie within
+                    // the lengths checked above.
                     unsafe {
                         let cos = load(isa, cos.add(position * half + at), n);
                         let sin = load(isa, sin.add(position * half + at), n);

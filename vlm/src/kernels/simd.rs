@@ -33,7 +33,8 @@ impl<Op: SimdOp> Dispatch for Op {
     fn dispatch_here(self) -> Self::Output {
         match CpuFeatures::here().vectors() {
             Vectors::Generic(isa) => self.eval(isa),
-            // SAFETY: there is a value of this type only where the processor has what the function enables.
+            // SAFETY: there is a value of this type only where the processor has what the function
+            // enables.
             #[cfg(target_arch = "x86_64")]
             Vectors::Avx2(isa) => unsafe { with_avx2(self, isa) },
             // SAFETY: as above.

@@ -1,4 +1,5 @@
-//! What the capture code asks of a camera library, and nothing else of it: tests put a fake one in its place.
+//! What the capture code asks of a camera library, and nothing else of it: tests put a fake one in
+//! its place.
 
 use crate::capture::camera::fault::Fault;
 

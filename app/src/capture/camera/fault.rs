@@ -78,8 +78,8 @@ impl Fault {
             }
             Self::Other(why) => (format!("Reading {camera} failed ({why})."), REPLUG.to_owned()),
         };
-        // All but a device that sends no pictures may come right: it is plugged in, freed, allowed or reset while we
-        // wait.
+        // All but a device that sends no pictures may come right: it is plugged in, freed, allowed
+        // or reset while we wait.
         SourceError { message: Message::new(what).hint(hint), may_pass: !matches!(self, Self::NoFormat) }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::capture::camera::device::{Format, Pixels};
 
-/// The size to be near to, in pixels: larger than any model looks at, small enough to decode in milliseconds.
+/// The size to be near to, in pixels: larger than any model looks at, small enough to decode in
+/// milliseconds.
 const WANTED_PIXELS: f64 = 1280.0 * 720.0;
 
 /// From this rate on, motion looks smooth.
@@ -11,7 +12,8 @@ const SMOOTH_FPS: f64 = 24.0;
 /// A rate beyond this only costs time.
 const ENOUGH_FPS: f64 = 30.0;
 
-/// What half the rate costs, measured in halvings of the size: 640x480 at 30 frames a second is better than 1280x720 at 10.
+/// What half the rate costs, measured in halvings of the size: 640x480 at 30 frames a second is
+/// better than 1280x720 at 10.
 const SLOWNESS: f64 = 2.0;
 
 /// What twice the rate costs: little, just so that 30 wins over 60.
@@ -20,8 +22,8 @@ const HASTE: f64 = 0.1;
 /// What lack of colour costs: such formats mostly belong to infra-red cameras.
 const COLOURLESS: f64 = 8.0;
 
-/// The formats from best to worst: near 1280x720, at 24 frames a second or more. Where that is equal, MJPEG, YUYV, NV12 and
-/// then plain RGB, in which few cameras are at home.
+/// The formats from best to worst: near 1280x720, at 24 frames a second or more. Where that is
+/// equal, MJPEG, YUYV, NV12 and then plain RGB, in which few cameras are at home.
 pub(super) fn best_first(formats: &[Format]) -> Vec<Format> {
     let mut sorted = formats.iter().copied().filter(|f| f.width > 0 && f.height > 0 && f.fps > 0).collect::<Vec<_>>();
     sorted.sort_by(|a, b| cost(*a).total_cmp(&cost(*b)).then(rank(a.pixels).cmp(&rank(b.pixels))));

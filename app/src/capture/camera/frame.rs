@@ -24,7 +24,8 @@ pub(super) fn decode(frame: &RawFrame) -> Result<RgbImage, String> {
     RgbImage::from_raw(width, height, rgb).ok_or_else(|| "wrong size".to_owned())
 }
 
-/// The part of a buffer that is the frame: the buffer is as long as the longest frame, and its rest is left from others.
+/// The part of a buffer that is the frame: the buffer is as long as the longest frame, and its rest
+/// is left from others.
 fn cut(frame: &RawFrame) -> Result<&[u8], String> {
     let Format { width, height, pixels, .. } = frame.format;
     let area = width as usize * height as usize;

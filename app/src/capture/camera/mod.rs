@@ -1,4 +1,5 @@
-//! Cameras: finding them, choosing a format, and reading them so that nothing they do stops the program.
+//! Cameras: finding them, choosing a format, and reading them so that nothing they do stops the
+//! program.
 
 mod device;
 mod fault;
@@ -28,7 +29,8 @@ pub struct Camera {
     pub problem: Option<String>,
 }
 
-/// The cameras' numbers and names, in order of their numbers. Quick, since none is opened: some may turn out to be none.
+/// The cameras' numbers and names, in order of their numbers. Quick, since none is opened: some may
+/// turn out to be none.
 ///
 /// # Errors
 /// When the system can't tell.
@@ -84,7 +86,8 @@ pub(super) fn open(choice: &CameraChoice) -> Result<Box<dyn Source>, SourceError
     Err(last)
 }
 
-/// The cameras that may be meant, in the order in which to try them: the next is meant where one is no camera after all.
+/// The cameras that may be meant, in the order in which to try them: the next is meant where one is
+/// no camera after all.
 fn choose(choice: &CameraChoice, found: &[(u32, String)]) -> Result<Vec<(u32, String)>, Fault> {
     let with = |fits: &dyn Fn(&(u32, String)) -> bool| found.iter().filter(|c| fits(c)).cloned().collect::<Vec<_>>();
     let candidates = match choice {
@@ -108,9 +111,10 @@ fn choose(choice: &CameraChoice, found: &[(u32, String)]) -> Result<Vec<(u32, St
     }
 }
 
-/// The same cameras, from the first on that offers colour. Those before it that have none (the infra-red camera beside a
-/// laptop's own, a depth camera) come last, and those without any format that can be read are left out. Asks as few of
-/// them as it takes. One that can't be asked, such as a busy one, may well be meant: opening it tells why.
+/// The same cameras, from the first on that offers colour. Those before it that have none (the
+/// infra-red camera beside a laptop's own, a depth camera) come last, and those without any format
+/// that can be read are left out. Asks as few of them as it takes. One that can't be asked, such as
+/// a busy one, may well be meant: opening it tells why.
 fn colour_first(
     cameras: Vec<(u32, String)>,
     formats: &dyn Fn(u32) -> Result<Vec<Format>, Fault>,
@@ -134,7 +138,8 @@ fn colour_first(
 mod tests {
     use super::*;
 
-    /// The order in which cameras are tried that offer this: `c` colour, `g` grey, `-` nothing, `b` busy.
+    /// The order in which cameras are tried that offer this: `c` colour, `g` grey, `-` nothing, `b`
+    /// busy.
     fn order(offers: &str) -> (Vec<u32>, u32) {
         let asked = std::cell::Cell::new(0);
         let format = |pixels| Format { width: 640, height: 480, fps: 30, pixels };

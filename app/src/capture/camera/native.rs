@@ -22,7 +22,8 @@ const DECODABLE: [FrameFormat; 6] = [
 /// How many formats are tried, from the best on, when a camera refuses what it offers.
 const MOST_TRIES: usize = 16;
 
-/// The cameras' numbers and names, in order. Opens none, so it is quick, and on Linux has nodes that are no cameras.
+/// The cameras' numbers and names, in order. Opens none, so it is quick, and on Linux has nodes
+/// that are no cameras.
 pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
     // It panics at files such as /dev/video-decoder.
     let found = catch_unwind(|| nokhwa::query(ApiBackend::Auto));
@@ -66,8 +67,8 @@ impl Device for Native {
 
 /// Opens a camera, at the first of the formats that are returned with it.
 ///
-/// The library wants a request to open a camera at all, before anybody can know what it offers; cameras refuse some. So
-/// it is opened at any format, and then set to the best one.
+/// The library wants a request to open a camera at all, before anybody can know what it offers;
+/// cameras refuse some. So it is opened at any format, and then set to the best one.
 fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
     let requests = [RequestedFormatType::None, RequestedFormatType::AbsoluteHighestFrameRate];
     let mut last = Fault::NoFormat;
@@ -94,8 +95,9 @@ fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
 
 /// Sets the first of the formats that the camera takes, and removes those before it.
 ///
-/// Cameras refuse what they seem to offer, since the library lists 12.5 frames a second as 25. Going on until one is taken
-/// also matters for the next time: a camera left at 12.5 can't be opened any more.
+/// Cameras refuse what they seem to offer, since the library lists 12.5 frames a second as 25.
+/// Going on until one is taken also matters for the next time: a camera left at 12.5 can't be
+/// opened any more.
 fn set_first_possible(camera: &mut Camera, formats: &mut Vec<Format>) -> Result<(), Fault> {
     let mut last = Fault::NoFormat;
     for (position, format) in formats.iter().enumerate().take(MOST_TRIES) {
@@ -116,7 +118,8 @@ fn set_first_possible(camera: &mut Camera, formats: &mut Vec<Format>) -> Result<
 
 fn set(camera: &mut Camera, format: Format) -> Result<(), Fault> {
     let wanted = CameraFormat::new_from(format.width, format.height, format.pixels.into(), format.fps);
-    // Setting what is set already would fail while another program reads the camera, and need not be done.
+    // Setting what is set already would fail while another program reads the camera, and need not
+    // be done.
     if camera.camera_format() == wanted {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! The camera's own thread, and the source that watches it from outside.
 //!
-//! Reading a camera may block for ever, so it happens in a thread that can be left behind. That thread reads continuously
-//! and keeps the newest frame only: otherwise the driver's buffers would queue, and pictures would be seconds old. Frames
-//! are decoded by whoever asks for them, so that those nobody asked for cost nothing.
+//! Reading a camera may block for ever, so it happens in a thread that can be left behind. That
+//! thread reads continuously and keeps the newest frame only: otherwise the driver's buffers would
+//! queue, and pictures would be seconds old. Frames are decoded by whoever asks for them, so that
+//! those nobody asked for cost nothing.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,8 @@ const TOO_MANY_BROKEN: u32 = 60;
 pub(super) struct Patience {
     /// To open. Webcams take up to two seconds.
     pub(super) to_open: Duration,
-    /// Between two frames. In the dark, exposures of a second are common, and the first frame takes the longest.
+    /// Between two frames. In the dark, exposures of a second are common, and the first frame takes
+    /// the longest.
     pub(super) for_a_frame: Duration,
 }
 
@@ -42,8 +44,8 @@ impl Default for Patience {
 /// How long the last reader of a camera may take to let go of it: a frame or two.
 const TO_CLOSE: Duration = Duration::from_secs(1);
 
-/// Cameras that have a reader. The library shares one handle of a camera within the process, so that opening it again
-/// would fail until its reader ends, as if another program had it.
+/// Cameras that have a reader. The library shares one handle of a camera within the process, so
+/// that opening it again would fail until its reader ends, as if another program had it.
 static READ: (Mutex<BTreeSet<u32>>, Condvar) = (Mutex::new(BTreeSet::new()), Condvar::new());
 
 /// The right to read a camera.
@@ -198,7 +200,8 @@ mod tests {
 
     const PATIENT: Patience = Patience { to_open: LONG, for_a_frame: LONG };
 
-    /// A camera that does what it is told: the next frame or fault, or panicking, or blocking while it is told nothing.
+    /// A camera that does what it is told: the next frame or fault, or panicking, or blocking while
+    /// it is told nothing.
     struct Fake(Receiver<Told>);
 
     enum Told {

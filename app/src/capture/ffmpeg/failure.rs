@@ -70,7 +70,8 @@ pub(super) fn no_answer(input: &Input) -> SourceError {
     SourceError::lasting(message.hint("Check the disk that it is on, or use another video."))
 }
 
-/// What ffmpeg's last words about a stream mean. They are not quoted: addresses in them have passwords.
+/// What ffmpeg's last words about a stream mean. They are not quoted: addresses in them have
+/// passwords.
 fn of_stream(name: &str, last_line: &str) -> SourceError {
     let says = |words: &[&str]| words.iter().any(|word| last_line.contains(word));
     if says(&["401"]) {

@@ -1,4 +1,5 @@
-//! Single frames out of a video file, for a model that looks at all of it at once. As fast as ffmpeg decodes.
+//! Single frames out of a video file, for a model that looks at all of it at once. As fast as
+//! ffmpeg decodes.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -22,7 +23,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// Frames of a video, each with its number.
 pub type Frames = Vec<(usize, RgbImage)>;
 
-/// The frames of a video that `sampling` wants, until `cancel` is raised: then those that there are by then.
+/// The frames of a video that `sampling` wants, until `cancel` is raised: then those that there are
+/// by then.
 ///
 /// # Errors
 /// When ffmpeg is not installed or can't read the file.
@@ -59,8 +61,8 @@ pub fn read_footage(path: &Path, sampling: VideoSampling, cancel: &Cancel) -> Re
 fn start(input: &Input, facts: &Facts, numbers: &[usize]) -> Result<(Process, ChildStdout), SourceError> {
     let (width, height) = facts.fitted();
     let wanted: Vec<String> = numbers.iter().map(|number| format!("eq(n\\,{number})")).collect();
-    // Each frame that is left gets the time of its place, so that ffmpeg neither repeats nor drops one to keep a rate. (The
-    // option for that changed its name.)
+    // Each frame that is left gets the time of its place, so that ffmpeg neither repeats nor drops
+    // one to keep a rate. (The option for that changed its name.)
     let filter = format!("select={},settb=1/25,setpts=N,scale={width}:{height}", wanted.join("+"));
     let mut command = Tool::Ffmpeg.command();
     if let Some(decoder) = facts.decoder() {

@@ -30,7 +30,8 @@ impl std::fmt::Debug for List {
 }
 
 impl Input {
-    /// A file. Files alone are opened from there: a playlist that names an address would reach out to it.
+    /// A file. Files alone are opened from there: a playlist that names an address would reach out
+    /// to it.
     pub(crate) fn file(path: &Path) -> Self {
         // With the scheme, so that ffmpeg takes it for a path whatever it begins with.
         let mut address = OsString::from("file:");
@@ -46,11 +47,12 @@ impl Input {
 
     /// A network stream. No file is opened from there, whatever a playlist says.
     ///
-    /// The address goes to ffmpeg as a list of one, through its standard input: whoever lists the machine's processes sees
-    /// their arguments, and no password among them.
+    /// The address goes to ffmpeg as a list of one, through its standard input: whoever lists the
+    /// machine's processes sees their arguments, and no password among them.
     pub(crate) fn stream(address: &Address) -> Self {
         let (protocols, query) = match address.scheme() {
-            // Over TCP: UDP loses packets, and firewalls stop it. This part of its query is for ffmpeg, in every version.
+            // Over TCP: UDP loses packets, and firewalls stop it. This part of its query is for
+            // ffmpeg, in every version.
             "rtsp" | "rtsps" => ("pipe,rtsp,rtsps,rtp,srtp,tcp,tls,udp", "tcp"),
             "udp" => ("pipe,udp", ""),
             "srt" => ("pipe,srt,udp", ""),

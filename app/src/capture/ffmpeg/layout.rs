@@ -114,7 +114,8 @@ impl Tables {
     fn map(&self, pixel: [u16; 3], transfer: Transfer) -> [u8; 3] {
         let mut light = pixel.map(|value| self.light[usize::from(value)]);
         if transfer == Transfer::Hlg {
-            // The system's gamma of a screen of 1000 nits (ITU-R BT.2100, table 5), by the scene's luminance.
+            // The system's gamma of a screen of 1000 nits (ITU-R BT.2100, table 5), by the scene's
+            // luminance.
             let luminance = 0.2627 * light[0] + 0.6780 * light[1] + 0.0593 * light[2];
             let scale = luminance.max(1e-6).powf(0.2) * PEAK / WHITE;
             light = light.map(|channel| channel * scale);
@@ -127,8 +128,8 @@ impl Tables {
     }
 }
 
-/// Light beyond the knee: a Möbius curve that begins with slope one and reaches a screen's white at the peak, as ffmpeg's
-/// `tonemap=mobius` has it.
+/// Light beyond the knee: a Möbius curve that begins with slope one and reaches a screen's white at
+/// the peak, as ffmpeg's `tonemap=mobius` has it.
 fn compressed(light: f32) -> f32 {
     let peak = PEAK / WHITE;
     let a = -KNEE * KNEE * (peak - 1.0) / (KNEE * KNEE - 2.0 * KNEE + peak);
@@ -165,7 +166,8 @@ mod tests {
 
     #[test]
     fn white_paper_is_white_and_the_brightest_light_is_whiter() {
-        // 203 nits are 58 % of PQ's signal and 75 % of HLG's; 1000 are 75 % and 100 % (ITU-R BT.2408, table 1).
+        // 203 nits are 58 % of PQ's signal and 75 % of HLG's; 1000 are 75 % and 100 % (ITU-R
+        // BT.2408, table 1).
         for (transfer, paper, peak) in [(Transfer::Pq, 0.581, 0.752), (Transfer::Hlg, 0.75, 1.0)] {
             assert!((225..=240).contains(&grey(transfer, paper)), "{transfer:?}: {}", grey(transfer, paper));
             assert!(grey(transfer, peak) >= 254);
@@ -178,7 +180,8 @@ mod tests {
 
     #[test]
     fn middle_grey_stays_middle_grey() {
-        // 18 % of white paper's light, 36.5 nits: 41 % of PQ's signal; a screen's number for 18 % is 118.
+        // 18 % of white paper's light, 36.5 nits: 41 % of PQ's signal; a screen's number for 18 %
+        // is 118.
         assert!((114..=122).contains(&grey(Transfer::Pq, 0.411)), "{}", grey(Transfer::Pq, 0.411));
     }
 

@@ -1,5 +1,5 @@
-//! Videos and streams through ffmpeg: started, asked what there is, and read, in one place. Knows no
-//! codec.
+//! Videos and streams through ffmpeg: started, asked what there is, and read, in one place. Knows
+//! no codec.
 
 mod failure;
 pub(crate) mod frames;

@@ -1,4 +1,5 @@
-//! Videos at their own pace, and streams as they come: one thread reads what ffmpeg decodes, and keeps the newest picture.
+//! Videos at their own pace, and streams as they come: one thread reads what ffmpeg decodes, and
+//! keeps the newest picture.
 
 use std::io::Read;
 use std::path::Path;
@@ -25,7 +26,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Slow videos may be silent for as long as so many of their frames take.
 const SILENT_FRAMES: f64 = 4.0;
 
-/// How long a stream may give nothing before it counts as frozen. Cameras send a picture a second at least.
+/// How long a stream may give nothing before it counts as frozen. Cameras send a picture a second
+/// at least.
 const STREAM_SILENCE: Duration = Duration::from_secs(10);
 
 /// A video that is playing, or a stream that is received.
@@ -75,7 +77,8 @@ impl Video {
         } else {
             String::new()
         };
-        // Each picture gets the time of its place, so that ffmpeg neither waits for one nor repeats it to keep a rate.
+        // Each picture gets the time of its place, so that ffmpeg neither waits for one nor repeats
+        // it to keep a rate.
         let filter = format!("settb=1/30,setpts=N,scale={width}:{height}{fit}");
         Self::start(input, &facts, &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
     }

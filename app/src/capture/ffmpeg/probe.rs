@@ -1,4 +1,5 @@
-//! What ffprobe says of a video before it is played: its size, rate, turn, colours and transparency.
+//! What ffprobe says of a video before it is played: its size, rate, turn, colours and
+//! transparency.
 
 use std::path::Path;
 use std::time::Duration;
@@ -118,7 +119,8 @@ impl Facts {
 
     /// How to ask for its pixels.
     pub(super) fn layout(&self) -> Layout {
-        // ffmpeg's names of pixel formats that have an alpha channel, or a palette that may have one.
+        // ffmpeg's names of pixel formats that have an alpha channel, or a palette that may have
+        // one.
         const WITH_ALPHA: [&str; 10] = ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8", "ayuv"];
         match self.color_transfer.as_str() {
             "smpte2084" => Layout::Hdr(Transfer::Pq),
@@ -151,7 +153,8 @@ fn ratio(text: &str, separator: char) -> Option<f64> {
     (ratio.is_finite() && ratio > 0.0).then_some(ratio)
 }
 
-/// Asks ffprobe, until `cancel` is raised. Counting takes a pass over the whole file, without decoding it.
+/// Asks ffprobe, until `cancel` is raised. Counting takes a pass over the whole file, without
+/// decoding it.
 pub(super) fn probe(input: &Input, count: bool, cancel: &Cancel) -> Result<Facts, SourceError> {
     let (probe, ending) = ask(input, count, cancel)?;
     let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
@@ -185,7 +188,8 @@ fn ask(input: &Input, count: bool, cancel: &Cancel) -> Result<(Probe, Ending), S
     if count {
         command.arg("-count_packets");
     }
-    // All that it knows: what a section is called, and whether it is there, changes from version to version.
+    // All that it knows: what a section is called, and whether it is there, changes from version to
+    // version.
     command.args(["-select_streams", "V:0", "-show_streams", "-show_format", "-of", "json"]);
     input.add_to(&mut command);
     let patience = if count { TO_COUNT } else { PATIENCE };

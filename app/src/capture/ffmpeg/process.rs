@@ -1,5 +1,5 @@
-//! An ffmpeg or ffprobe child process: how it is started, watched and ended, and what its end means.
-//! Knows nothing of what it plays.
+//! An ffmpeg or ffprobe child process: how it is started, watched and ended, and what its end
+//! means. Knows nothing of what it plays.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -63,8 +63,8 @@ pub(super) enum Ending {
 }
 
 impl Process {
-    /// Starts a process, with what it will write to its standard output. It reads `feed` from its standard input, no more
-    /// than a pipe holds.
+    /// Starts a process, with what it will write to its standard output. It reads `feed` from its
+    /// standard input, no more than a pipe holds.
     pub(super) fn start(
         tool: Tool,
         mut command: Command,
@@ -140,8 +140,8 @@ fn killed_by(status: ExitStatus) -> Option<String> {
     }
 }
 
-/// What a process writes to its standard output until its end; `None` when it was given up, because `is_over` said so or
-/// it took longer than `patience`.
+/// What a process writes to its standard output until its end; `None` when it was given up, because
+/// `is_over` said so or it took longer than `patience`.
 pub(super) fn answer(
     tool: Tool,
     command: Command,

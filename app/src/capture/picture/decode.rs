@@ -1,4 +1,5 @@
-//! Picture files to upright RGB pixels, whatever their size, depth or transparency claims. Knows no source.
+//! Picture files to upright RGB pixels, whatever their size, depth or transparency claims. Knows no
+//! source.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
@@ -17,18 +18,19 @@ use crate::capture::picture::png;
 /// The longest side that is read, in pixels: what JPEG can hold.
 const MAX_SIDE: u32 = 65_535;
 
-/// The most memory that a decoder may take: [`MAX_PIXELS`] of the widest pixel there is (four channels of 16 bits), and
-/// something to work with.
+/// The most memory that a decoder may take: [`MAX_PIXELS`] of the widest pixel there is (four
+/// channels of 16 bits), and something to work with.
 const MAX_BYTES: u64 = MAX_PIXELS * 8 + (64 << 20);
 
 /// What is wrong with a file that was cut.
 const TOO_SHORT: &str = "it ends too early";
 
-/// Reads a picture file: upright by its EXIF orientation, transparency over white, 16 bits and grey brought to RGB of 8
-/// bits. Of an animation, the first picture.
+/// Reads a picture file: upright by its EXIF orientation, transparency over white, 16 bits and grey
+/// brought to RGB of 8 bits. Of an animation, the first picture.
 ///
 /// # Errors
-/// When it is missing, unreadable, not a picture or one of another kind, larger than [`MAX_PIXELS`], or damaged.
+/// When it is missing, unreadable, not a picture or one of another kind, larger than
+/// [`MAX_PIXELS`], or damaged.
 pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
     // Asked before opening: opening a pipe would wait for somebody to write to it.
     if !path.metadata().map_err(|error| of_system(path, &error))?.is_file() {
@@ -37,7 +39,8 @@ pub fn read_picture(path: &Path) -> Result<RgbImage, PictureError> {
     read(path, || File::open(path).map(BufReader::new))
 }
 
-/// Reads a picture that is in memory, as [`read_picture`] reads a file. `name` is what messages call it.
+/// Reads a picture that is in memory, as [`read_picture`] reads a file. `name` is what messages
+/// call it.
 ///
 /// # Errors
 /// When it is not a picture or one of another kind, larger than [`MAX_PIXELS`], or damaged.
@@ -195,7 +198,8 @@ mod tests {
         }
         let mut file = File::create(&path).expect("created");
         let mut encoder = JpegEncoder::new_with_quality(&mut file, 95);
-        // A TIFF header and one entry: orientation (0x0112), a short, 6 = turn by 90 degrees clockwise.
+        // A TIFF header and one entry: orientation (0x0112), a short, 6 = turn by 90 degrees
+        // clockwise.
         let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
         encoder.set_exif_metadata(exif).expect("EXIF taken");
         encoder.write_image(image.as_raw(), 32, 16, ExtendedColorType::Rgb8).expect("written");

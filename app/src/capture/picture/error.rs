@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::base::message::Message;
 use crate::base::text;
 
-/// The largest picture that is read, in pixels: more than any camera's, and few enough to decode in a
-/// second or two.
+/// The largest picture that is read, in pixels: more than any camera's, and few enough to decode in
+/// a second or two.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Why a picture can't be read.

@@ -1,4 +1,5 @@
-//! Picture files as a source: one of them, or a folder in order. For demos and tests; knows no device.
+//! Picture files as a source: one of them, or a folder in order. For demos and tests; knows no
+//! device.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use crate::capture::{Next, Source, SourceError};
 /// Names of picture files end so.
 const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// The shortest time between two pictures when they repeat, so that a picture which stays the same does not keep a
-/// processor busy.
+/// The shortest time between two pictures when they repeat, so that a picture which stays the same
+/// does not keep a processor busy.
 const REPEAT_PAUSE: Duration = Duration::from_millis(200);
 
 /// As long as [`Source::next`] may wait.
@@ -28,8 +29,8 @@ pub(crate) fn is_picture_name(path: &Path) -> bool {
 
 /// One picture, or those of a folder in natural order (`2.png` before `10.png`).
 ///
-/// Repeating, they go round, at most five a second; one picture alone is held. Otherwise each is given once. In a
-/// folder, files that can't be read are passed over with a warning.
+/// Repeating, they go round, at most five a second; one picture alone is held. Otherwise each is
+/// given once. In a folder, files that can't be read are passed over with a warning.
 pub(crate) struct Pictures {
     name: String,
     repeat: bool,

@@ -1,9 +1,9 @@
-//! JPEG through libjpeg-turbo, with the settings that Pillow reads pictures with: equal to it to the
-//! last bit. Knows no file.
+//! JPEG through libjpeg-turbo, with the settings that Pillow reads pictures with: equal to it to
+//! the last bit. Knows no file.
 //!
-//! libjpeg warns of what is missing, makes grey of it, and goes on; it warns of harmless things, too.
-//! Whether something was missing shows in further passes, which give other bytes where the picture's
-//! own ran out: a picture that is whole does not read them.
+//! libjpeg warns of what is missing, makes grey of it, and goes on; it warns of harmless things,
+//! too. Whether something was missing shows in further passes, which give other bytes where the
+//! picture's own ran out: a picture that is whole does not read them.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -28,9 +28,10 @@ const MAX_SEGMENTS: u32 = 2000;
 /// The marker at the end of a JPEG.
 const END: &[u8] = &[0xFF, 0xD9];
 
-/// What the other passes read where the picture's own bytes end: waves for some blocks, the same behind each restart
-/// marker, and an end. One of them begins with the zero that makes waves of a byte 0xFF before it, too; none of the ways in
-/// which they begin ends a block in all of the usual tables.
+/// What the other passes read where the picture's own bytes end: waves for some blocks, the same
+/// behind each restart marker, and an end. One of them begins with the zero that makes waves of a
+/// byte 0xFF before it, too; none of the ways in which they begin ends a block in all of the usual
+/// tables.
 static OTHER_ENDS: [[u8; OTHER_END]; 3] = [other_end(0x00), other_end(0x5A), other_end(0xE7)];
 
 /// Enough waves for the ten blocks that are the most between two places where a picture is checked.
@@ -89,8 +90,8 @@ impl std::fmt::Display for JpegError {
     }
 }
 
-/// Reads a JPEG, and how it is to be turned. `open` gives its bytes from the beginning; it is called
-/// again where something seems to be missing.
+/// Reads a JPEG, and how it is to be turned. `open` gives its bytes from the beginning; it is
+/// called again where something seems to be missing.
 pub(crate) fn read<R: BufRead>(open: impl Fn() -> io::Result<R>) -> Result<(RgbImage, Orientation), JpegError> {
     let begin = || open().map_err(JpegError::Unreadable);
     let ran_out = Cell::new(false);
@@ -118,7 +119,8 @@ fn explained(bytes: impl BufRead) -> JpegError {
         Err(Failure::Fatal(why)) => why,
         _ => String::new(),
     };
-    // "Unsupported JPEG process", "Unsupported JPEG data precision", "Unsupported color conversion".
+    // "Unsupported JPEG process", "Unsupported JPEG data precision", "Unsupported color
+    // conversion".
     if why.contains("nsupported") || why.contains("not implemented") {
         JpegError::Unsupported(why)
     } else {
@@ -196,8 +198,8 @@ fn decompress<R: BufRead>(mut jpeg: Decompress<Fed<'_, R>>) -> io::Result<Result
     Ok(Ok(Pass { picture, orientation, doubtful }))
 }
 
-/// Pillow's `cmyk2rgb`: inks are stored inverted, as Photoshop does, so that `inks` are what is left
-/// of white paper.
+/// Pillow's `cmyk2rgb`: inks are stored inverted, as Photoshop does, so that `inks` are what is
+/// left of white paper.
 fn of_inks(inks: [u8; 4]) -> [u8; 3] {
     let light = u32::from(inks[3]);
     [inks[0], inks[1], inks[2]].map(|left| {
@@ -355,7 +357,8 @@ mod tests {
             for tail in [&b""[..], b"\xff", b"\0\0\0", b"\xff\xd9\xff\xd8\xff junk"] {
                 assert!(decoded(&[waves, tail].concat()).expect(name) == picture, "{name} with {tail:?}");
             }
-            // Near the end, what is cut may be padding, or what no pixel shows; then it is the same picture.
+            // Near the end, what is cut may be padding, or what no pixel shows; then it is the same
+            // picture.
             for length in (waves.len() * 3 / 4..waves.len()).chain([waves.len() / 2, 100, 2, 1]) {
                 for end in [&b""[..], END] {
                     match decoded(&[&whole[..length], end].concat()) {

@@ -12,10 +12,10 @@ const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk, with its checksum.
 const END: &[u8; 12] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
 
-/// The same picture with nothing but what it needs: its critical chunks, transparency and orientation.
-/// Chunks beside them that are damaged or make no sense are left out; the end is put where it is
-/// missing. `None` when it is not a PNG. (PNG specification, 5: a chunk is a length, a type, data and
-/// a checksum; a type whose first letter is small can be done without.)
+/// The same picture with nothing but what it needs: its critical chunks, transparency and
+/// orientation. Chunks beside them that are damaged or make no sense are left out; the end is put
+/// where it is missing. `None` when it is not a PNG. (PNG specification, 5: a chunk is a length, a
+/// type, data and a checksum; a type whose first letter is small can be done without.)
 pub(super) fn mended(bytes: impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = bytes.take(MAX_BYTES);
     let mut out = Vec::new();

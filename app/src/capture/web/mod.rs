@@ -1,8 +1,9 @@
 //! Pictures on the web: an address becomes bytes, within limits of size, time and place.
 //!
-//! An address that people paste may lead anywhere. So each hop of it is looked at before it is followed: `http` or `https`, and
-//! every address of its host public; and the connection goes to the very addresses that were looked at, so that a name which
-//! means something else a moment later leads nowhere else. Knows no picture format.
+//! An address that people paste may lead anywhere. So each hop of it is looked at before it is
+//! followed: `http` or `https`, and every address of its host public; and the connection goes to
+//! the very addresses that were looked at, so that a name which means something else a moment later
+//! leads nowhere else. Knows no picture format.
 
 mod public;
 
@@ -158,7 +159,8 @@ impl Fetcher {
         }
         let host = url.host_str().ok_or(Why::NotAnAddress)?.to_owned();
         let addresses = self.resolve(url, &host).await?;
-        // The environment's proxies would look the name up again, and their own addresses are seldom public.
+        // The environment's proxies would look the name up again, and their own addresses are
+        // seldom public.
         let client = Client::builder().user_agent(USER_AGENT).no_proxy().redirect(redirect::Policy::none());
         let client = client.connect_timeout(SILENCE).read_timeout(SILENCE).resolve_to_addrs(&host, &addresses);
         let client = client.build().map_err(|error| unreachable(&error))?;

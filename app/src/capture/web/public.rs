@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is one that anybody on the internet may have: not this machine, not the network that it is in, and nothing
-/// that is reserved. From IANA's registries of special-purpose addresses.
+/// Whether an address is one that anybody on the internet may have: not this machine, not the
+/// network that it is in, and nothing that is reserved. From IANA's registries of special-purpose
+/// addresses.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {

@@ -54,7 +54,8 @@ pub fn command(line: &str) -> Option<Result<Command, String>> {
     })
 }
 
-/// The pictures that a line names: one, or several when each of them is a file, as when files are dropped on a terminal.
+/// The pictures that a line names: one, or several when each of them is a file, as when files are
+/// dropped on a terminal.
 pub fn pictures(line: &str) -> Vec<PathBuf> {
     let line = line.trim();
     let whole = path(line);
@@ -67,8 +68,8 @@ pub fn pictures(line: &str) -> Vec<PathBuf> {
     vec![whole]
 }
 
-/// Whether a line, typed where a picture is asked for, is a question: more than a word or with a question mark, and
-/// nothing in it says that a picture is meant.
+/// Whether a line, typed where a picture is asked for, is a question: more than a word or with a
+/// question mark, and nothing in it says that a picture is meant.
 pub fn is_question(line: &str) -> bool {
     let line = line.trim();
     if pictures(line).iter().all(|path| path.exists()) || line.starts_with(['/', '.', '~', '"', '\'']) {
@@ -89,8 +90,8 @@ pub enum Piece {
 
 /// A question with its pictures, which stand in it as `@picture.png` or `@"my picture.png"`.
 ///
-/// An `@` before anything else is only a character. White space before a picture is none of the question's: the model knows
-/// pictures that follow their words at once.
+/// An `@` before anything else is only a character. White space before a picture is none of the
+/// question's: the model knows pictures that follow their words at once.
 pub fn pieces(question: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut words = String::new();
@@ -120,8 +121,8 @@ fn push_words(pieces: &mut Vec<Piece>, words: &str) {
     }
 }
 
-/// The picture named at the beginning of `text`, and how many bytes name it. A file that is not there counts by its name, so that
-/// it is missed.
+/// The picture named at the beginning of `text`, and how many bytes name it. A file that is not
+/// there counts by its name, so that it is missed.
 fn mention(text: &str) -> Option<(PathBuf, usize)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let length = quoted.find('"')?;
@@ -139,7 +140,8 @@ fn is_picture_name(name: &str) -> bool {
     image::ImageFormat::from_path(name.trim_end_matches(['"', '\''])).is_ok()
 }
 
-/// A path as people write it: in quotes or not, `~/` for their folder, and spaces with a backslash if there is no such file otherwise.
+/// A path as people write it: in quotes or not, `~/` for their folder, and spaces with a backslash
+/// if there is no such file otherwise.
 fn path(text: &str) -> PathBuf {
     let text = text.trim();
     let unquoted = ['"', '\'']
@@ -165,7 +167,8 @@ fn home(text: &str) -> PathBuf {
     }
 }
 
-/// The words of a line, as a shell takes them: quotes hold a word together, and a backslash keeps the character after it.
+/// The words of a line, as a shell takes them: quotes hold a word together, and a backslash keeps
+/// the character after it.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut characters = line.chars();

@@ -1,4 +1,5 @@
-//! Where the chat's lines come from: a person at a terminal, who can edit them, or a pipe. Knows not what they mean.
+//! Where the chat's lines come from: a person at a terminal, who can edit them, or a pipe. Knows
+//! not what they mean.
 
 use std::io::{self, BufRead, Read as _, Write as _};
 
@@ -64,7 +65,8 @@ impl<R: BufRead> Lines for Plain<R> {
 pub struct Terminal(Editor<Completion, DefaultHistory>);
 
 impl Terminal {
-    /// To be made before a handler of Ctrl-C is set: the editor sets one of its own, which does nothing between prompts.
+    /// To be made before a handler of Ctrl-C is set: the editor sets one of its own, which does
+    /// nothing between prompts.
     ///
     /// # Errors
     /// When the terminal can't be used so.

@@ -1,7 +1,8 @@
 //! `sightline chat`: pictures and questions in turn, with follow-ups.
 //!
-//! `img>` takes pictures, `txt>` a question, and an empty line goes from one to the other; whatever is sent is answered at
-//! once and remembered. What can't be done costs a sentence, never the conversation. In a pipe, lines mean the same.
+//! `img>` takes pictures, `txt>` a question, and an empty line goes from one to the other; whatever
+//! is sent is answered at once and remembered. What can't be done costs a sentence, never the
+//! conversation. In a pipe, lines mean the same.
 
 mod entry;
 mod lines;
@@ -271,8 +272,8 @@ impl<O: Write, E: Write> Chat<O, E> {
         Ok((Said::Image { image: name.display().to_string(), width, height }, Part::Picture(picture)))
     }
 
-    /// Sends a question, with the pictures that wait, and writes the answer. Says whether there was one; if not, the
-    /// pictures go on waiting.
+    /// Sends a question, with the pictures that wait, and writes the answer. Says whether there was
+    /// one; if not, the pictures go on waiting.
     fn ask(&mut self, question: &str, remember: bool) -> anyhow::Result<bool> {
         let waiting = self.said.len();
         let complete = self.take_in(question)?;

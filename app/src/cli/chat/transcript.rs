@@ -93,7 +93,8 @@ impl Transcript {
         text
     }
 
-    /// Writes the conversation: as JSON if the name ends so, otherwise as text. Replaces no file but one of its own.
+    /// Writes the conversation: as JSON if the name ends so, otherwise as text. Replaces no file
+    /// but one of its own.
     ///
     /// # Errors
     /// A sentence for people.

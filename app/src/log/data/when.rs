@@ -1,4 +1,5 @@
-//! Times as people write them: `2 hours ago`, `2026-11-24`, RFC 3339, `30d`. Knows the local time zone and no log.
+//! Times as people write them: `2 hours ago`, `2026-11-24`, RFC 3339, `30d`. Knows the local time
+//! zone and no log.
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub fn moment(text: &str, now: &ZonedDateTime) -> Result<i64, String> {
         let at = at.to_zoned_datetime(now.time_zone().clone()).map_err(|_| unknown())?;
         return Ok(at.timestamp().as_millisecond());
     }
-    // "2 hours ago" is a negative span; "2 hours" is meant the same, as nothing is recorded in the future.
+    // "2 hours ago" is a negative span; "2 hours" is meant the same, as nothing is recorded in the
+    // future.
     let span: Span = text.parse().map_err(|_| unknown())?;
     let back = if span.is_negative() { span } else { span.negate() };
     now.checked_add(back).map(|at| at.timestamp().as_millisecond()).map_err(|_| unknown())

@@ -114,7 +114,8 @@ impl<'a> Job<'a> {
         for (column, query) in self.queries(block).enumerate() {
             let (position, head) = (query / self.group, kv_head * self.group + query % self.group);
             let inverse = 1.0 / sums[column];
-            // SAFETY: no other block has this query, and its `d` results lie within `[rows, heads * d]`.
+            // SAFETY: no other block has this query, and its `d` results lie within
+            // `[rows, heads * d]`.
             let out = unsafe { self.out.at((position * self.q.count + head) * d) };
             for (i, row) in values.chunks_exact(width).enumerate() {
                 // SAFETY: `i < d`, as above.
@@ -198,8 +199,8 @@ impl Task<'_, '_> {
             let v = job.v.row(kv_head, from).as_ptr();
             let tile = scores.as_mut_ptr();
 
-            // SAFETY: `keys` rows of `d` values from `k` are in bounds (Heads::new), as are `d` steps of packed
-            // queries; the tile has room for TILE_KEYS rows.
+            // SAFETY: `keys` rows of `d` values from `k` are in bounds (Heads::new), as are `d`
+            // steps of packed queries; the tile has room for TILE_KEYS rows.
             unsafe {
                 let k = Singles { at: k, row_stride: job.k.row_stride, step_stride: 1 };
                 rows::<I, R, V>(
@@ -225,8 +226,8 @@ impl Task<'_, '_> {
                 }
             }
             let decay = soften::<I, V>(isa, &mut scores[..keys * width], &mut maxima, &mut sums);
-            // SAFETY: `keys` rows of `d` values from `v` are in bounds, as are `keys` rows of the tile;
-            // `values` has `d` rows.
+            // SAFETY: `keys` rows of `d` values from `v` are in bounds, as are `keys` rows of the
+            // tile; `values` has `d` rows.
             unsafe {
                 let v = Singles { at: v, row_stride: 1, step_stride: job.v.row_stride };
                 rows::<I, R, V>(

@@ -99,8 +99,8 @@ impl<'a> SmallBatch<'a> {
             let decay = |part: &Part| (part.maxima[query] - highest).exp();
             let sum: f32 = parts.iter().map(|part| part.sums[query] * decay(part)).sum();
             let (head, position) = (query / self.q.rows, query % self.q.rows);
-            // SAFETY: the result is `[rows, heads * d]`, of which each query has `d` numbers, written by no one
-            // else.
+            // SAFETY: the result is `[rows, heads * d]`, of which each query has `d` numbers,
+            // written by no one else.
             let out = unsafe { self.out.at((position * self.q.count + head) * d) };
             for (i, part) in parts.iter().enumerate() {
                 let weight = decay(part) / sum;
@@ -255,7 +255,8 @@ impl Tile<'_> {
             |at, n| {
                 let mut queries = [f.zero(); Q];
                 for (i, x) in queries.iter_mut().enumerate() {
-                    // SAFETY: `q` has Q rows of `width`, a multiple of the lanes that is at least `d`.
+                    // SAFETY: `q` has Q rows of `width`, a multiple of the lanes that is at least
+                    // `d`.
                     *x = unsafe { f.load_ptr(q.add(i * width + at)) };
                 }
                 for (i, &k) in k.iter().enumerate() {

@@ -48,8 +48,8 @@ unsafe fn product<I: Isa, const R: usize, const V: usize>(
     let mut sums = [[f.zero(); V]; R];
     let (mut a_at, mut b_at) = (a.at, b);
     for _ in 0..steps {
-        // SAFETY: within what the caller vouches for; the pointers go one step further than they are read
-        // at most.
+        // SAFETY: within what the caller vouches for; the pointers go one step further than they
+        // are read at most.
         unsafe {
             let mut columns = [f.zero(); V];
             for (v, column) in columns.iter_mut().enumerate() {

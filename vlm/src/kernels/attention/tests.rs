@@ -116,7 +116,8 @@ fn nan_and_infinity_behave_as_in_the_reference() {
 
 fn nan_and_infinity(q: &Tensor) {
     let (k, v) = (random((1, 70, 16), 2), random((1, 70, 16), 3));
-    // At keys that every query sees: what a masked key does to a product with zero is no one's answer.
+    // At keys that every query sees: what a masked key does to a product with zero is no one's
+    // answer.
     let cases = [
         (with(q, &[(16, f32::NAN)]), k.clone(), v.clone()),
         (with(q, &[(16, f32::INFINITY)]), k.clone(), v.clone()),

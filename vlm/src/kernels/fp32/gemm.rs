@@ -180,8 +180,8 @@ impl Part<'_> {
             let mut first = self.rows.start;
             while first < self.rows.end {
                 let rows = MR.min(self.rows.end - first);
-                // Rows, vectors of pairs at a time, and sums of each: what the registers hold. AVX-512 and NEON
-                // have 32, AVX2 16.
+                // Rows, vectors of pairs at a time, and sums of each: what the registers hold.
+                // AVX-512 and NEON have 32, AVX2 16.
                 match (isa.f32().len(), rows) {
                     (16, 1) => self.microkernel::<I, 1, 2, 2>(isa, weights, first, steps.clone()),
                     (16, 2) => self.microkernel::<I, 2, 2, 2>(isa, weights, first, steps.clone()),
@@ -221,8 +221,8 @@ impl Part<'_> {
         for j in (0..PAIRS).step_by(P * lanes) {
             let mut sums = [[[[f.zero(); 2]; P]; R]; S];
             let whole = steps.end - steps.len() % S;
-            // SAFETY: as asserted, `step + i` is a step of the matrix and `j` leaves room for P vectors; `x`
-            // has R rows.
+            // SAFETY: as asserted, `step + i` is a step of the matrix and `j` leaves room for P
+            // vectors; `x` has R rows.
             unsafe {
                 for i in (steps.start..whole).step_by(S) {
                     for (s, sums) in sums.iter_mut().enumerate() {
@@ -258,8 +258,8 @@ impl Part<'_> {
         }
         let n = f.len().min(outputs - output);
         let bias = self.bias.map(|bias| bias[output..output + n].as_ptr());
-        // SAFETY: the row is one of `t`, and these outputs of it are this task's alone, which wrote them
-        // before if there are `more`; the bias has as many.
+        // SAFETY: the row is one of `t`, and these outputs of it are this task's alone, which wrote
+        // them before if there are `more`; the bias has as many.
         unsafe {
             let out = self.out.at(row * outputs + output);
             let y = match bias {

@@ -82,7 +82,8 @@ pub(crate) fn set_columns<I: Isa>(isa: I, packed: &mut Packed, x: &[f32], rows: 
         }
         // A sum that is not zero is NaN, and makes the scale so.
         let scale = f.add(f.mul(most, f.splat(1.0 / MOST)), finite);
-        // A column of zeros, or nearly, keeps them: its scale is then what it is, and its bytes are zero.
+        // A column of zeros, or nearly, keeps them: its scale is then what it is, and its bytes are
+        // zero.
         let per = f.select(f.div(f.one(), scale), f.zero(), f.gt(scale, f.splat(f32::MIN_POSITIVE)));
         let mut total = int.zero();
         let tile = &mut tiles[at / NR * tile_len..][..tile_len];

@@ -324,8 +324,8 @@ impl PackedTile<'_> {
             f.len(),
             #[inline(always)]
             |at, n| {
-                // SAFETY: `vectors` stays within the tile's outputs, of which there are as many at `to` and
-                // `start`.
+                // SAFETY: `vectors` stays within the tile's outputs, of which there are as many at
+                // `to` and `start`.
                 unsafe {
                     let mut y = match start {
                         Some(start) => load(isa, start.add(at), n),

@@ -148,7 +148,8 @@ fn range<I: Isa>(isa: I, x: &[f32]) -> (f32, f32) {
             // SAFETY: `vectors` stays within `x`.
             let x = unsafe { load(isa, input.add(at), n) };
             (low, high) = (f.min(low, x), f.max(high, x));
-            // What is not finite makes this sum NaN; what min and max make of NaN differs between processors.
+            // What is not finite makes this sum NaN; what min and max make of NaN differs between
+            // processors.
             finite = f.mul_add(x, f.zero(), finite);
         },
     );
@@ -186,7 +187,8 @@ pub(crate) unsafe fn store_low_bytes<I: Isa>(isa: I, x: I::I32, at: *mut u8, n: 
     // SAFETY: no vector has more than 16 lanes; the caller says where to write.
     unsafe {
         isa.i32().store_ptr(x, lanes.as_mut_ptr());
-        // Whole vectors are an instruction or two, of whatever width; a copy of any length is a call.
+        // Whole vectors are an instruction or two, of whatever width; a copy of any length is a
+        // call.
         match (n, isa.i32().len()) {
             (16, 16) => at.cast::<[u8; 16]>().write_unaligned(lanes.map(|x| x as u8)),
             (8, 8) => at.cast::<[u8; 8]>().write_unaligned(std::array::from_fn(|i| lanes[i] as u8)),
@@ -202,7 +204,8 @@ pub(crate) fn block(rows: usize) -> usize {
     let threads = rayon::current_num_threads();
     let most = |block: &usize| {
         let (blocks, last) = (rows.div_ceil(*block), rows - (rows.div_ceil(*block) - 1) * block);
-        // The last block may be short: where only one thread has a block more than others, that is the one.
+        // The last block may be short: where only one thread has a block more than others, that is
+        // the one.
         let whole = blocks.div_ceil(threads) * block;
         if (blocks - 1).is_multiple_of(threads) { whole - block + last } else { whole }
     };

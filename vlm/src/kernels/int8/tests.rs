@@ -221,8 +221,8 @@ impl SimdOp for Multiply<'_> {
 fn bias_correction_removes_what_rounded_weights_move_all_rows_by() {
     let (weight, bias) = (random((33, 50), 1), random(33, 2));
     let corrected = corrected(&weight, &bias);
-    // Rows of zeros and ones, of which nothing is rounded but weights: six alike, which have one mean,
-    // and another.
+    // Rows of zeros and ones, of which nothing is rounded but weights: six alike, which have one
+    // mean, and another.
     let row = |seed| numbers(&random(50, seed)).iter().map(|x| f32::from(*x > 0.0)).collect::<Vec<_>>();
     let (alike, other) = (row(3), row(4));
     let x = Tensor::from_vec([vec![alike; 6], vec![other; 1]].concat().concat(), (7, 50), &Device::Cpu).unwrap();

@@ -61,7 +61,8 @@ unsafe fn vectors<const R: usize, const V: usize>(
         let mut sums = [[vdupq_n_s32(0); V]; R];
         let mut weighed = [vdupq_n_s32(0); V];
         for group in 0..groups {
-            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of four.
+            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of
+            // four.
             unsafe {
                 let tile = tile.add(group * GROUP * NR + first * LANES * GROUP);
                 let weights: [int8x16_t; V] = std::array::from_fn(|v| vld1q_s8(tile.add(16 * v)));

@@ -93,7 +93,8 @@ unsafe fn avx_vnni_vectors<const R: usize, const V: usize>(
     for first in (0..NR).step_by(V * LANES) {
         let mut sums = [[_mm256_setzero_si256(); V]; R];
         for group in 0..groups {
-            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of four.
+            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of
+            // four.
             unsafe {
                 let tile = tile.add((group * NR + first) * GROUP);
                 let weights: [__m256i; V] = std::array::from_fn(|v| _mm256_loadu_si256(tile.add(32 * v).cast()));
@@ -124,8 +125,8 @@ unsafe fn avx2_rows<const R: usize>(a: *const u8, stride: usize, tile: *const i8
     let wide = wide.as_mut_ptr().cast::<u64>();
     for from in (0..groups).step_by(WIDENED) {
         let count = WIDENED.min(groups - from);
-        // SAFETY: the rows have as many groups, and there is room for those of `MR` rows, four numbers of
-        // 16 bits each. The tile is the caller's.
+        // SAFETY: the rows have as many groups, and there is room for those of `MR` rows, four
+        // numbers of 16 bits each. The tile is the caller's.
         unsafe {
             for row in 0..R {
                 widen(a.add(row * stride + from * GROUP), count, wide.add(row * WIDENED));
@@ -177,7 +178,8 @@ unsafe fn avx2_vectors<const R: usize, const V: usize>(
     for first in (0..NR).step_by(V * LANES / 2) {
         let mut sums = [[_mm256_setzero_si256(); V]; R];
         for group in 0..groups {
-            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of four numbers.
+            // SAFETY: the tile has `groups` groups of `NR` times four bytes, each row `groups` of
+            // four numbers.
             unsafe {
                 let tile = tile.add((group * NR + first) * GROUP);
                 let weights: [__m256i; V] =
