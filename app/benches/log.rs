@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sightline::engine::EngineCard;
 use sightline::log::export::{Export, Format};
-use sightline::log::{Entry, EntryLine, Figures, Filter, Log as _, Moment, PAGE, Place, SessionStart, Store};
+use sightline::log::{
+    Entry, EntryLine, Filter, ImportLines, Log as _, Metrics, Moment, PAGE, RowKey, SessionStart, Store,
+};
 
 const WORDS: [&str; 24] = [
     "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white",
     "standing", "sitting", "holding", "walking", "looking", "book", "laptop", "camera", "wall", "door", "light",
 ];
 
-/// What is said about the figures that criterion does not measure.
+/// What is said about the metrics that criterion does not measure.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -50,7 +52,7 @@ fn entry(number: i64, session: i64, dice: &mut Dice) -> Entry {
         since_ms: number * 1000,
         duration_ms: 1000,
         text,
-        figures: Figures {
+        metrics: Metrics {
             age_ms: Some(900),
             preprocess_us: 9_000,
             vision_us: 300_000,
@@ -86,7 +88,7 @@ fn fill(path: &Path, captions: i64) {
     let mut dice = Dice(7);
     small.add(&entry(0, session, &mut dice), None, None, 0).expect("added");
     let mut lines = Vec::new();
-    Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false }
+    Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false, byte_order_mark: false }
         .write(&small, &mut lines)
         .expect("exported");
     let mut all = String::from_utf8(lines).expect("UTF-8");
@@ -99,7 +101,8 @@ fn fill(path: &Path, captions: i64) {
     }
     let mut store = Store::open(path).expect("a log");
     let began = Instant::now();
-    store.import(all.as_bytes()).expect("imported");
+    let lines = ImportLines::kept(all.as_bytes()).expect("lines of an export");
+    store.import(lines).expect("imported");
     say(&format!("import: {:.0} rows a second", captions as f64 / began.elapsed().as_secs_f64()));
 }
 
@@ -145,28 +148,28 @@ fn log(criterion: &mut Criterion) {
         b.iter(|| search(next.next().map_or("cat", String::as_str)));
     });
 
-    let middle = store.entry(captions / 2).expect("read").map(|found| Place::from(&found));
+    let middle = store.entry(captions / 2).expect("read").map(|found| RowKey::from(&found));
     criterion.bench_function("log: a page from the middle", |b| {
         b.iter(|| store.search(&Filter::default(), black_box(middle), 100).expect("read"));
     });
 
     let began = Instant::now();
-    let outline = store.outline(&Filter::default()).expect("counted");
-    say(&format!("the window's list: {} rows counted in {:?}", outline.rows(), began.elapsed()));
+    let row_index = store.row_index(&Filter::default()).expect("counted");
+    say(&format!("the window's list: {} rows counted in {:?}", row_index.rows(), began.elapsed()));
     let began = Instant::now();
     let cats = Filter { words: Some("cat".to_owned()), ..Filter::default() };
-    let found = store.outline(&cats).expect("counted");
+    let found = store.row_index(&cats).expect("counted");
     say(&format!("the window's search: {} rows counted in {:?}", found.rows(), began.elapsed()));
     let mut row = 0;
     criterion.bench_function("log: a page of the window from anywhere", |b| {
         b.iter(|| {
-            row = (row + 104_729) % outline.rows().max(1);
-            store.rows_of(&outline, black_box(row), PAGE as usize).expect("read")
+            row = (row + 104_729) % row_index.rows().max(1);
+            store.rows_of(&row_index, black_box(row), PAGE as usize).expect("read")
         });
     });
 
     let began = Instant::now();
-    let export = Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false };
+    let export = Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false, byte_order_mark: false };
     let count = export.write(&store, &mut std::io::BufWriter::new(std::io::sink())).expect("exported");
     say(&format!("export to JSONL: {:.0} rows a second", count as f64 / began.elapsed().as_secs_f64()));
 

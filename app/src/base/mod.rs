@@ -1,7 +1,8 @@
-//! What any part of the program may use: channels, threads, waiting, text and the network. No domain word lives here, and
+//! What any part of the program may use: channels, threads, files, waiting, text and the network. No domain word lives here, and
 //! nothing here imports from another part.
 
 pub(crate) mod backoff;
+pub(crate) mod files;
 pub(crate) mod http;
 pub mod message;
 pub(crate) mod panic;

@@ -8,6 +8,7 @@ use crate::base::text::one_line;
 use crate::capture::SourceError;
 use crate::cli::output::{Unwritten, without_number};
 use crate::engine::EngineError;
+use crate::log::LogError;
 use crate::models::DownloadError;
 
 /// What to do when standard output takes no more.
@@ -56,6 +57,9 @@ fn of_link(link: &(dyn Error + 'static)) -> Message {
         return error.message.clone();
     }
     if let Some(error) = link.downcast_ref::<DownloadError>() {
+        return error.message();
+    }
+    if let Some(error) = link.downcast_ref::<LogError>() {
         return error.message();
     }
     let text = link.to_string();

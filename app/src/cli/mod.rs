@@ -20,6 +20,7 @@ mod parse;
 mod recording;
 mod scene;
 mod stream;
+mod times;
 mod watch;
 
 use std::cell::RefCell;

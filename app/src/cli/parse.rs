@@ -2,9 +2,12 @@
 //! or cut to fit.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 /// The most threads that are asked of a small machine: more than its cores, for those who want to try.
 const MOST_THREADS: usize = 64;
@@ -43,6 +46,12 @@ fn within<T: FromStr>(text: &str, least: u64, most: u64) -> Result<T, String> {
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = decimal(text, 0.0, LONGEST).ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| format!("write a number of seconds from 0 to {LONGEST}, such as 20 or 0.5"))
+}
+
+/// Reads a file's name, whatever bytes it has. An empty one, as of a variable that is not set, names no file.
+pub fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new()
+        .try_map(|path: PathBuf| if path.as_os_str().is_empty() { Err("write the name of a file") } else { Ok(path) })
 }
 
 /// Reads a number of bytes, such as `500MB`.

@@ -1,42 +1,32 @@
 //! Recording into the caption log from the command line: which log, and what is said of it while it is written.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::ZonedDateTime;
 
+use crate::base::message::Message;
 use crate::base::text;
-use crate::cli::log::log_path;
-use crate::cli::parse::size;
-use crate::engine::EngineCard;
-use crate::live::Event;
+use crate::cli::{parse, times};
 use crate::log;
-use crate::log::{Keep, LogError, Recorder, Scribe, Status, Store};
-use crate::ui::LogOptions;
+use crate::log::{Keep, LogError, LogOptions, Recording, RecordingNews};
 
 /// Whether and where captions are recorded.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RecordArgs {
     /// Record captions, into this file or into your caption log (see `sightline log path`)
-    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, value_parser = parse::file())]
     #[allow(clippy::option_option, reason = "not given, given alone, and given with a file are three things to clap")]
     pub log: Option<Option<PathBuf>>,
 
     /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub log_limit: Option<u64>,
 
     /// Remove entries that are older than this, such as 30d; bookmarked ones stay
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    #[arg(long, value_name = "AGE", value_parser = times::age)]
     pub log_keep: Option<Duration>,
-}
-
-/// Reads a length of time up to now.
-pub fn age(text: &str) -> Result<Duration, String> {
-    log::age(text, &ZonedDateTime::now())
 }
 
 impl RecordArgs {
@@ -45,7 +35,7 @@ impl RecordArgs {
         self.log.is_none() && (self.log_limit.is_some() || self.log_keep.is_some())
     }
 
-    /// The same for the window, which opens the log on other threads.
+    /// The same for the log.
     pub fn log_options(&self) -> LogOptions {
         let keep = Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true };
         let named = self.log.clone().flatten();
@@ -57,65 +47,30 @@ impl RecordArgs {
     /// # Errors
     /// When the log can't be opened.
     pub fn start(&self, instruction: &str) -> Result<Option<Recording>, LogError> {
-        let Some(file) = &self.log else { return Ok(None) };
-        let path = log_path(file.as_ref())?;
-        let mut store = Store::open(&path)?;
-        store.set_keep(Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true });
-        // The main loop looks at the status several times a second.
-        let recorder = Recorder::start(Box::new(move || Ok(Box::new(store))), Arc::new(|| {}))?;
-        let scribe = Scribe::new(String::new(), EngineCard::default(), instruction.to_owned());
-        Ok(Some(Recording { path, recorder, scribe, trouble: None }))
+        let options = self.log_options();
+        if !options.record {
+            return Ok(None);
+        }
+        // The main loop asks for news several times a second.
+        let mut recording = Recording::new(options, instruction.to_owned(), Arc::new(|| {}));
+        recording.start_opened()?;
+        Ok(Some(recording))
     }
 }
 
-/// A recording that runs.
-pub struct Recording {
-    path: PathBuf,
-    recorder: Recorder,
-    scribe: Scribe,
-    /// What was said last.
-    trouble: Option<String>,
-}
-
-impl Recording {
-    /// Records an event. Returns a sentence when there is news about the recording itself.
-    pub fn observe(&mut self, event: Option<&Event>) -> Option<String> {
-        if let Some(record) = event.and_then(|event| self.scribe.observe(event)) {
-            self.recorder.record(record);
-        }
-        let Status { trouble, lost, .. } = self.recorder.status();
-        if trouble == self.trouble {
-            return None;
-        }
-        self.trouble.clone_from(&trouble);
-        Some(match trouble {
-            Some(sentence) => format!("{sentence} Captioning goes on without recording."),
-            None => format!("Recording goes on; {} lost.", text::entries(lost)),
-        })
-    }
-
-    /// Writes what is queued and says what became of it.
-    pub fn finish(self) -> String {
-        let Status { recorded, lost, trouble } = self.recorder.finish();
-        let captions = text::count(recorded, "caption", "captions");
-        let mut sentence = format!("Recorded {captions} in {}.", self.path.display());
-        if lost > 0 {
-            // Writing to a text does not fail.
-            let _ = write!(sentence, " Lost {lost}.");
-        }
-        if let Some(trouble) = trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {
-            sentence.push(' ');
-            sentence.push_str(&trouble);
-        }
-        sentence
+/// What is said of news about the recording.
+pub fn told(news: RecordingNews) -> Message {
+    match news {
+        RecordingNews::Trouble(message) | RecordingNews::Renewed(message) => message,
+        RecordingNews::Well(lost) => Message::new(format!("Recording goes on; {} lost.", text::entries(lost))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::{Pipeline, Settings};
-    use crate::log::Filter;
+    use crate::live::{Event, Pipeline, Settings};
+    use crate::log::{Filter, Store};
     use crate::models::spec::ModelSpec;
     use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
@@ -133,13 +88,15 @@ mod tests {
         pipeline.view(0).set_source(source.open());
         loop {
             let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event").event;
-            assert_eq!(recording.observe(Some(&event)), None);
+            recording.observe(&event);
+            assert_eq!(recording.news(), None);
             if matches!(event, Event::Done) {
                 break;
             }
         }
         // Three captions, of which one said the same again.
-        assert_eq!(recording.finish(), format!("Recorded 3 captions in {}.", path.display()));
+        let said = recording.finish().expect("it ran");
+        assert_eq!(said, Message::new(format!("Recorded 3 captions in {}.", path.display())));
         let store = Store::open_existing(&path).expect("opened");
         let mut found = store.search(&Filter::default(), None, 9).expect("read");
         found.sort_by_key(|found| found.entry.id);

@@ -6,12 +6,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineCard;
-use crate::log::data::entry::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
+
+/// Times of a session and counts are no larger than what JSON readers keep exactly: 2^53, 285,000 years.
+const LARGEST: i64 = 1 << 53;
 
 /// A line of an export.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Line {
+pub enum ExportLine {
     /// A session. The entries that name its number follow it.
     Session(SessionLine),
     /// A caption or an answer.
@@ -106,7 +109,7 @@ impl EntryLine {
     #[must_use]
     pub fn exported(entry: Entry, thumbnail: Option<&[u8]>) -> Self {
         let ms = |us: i64| us as f64 / 1000.0;
-        let Entry { figures, .. } = entry;
+        let Entry { metrics, .. } = entry;
         Self {
             id: entry.id,
             session: entry.session,
@@ -122,28 +125,28 @@ impl EntryLine {
             note: entry.note,
             bookmarked: entry.bookmarked,
             repeats: entry.repeats,
-            age_ms: figures.age_ms,
+            age_ms: metrics.age_ms,
             ms: Stages {
-                preprocess: ms(figures.preprocess_us),
-                vision: ms(figures.vision_us),
-                prefill: ms(figures.prefill_us),
-                decode: ms(figures.decode_us),
+                preprocess: ms(metrics.preprocess_us),
+                vision: ms(metrics.vision_us),
+                prefill: ms(metrics.prefill_us),
+                decode: ms(metrics.decode_us),
             },
-            prompt_tokens: figures.prompt_tokens,
-            tokens: figures.tokens,
-            stop: figures.stop,
-            draft: DraftLine { offered: figures.draft_offered, accepted: figures.draft_accepted },
-            dropped: figures.dropped,
-            skipped: figures.skipped,
-            mean_log_prob: figures.mean_log_prob,
+            prompt_tokens: metrics.prompt_tokens,
+            tokens: metrics.tokens,
+            stop: metrics.stop,
+            draft: DraftLine { offered: metrics.draft_offered, accepted: metrics.draft_accepted },
+            dropped: metrics.dropped,
+            skipped: metrics.skipped,
+            mean_log_prob: metrics.mean_log_prob,
             thumbnail: thumbnail.map(|jpeg| BASE64.encode(jpeg)),
         }
     }
 
     /// A line that stands for itself.
     #[must_use]
-    pub fn of(found: Found) -> Self {
-        let Found { entry, source, model } = found;
+    pub fn of(found: FoundEntry) -> Self {
+        let FoundEntry { entry, source, model } = found;
         Self { source: Some(source), model: Some(model), ..Self::exported(entry, None) }
     }
 
@@ -159,8 +162,14 @@ impl EntryLine {
     /// Says what is wrong, when something is not as this writes it.
     pub fn into_entry(self) -> Result<(Entry, Option<Vec<u8>>), String> {
         let us = |ms: f64| (ms * 1000.0).round() as i64;
-        let at = Moment::parse(&self.time).ok_or_else(|| format!("`{}` is no time", self.time))?;
-        let kind: Kind = self.kind.parse()?;
+        let at = Moment::parse(&self.time).ok_or_else(|| format!("unknown time `{}`", self.time))?;
+        let kind: EntryKind = self.kind.parse()?;
+        for (name, value) in [("since_ms", self.since_ms), ("duration_ms", self.duration_ms), ("repeats", self.repeats)]
+        {
+            if !(0..=LARGEST).contains(&value) {
+                return Err(format!("{name} is {value}"));
+            }
+        }
         let thumbnail = match &self.thumbnail {
             Some(text) => Some(BASE64.decode(text).map_err(|_| "the thumbnail is not base64")?),
             None => None,
@@ -178,7 +187,7 @@ impl EntryLine {
             note: self.note,
             bookmarked: self.bookmarked,
             repeats: self.repeats,
-            figures: Figures {
+            metrics: Metrics {
                 age_ms: self.age_ms,
                 preprocess_us: us(self.ms.preprocess),
                 vision_us: us(self.ms.vision),

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use vlm::ModelFiles;
 
+use crate::base::files::{self, Readers};
 use crate::models::error::DownloadError;
 
 /// What is read of a configuration; real ones have a thousandth of it.
@@ -68,10 +69,8 @@ impl Repository {
     /// When the disk does not let it.
     pub fn publish(&self, commit: &str) -> Result<(), DownloadError> {
         let path = self.folder.join("refs/main");
-        let new = self.folder.join("refs/main.incomplete");
         let written = fs::create_dir_all(self.folder.join("refs"))
-            .and_then(|()| fs::write(&new, commit))
-            .and_then(|()| fs::rename(&new, &path));
+            .and_then(|()| files::write_whole(&path, Readers::AsUsual, |out| out.write_all(commit.as_bytes())));
         written.map_err(|source| DownloadError::Disk { path, source })
     }
 }

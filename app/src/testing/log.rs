@@ -11,7 +11,7 @@ use vlm::{Draft, Reply, Stop, Timings};
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
 use crate::live::{Caption, Event, Question};
-use crate::log::data::entry::{Entry, Figures, Kind, Moment, Session, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, Metrics, Moment, Session, SessionStart};
 use crate::log::store::Store;
 use crate::log::store::rows;
 use crate::log::store::schema;
@@ -110,12 +110,12 @@ pub fn entry(session: i64, at: &str, since_ms: i64, text: &str) -> Entry {
         since_ms,
         duration_ms: 1500,
         text: text.to_owned(),
-        figures: Figures {
+        metrics: Metrics {
             age_ms: Some(95),
             dropped: Some(2),
             skipped: Some(1),
             mean_log_prob: Some(-0.25),
-            ..Figures::of(&reply(text))
+            ..Metrics::of(&reply(text))
         },
         ..Entry::default()
     }
@@ -133,7 +133,7 @@ pub fn filled() -> Scratch {
     });
     let question = Some("What colour is the cat?".to_owned());
     log.add(&Entry {
-        kind: Kind::Answer,
+        kind: EntryKind::Answer,
         question,
         duration_ms: 0,
         ..entry(camera, "2026-11-23T10:00:06.000+01:00", 6000, "Black, \"very\" black")

@@ -17,6 +17,7 @@ use egui::{
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::{Event, Pipeline, Report, ViewHandle, Waker};
+use crate::log::{Recording, RecordingNews};
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
@@ -33,7 +34,6 @@ use crate::ui::pickers::{Cameras, PickAction};
 use crate::ui::platform::{Choice, Platform, Wanted};
 use crate::ui::preferences::Preferences;
 use crate::ui::question::{QuestionAction, Questions};
-use crate::ui::recording::{Recording, RecordingNews};
 use crate::ui::state::{ModelPhase, SourcePhase, State, Topic};
 use crate::ui::video::Video;
 use crate::ui::{status, subtitle, theme};
@@ -177,7 +177,7 @@ impl App {
         if !record {
             self.recording.stop();
         } else if let Err(error) = self.recording.start() {
-            self.state.notices.post(Topic::Log, Message::new(error.to_string()), None);
+            self.state.notices.post(Topic::Log, error.message(), None);
         }
     }
 
@@ -211,8 +211,10 @@ impl App {
             self.state.apply(event, now);
         }
         match self.recording.news() {
-            Some(RecordingNews::Trouble(sentence)) => self.state.notices.post(Topic::Log, Message::new(sentence), None),
-            Some(RecordingNews::Well) => self.state.notices.clear(Topic::Log),
+            Some(RecordingNews::Trouble(message) | RecordingNews::Renewed(message)) => {
+                self.state.notices.post(Topic::Log, message, None);
+            }
+            Some(RecordingNews::Well(_)) => self.state.notices.clear(Topic::Log),
             None => {}
         }
         self.log.catch_up(ctx);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base::files::{self, Readers};
 use crate::base::message::Message;
 
 /// The choices.
@@ -51,12 +52,10 @@ impl Preferences {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
-            let partial = path.with_extension("json.part");
-            let mut file = fs::File::create(&partial)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&partial, path)
+            files::write_whole(path, Readers::Owner, |out| {
+                serde_json::to_writer_pretty(&mut *out, self)?;
+                out.write_all(b"\n")
+            })
         };
         written().map_err(|error| {
             let what = format!(

@@ -9,7 +9,7 @@ use vlm::Timings;
 use crate::base::text;
 use crate::demo::model;
 use crate::live::Statistics;
-use crate::log::Status;
+use crate::log::RecorderStatus;
 use crate::ui::frame_times::Summary;
 use crate::ui::state::{ModelPhase, SourcePhase, State};
 use crate::ui::{theme, wording};
@@ -18,7 +18,7 @@ use crate::ui::{theme, wording};
 pub fn show(
     ui: &mut Ui,
     state: &State,
-    recording: Option<&Status>,
+    recording: Option<&RecorderStatus>,
     statistics: Statistics,
     frames: Summary,
     now: Instant,
@@ -52,14 +52,16 @@ pub fn show(
 }
 
 /// That captions are recorded, and how that goes.
-fn recording(ui: &mut Ui, status: &Status) {
+fn recording(ui: &mut Ui, status: &RecorderStatus) {
     let colours = theme::palette(ui.visuals());
     let (text, colour) = match status {
-        Status { trouble: Some(_), lost, .. } => {
+        RecorderStatus { trouble: Some(_), lost, .. } => {
             (format!("● Not recording · {} lost", text::number(*lost)), colours.warning)
         }
-        Status { lost: 0, recorded, .. } => (format!("● Recording · {}", text::number(*recorded)), colours.recording),
-        Status { lost, recorded, .. } => {
+        RecorderStatus { lost: 0, recorded, .. } => {
+            (format!("● Recording · {}", text::number(*recorded)), colours.recording)
+        }
+        RecorderStatus { lost, recorded, .. } => {
             (format!("● Recording · {} · {} lost", text::number(*recorded), text::number(*lost)), colours.recording)
         }
     };

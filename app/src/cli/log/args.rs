@@ -1,26 +1,23 @@
 //! Arguments that several `log` commands have in common, and what they become.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use jiff::ZonedDateTime;
 
-use crate::log;
-use crate::log::{Filter, LogError, Sort};
+use crate::cli::times;
+use crate::log::{EntryFilter, Filter};
 
 /// Which entries.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FilterArgs {
     /// Captured since then: "2 hours ago", 2026-11-24 or 2026-11-24T15:30:00Z
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment)]
     pub since: Option<i64>,
 
     /// Captured before then
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment)]
     pub until: Option<i64>,
 
     /// Captured on this day: 2026-11-24, today or yesterday
-    #[arg(long, value_name = "DATE", value_parser = day, conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "DATE", value_parser = times::day, conflicts_with_all = ["since", "until"])]
     pub on: Option<(i64, i64)>,
 
     /// Of sources with this in their name
@@ -33,7 +30,7 @@ pub struct FilterArgs {
 
     /// caption, answer, bookmark or note; may be given several times
     #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Sort>,
+    pub kinds: Vec<EntryFilter>,
 
     /// Of this session
     #[arg(long, value_name = "ID")]
@@ -48,29 +45,11 @@ impl FilterArgs {
             until_ms: self.until.or(self.on.map(|(_, to)| to)),
             source: self.source.clone(),
             model: self.model.clone(),
-            sorts: self.kinds.clone(),
+            kinds: self.kinds.clone(),
             session: self.session,
             words,
         }
     }
-}
-
-fn moment(text: &str) -> Result<i64, String> {
-    log::moment(text, &ZonedDateTime::now())
-}
-
-fn day(text: &str) -> Result<(i64, i64), String> {
-    log::day(text, &ZonedDateTime::now())
-}
-
-/// The file that is named, or the user's own log.
-///
-/// # Errors
-/// When none is named and the system knows no folder for it.
-pub fn log_path(named: Option<&PathBuf>) -> Result<PathBuf, LogError> {
-    named.cloned().or_else(log::default_path).ok_or_else(|| {
-        LogError::Request("The system knows no folder for your data. Name a file with --log FILE.".to_owned())
-    })
 }
 
 #[cfg(test)]

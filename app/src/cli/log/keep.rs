@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::base::message::Message;
 use crate::base::text;
 use crate::cli::log::show::no_entry;
-use crate::cli::parse::size;
-use crate::cli::recording::age;
-use crate::log::{Keep, LogError, Removed, Store};
+use crate::cli::{parse, times};
+use crate::log::{Keep, LogError, PruneCount, Store};
 
 /// The arguments of `mark`.
 #[derive(Args, Clone, Debug)]
@@ -33,11 +33,11 @@ pub struct MarkArgs {
 #[derive(Args, Clone, Debug)]
 pub struct PruneArgs {
     /// Remove entries that are older than this, such as 30d
-    #[arg(long, value_name = "AGE", value_parser = age, required_unless_present = "max_size")]
+    #[arg(long, value_name = "AGE", value_parser = times::age, required_unless_present = "max_size")]
     pub older_than: Option<Duration>,
 
     /// Then make the log smaller than this, such as 500MB: the oldest thumbnails go first
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub max_size: Option<u64>,
 
     /// Leave bookmarked entries and their thumbnails
@@ -65,8 +65,7 @@ pub fn mark(store: &mut Store, args: &MarkArgs) -> anyhow::Result<()> {
     if args.note.is_none() || args.off {
         is_there = store.set_bookmark(args.id, !args.off)?;
     }
-    anyhow::ensure!(is_there, no_entry(args.id));
-    Ok(())
+    if is_there { Ok(()) } else { Err(no_entry(args.id).into()) }
 }
 
 /// Removes what is too old or too much.
@@ -75,7 +74,7 @@ pub fn mark(store: &mut Store, args: &MarkArgs) -> anyhow::Result<()> {
 /// When the log or `err` can't be written.
 pub fn prune(store: &mut Store, args: &PruneArgs, err: &mut impl Write) -> anyhow::Result<()> {
     let keep = Keep { at_most_old: args.older_than, at_most_bytes: args.max_size, bookmarked: args.keep_bookmarked };
-    let Removed { entries, thumbnails } = store.keep_to(&keep)?;
+    let PruneCount { entries, thumbnails } = store.keep_to(&keep)?;
     let megabytes = store.bytes_in_use()? as f64 / 1e6;
     let (entries, thumbnails) = (text::entries(entries), text::count(thumbnails, "thumbnail", "thumbnails"));
     writeln!(err, "Removed {entries} and {thumbnails} of others. The log has {megabytes:.1} MB.")?;
@@ -88,7 +87,7 @@ pub fn prune(store: &mut Store, args: &PruneArgs, err: &mut impl Write) -> anyho
 /// When the copy or `err` can't be written.
 pub fn backup(store: &Store, args: &BackupArgs, err: &mut impl Write) -> anyhow::Result<()> {
     store.back_up(&args.file)?;
-    writeln!(err, "Copied the log to {}.", args.file.display())?;
+    writeln!(err, "Copied the log to {}.", text::path(&args.file))?;
     Ok(())
 }
 
@@ -99,11 +98,12 @@ pub fn backup(store: &Store, args: &BackupArgs, err: &mut impl Write) -> anyhow:
 pub fn check(store: Result<Store, LogError>, err: &mut impl Write) -> anyhow::Result<ExitCode> {
     let found = match store.and_then(|store| store.check()) {
         // What is said elsewhere sends people here.
-        Err(LogError::Damaged(path, why)) => anyhow::bail!(
-            "The caption log {} is damaged beyond reading ({why}). Put a backup in its place, or go on with a new file by \
-             --log FILE.",
-            path.display()
-        ),
+        Err(LogError::Damaged(path, why)) => {
+            let why = text::one_line(&why);
+            let what = format!("The caption log {} is damaged beyond reading: {why}.", text::path(&path));
+            let hint = "Put a backup in its place, or go on with a new file by --log FILE.";
+            return Err(Message::new(what).hint(hint).into());
+        }
         found => found?,
     };
     if found.is_empty() {
@@ -111,7 +111,7 @@ pub fn check(store: Result<Store, LogError>, err: &mut impl Write) -> anyhow::Re
         return Ok(ExitCode::SUCCESS);
     }
     for line in found {
-        writeln!(err, "{line}")?;
+        writeln!(err, "{}", text::one_line(&line))?;
     }
     writeln!(err, "Save what can be read with `sightline log export --format jsonl`, and import it into a new log.")?;
     Ok(ExitCode::FAILURE)

@@ -5,15 +5,16 @@ mod keep;
 mod outward;
 mod show;
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub use crate::cli::log::args::log_path;
-
+use crate::base::text;
 use crate::cli::output::{Notes, Output};
+use crate::cli::parse;
+use crate::log;
 use crate::log::Store;
 
 /// The command's arguments.
@@ -23,7 +24,7 @@ pub struct LogArgs {
     command: LogCommand,
 
     /// The log's file [default: your caption log, see `sightline log path`]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_parser = parse::file())]
     log: Option<PathBuf>,
 }
 
@@ -58,7 +59,7 @@ enum LogCommand {
 /// # Errors
 /// When the log can't be used, or the output can't be written.
 pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
-    let path = log_path(args.log.as_ref())?;
+    let path = args.log.clone().or_else(log::default_path).ok_or_else(log::no_folder)?;
     let (mut out, mut err) = (Output::new(), Notes::new(false));
     let open = || Store::open_existing(&path);
     match &args.command {
@@ -68,11 +69,20 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
         LogCommand::Mark(args) => keep::mark(&mut open()?, args)?,
         LogCommand::Export(args) => outward::export(&open()?, args, &mut out, &mut err)?,
-        LogCommand::Import(args) => outward::import(&mut Store::open(&path)?, args, &mut err)?,
+        LogCommand::Import(args) => outward::import(&path, args, &mut err)?,
         LogCommand::Prune(args) => keep::prune(&mut open()?, args, &mut err)?,
-        LogCommand::Path => writeln!(out, "{}", path.display())?,
+        LogCommand::Path => print_path(&path, &mut out)?,
         LogCommand::Backup(args) => keep::backup(&open()?, args, &mut err)?,
         LogCommand::Check => return keep::check(open(), &mut err),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the path as it is, so that programs can use it; to a terminal, without control characters.
+fn print_path(path: &Path, out: &mut Output) -> io::Result<()> {
+    if out.is_terminal() {
+        return writeln!(out, "{}", text::path(path));
+    }
+    out.write_all(path.as_os_str().as_encoded_bytes())?;
+    writeln!(out)
 }

@@ -1,14 +1,15 @@
 //! `log list`, `log search`, `log show` and `log stats`.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 
+use crate::base::message::Message;
 use crate::base::text::{count, entries, length, lines, number, one_line};
 use crate::cli::log::args::FilterArgs;
 use crate::cli::parse::whole;
-use crate::log::{EntryLine, Filter, Found, Kind, Stats, Store};
+use crate::log::{EntryKind, EntryLine, Filter, FoundEntry, Stats, Store};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;
@@ -88,12 +89,11 @@ fn print(
     let page = store.search(filter, None, args.limit)?;
     if page.is_empty() && !args.json {
         // Beside the output, so that whoever counts its lines counts none.
-        writeln!(err, "No entry is like that.")?;
+        writeln!(err, "No entry was found.")?;
     }
     for found in page {
         if args.json {
-            serde_json::to_writer(&mut *out, &EntryLine::of(found))?;
-            writeln!(out)?;
+            json_line(out, &EntryLine::of(found))?;
         } else {
             writeln!(out, "{}", in_a_line(&found))?;
         }
@@ -101,7 +101,7 @@ fn print(
     Ok(())
 }
 
-fn in_a_line(found: &Found) -> String {
+fn in_a_line(found: &FoundEntry) -> String {
     let entry = &found.entry;
     let star = if entry.bookmarked { '*' } else { ' ' };
     let time = entry.at.civil().strftime("%Y-%m-%d %H:%M:%S");
@@ -118,13 +118,11 @@ fn in_a_line(found: &Found) -> String {
 /// # Errors
 /// When there is none, the log can't be read or `out` can't be written.
 pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let found = store.entry(args.id)?.with_context(|| no_entry(args.id))?;
+    let found = store.entry(args.id)?.ok_or_else(|| no_entry(args.id))?;
     if args.json {
-        serde_json::to_writer(&mut *out, &EntryLine::of(found))?;
-        writeln!(out)?;
-        return Ok(());
+        return Ok(json_line(out, &EntryLine::of(found))?);
     }
-    let (entry, figures) = (&found.entry, &found.entry.figures);
+    let (entry, metrics) = (&found.entry, &found.entry.metrics);
     if let Some(question) = &entry.question {
         writeln!(out, "{}\n", lines(question))?;
     }
@@ -136,30 +134,40 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
         writeln!(out, "Bookmarked  yes")?;
     }
     writeln!(out, "Time        {}", entry.at.rfc3339())?;
-    if entry.kind == Kind::Caption {
+    if entry.kind == EntryKind::Caption {
         writeln!(out, "Held        {}, said {} times", length(entry.duration_ms), entry.repeats + 1)?;
     }
     writeln!(out, "Source      {}, frame {}, session {}", one_line(&found.source), entry.frame, entry.session)?;
     if let Some(session) = store.session(entry.session)? {
         let card = session.start.card;
-        writeln!(out, "Model       {}, {}, {}", one_line(&card.model), card.device, card.precision)?;
+        writeln!(
+            out,
+            "Model       {}, {}, {}",
+            one_line(&card.model),
+            one_line(&card.device),
+            one_line(&card.precision)
+        )?;
         writeln!(out, "Instruction {}", one_line(&session.start.instruction))?;
     }
     let ms = |us: i64| us as f64 / 1000.0;
     writeln!(
         out,
         "Stages      preprocess {:.1} ms, vision {:.1} ms, prefill {:.1} ms, decode {:.1} ms",
-        ms(figures.preprocess_us),
-        ms(figures.vision_us),
-        ms(figures.prefill_us),
-        ms(figures.decode_us)
+        ms(metrics.preprocess_us),
+        ms(metrics.vision_us),
+        ms(metrics.prefill_us),
+        ms(metrics.decode_us)
     )?;
     writeln!(
         out,
         "Tokens      {} of prompt, {} of reply ({}), draft {} of {}",
-        figures.prompt_tokens, figures.tokens, figures.stop, figures.draft_accepted, figures.draft_offered
+        metrics.prompt_tokens,
+        metrics.tokens,
+        one_line(&metrics.stop),
+        metrics.draft_accepted,
+        metrics.draft_offered
     )?;
-    if let Some(mean) = figures.mean_log_prob {
+    if let Some(mean) = metrics.mean_log_prob {
         writeln!(out, "Confidence  mean log-probability {mean:.3}")?;
     }
     Ok(())
@@ -172,9 +180,7 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
 pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let stats = store.stats(&args.filter.filter(None))?;
     if args.json {
-        serde_json::to_writer(&mut *out, &stats)?;
-        writeln!(out)?;
-        return Ok(());
+        return Ok(json_line(out, &stats)?);
     }
     let Stats { sessions, captions, answers, bookmarks, lost, hours, captions_an_hour, longest_still, .. } = stats;
     writeln!(
@@ -202,9 +208,15 @@ pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::R
     Ok(())
 }
 
+/// Writes a line of JSON. Its errors are those of the output, so that a reader that has read enough is known as one.
+fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
 /// What is said of a number that no entry has.
-pub fn no_entry(id: i64) -> String {
-    format!("There is no entry {id}. See `sightline log list`.")
+pub fn no_entry(id: i64) -> Message {
+    Message::new(format!("There is no entry {id}.")).hint("See `sightline log list`.")
 }
 
 #[cfg(test)]
@@ -223,7 +235,7 @@ mod tests {
             bookmarked: true,
             ..Entry::default()
         };
-        let line = in_a_line(&Found { entry, ..Found::default() });
+        let line = in_a_line(&FoundEntry { entry, ..FoundEntry::default() });
         assert_eq!(line, "     12* 2026-11-24 16:05:07     1.5 s  A cup  [2J (mine)");
     }
 }

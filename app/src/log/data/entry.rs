@@ -102,7 +102,7 @@ pub struct Session {
 
 /// Whose words an entry holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum EntryKind {
     /// A caption of the view.
     #[default]
     Caption,
@@ -110,7 +110,7 @@ pub enum Kind {
     Answer,
 }
 
-impl Kind {
+impl EntryKind {
     /// As the table has it.
     #[must_use]
     pub fn number(self) -> i64 {
@@ -127,7 +127,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EntryKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Caption => "caption",
@@ -136,21 +136,21 @@ impl fmt::Display for Kind {
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for EntryKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "caption" => Ok(Self::Caption),
             "answer" => Ok(Self::Answer),
-            _ => Err(format!("`{text}` is no kind of entry. Write caption or answer.")),
+            _ => Err(format!("unknown kind of entry `{text}`")),
         }
     }
 }
 
 /// How a reply came to be: what the model's author wants to know years later.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
+pub struct Metrics {
     /// From capture to the end of the caption, in milliseconds. Answers have none.
     pub age_ms: Option<i64>,
     /// Microseconds of each stage.
@@ -179,7 +179,7 @@ pub struct Figures {
     pub mean_log_prob: Option<f64>,
 }
 
-impl Figures {
+impl Metrics {
     /// Of a reply alone.
     #[must_use]
     pub fn of(reply: &Reply) -> Self {
@@ -223,7 +223,7 @@ pub struct Entry {
     /// The number of its session.
     pub session: i64,
     /// Whose words these are.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// The frame's number.
     pub frame: i64,
     /// When the frame was captured.
@@ -243,7 +243,7 @@ pub struct Entry {
     /// How often the same words came again.
     pub repeats: i64,
     /// How it came to be.
-    pub figures: Figures,
+    pub metrics: Metrics,
 }
 
 impl Entry {
@@ -255,7 +255,7 @@ impl Entry {
             at: Moment::of(&frame.time),
             since_ms,
             text: reply.text.clone(),
-            figures: Figures::of(reply),
+            metrics: Metrics::of(reply),
             ..Self::default()
         }
     }
@@ -263,7 +263,7 @@ impl Entry {
 
 /// An entry with what its session says of it, as people want to see it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub struct FoundEntry {
     /// The entry.
     pub entry: Entry,
     /// What people call the source.
@@ -290,10 +290,10 @@ mod tests {
 
     #[test]
     fn kinds_are_read_as_they_are_written_and_kept() {
-        for kind in [Kind::Caption, Kind::Answer] {
+        for kind in [EntryKind::Caption, EntryKind::Answer] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
-            assert_eq!(Kind::of_number(kind.number()), kind);
+            assert_eq!(EntryKind::of_number(kind.number()), kind);
         }
-        assert!("song".parse::<Kind>().is_err_and(|message| message.contains("song")));
+        assert!("song".parse::<EntryKind>().is_err_and(|message| message.contains("song")));
     }
 }

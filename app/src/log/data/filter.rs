@@ -2,20 +2,20 @@
 
 use rusqlite::types::Value;
 
-use crate::log::data::entry::Kind;
+use crate::log::data::entry::EntryKind;
 
-/// What sort of entry people ask for.
+/// What kind of entry people ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub enum EntryFilter {
     /// Captions or answers.
-    Of(Kind),
+    Of(EntryKind),
     /// What the user marked.
     Bookmarked,
     /// What the user wrote something beside.
     Noted,
 }
 
-impl std::str::FromStr for Sort {
+impl std::str::FromStr for EntryFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -25,7 +25,7 @@ impl std::str::FromStr for Sort {
             kind => kind
                 .parse()
                 .map(Self::Of)
-                .map_err(|_: String| format!("`{kind}` is no kind of entry. Write caption, answer, bookmark or note.")),
+                .map_err(|_: String| "Unknown kind of entry. Write caption, answer, bookmark or note.".to_owned()),
         }
     }
 }
@@ -37,12 +37,12 @@ pub struct Filter {
     pub since_ms: Option<i64>,
     /// Captured before this moment.
     pub until_ms: Option<i64>,
-    /// Of a source with this in its name; case does not count.
+    /// Of a source with this in its name; case and accents do not count.
     pub source: Option<String>,
-    /// Of a model with this in its name; case does not count.
+    /// Of a model with this in its name; case and accents do not count.
     pub model: Option<String>,
-    /// Of one of these sorts; of any when empty.
-    pub sorts: Vec<Sort>,
+    /// Of one of these kinds; of any when empty.
+    pub kinds: Vec<EntryFilter>,
     /// Of this session.
     pub session: Option<i64>,
     /// With these words, as [`Store::search`](crate::log::Store::search) reads them.
@@ -68,7 +68,7 @@ impl Condition {
 }
 
 impl Filter {
-    /// All but the words, as a condition on the tables `e` and `s`.
+    /// All but the words, as a condition on the table `e` and on `session`.
     #[must_use]
     pub fn condition(&self) -> Condition {
         let mut condition = Condition { sql: "1".to_owned(), values: Vec::new() };
@@ -78,26 +78,28 @@ impl Filter {
         if let Some(until) = self.until_ms {
             condition.and("e.at_ms < ?", [until.into()]);
         }
-        for (column, name) in [("s.source", &self.source), ("s.model", &self.model)] {
+        for (column, name) in [("source", &self.source), ("model", &self.model)] {
             if let Some(name) = name {
-                condition.and(&format!("instr(lower({column}), lower(?)) > 0"), [name.clone().into()]);
+                // Asked once of the few sessions. The plus sign keeps the order of the list from being given up for it.
+                let sessions = format!("SELECT id FROM session WHERE instr(folded({column}), folded(?)) > 0");
+                condition.and(&format!("+e.session IN ({sessions})"), [name.clone().into()]);
             }
         }
         if let Some(session) = self.session {
             condition.and("e.session = ?", [session.into()]);
         }
-        if !self.sorts.is_empty() {
-            let sorts: Vec<_> = self.sorts.iter().map(|sort| of_sort(*sort)).collect();
-            condition.and(&format!("({})", sorts.join(" OR ")), []);
+        if !self.kinds.is_empty() {
+            let kinds: Vec<_> = self.kinds.iter().map(|sort| of_sort(*sort)).collect();
+            condition.and(&format!("({})", kinds.join(" OR ")), []);
         }
         condition
     }
 }
 
-fn of_sort(sort: Sort) -> String {
+fn of_sort(sort: EntryFilter) -> String {
     match sort {
-        Sort::Of(kind) => format!("e.kind = {}", kind.number()),
-        Sort::Bookmarked => "e.bookmarked".to_owned(),
-        Sort::Noted => "e.note IS NOT NULL".to_owned(),
+        EntryFilter::Of(kind) => format!("e.kind = {}", kind.number()),
+        EntryFilter::Bookmarked => "e.bookmarked".to_owned(),
+        EntryFilter::Noted => "e.note IS NOT NULL".to_owned(),
     }
 }

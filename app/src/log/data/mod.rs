@@ -1,5 +1,5 @@
-//! What the log holds, as plain data: entries, filters and times. Knows no file and no thread.
+//! What the log holds, as plain data: sessions, entries, filters and what is kept. Knows no file and no thread.
 
 pub(crate) mod entry;
 pub(crate) mod filter;
-pub(crate) mod when;
+pub(crate) mod keep;

@@ -1,8 +1,7 @@
 //! An export into a file, whole or not at all, at once or on a thread of its own that tells how far it is.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
+use crate::base::files::{self, Readers};
+use crate::base::text;
 use crate::base::thread::Thread;
 use crate::live::Waker;
 use crate::log::error::LogError;
-use crate::log::export::{Export, ExportError};
+use crate::log::export::error::ExportError;
+use crate::log::export::run::Export;
 use crate::log::store::Store;
 
 /// How often whoever watches is told how far it is.
@@ -34,73 +36,59 @@ impl Export {
         path: &Path,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<u64, ExportError> {
+        if is_of_log(store.path(), path) {
+            let what = format!("{} is the log itself.", text::path(path));
+            return Err(LogError::request(what, "Name another file.").into());
+        }
         // Where a link leads, so that it stays a link.
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if store.path().canonicalize().is_ok_and(|log| log == *path) {
-            let sentence = format!("{} is the log itself. Name another file.", path.display());
-            return Err(LogError::Request(sentence).into());
-        }
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             let mut out = BufWriter::new(File::create(path)?);
             let count = self.write_with(store, &mut out, progress)?;
             out.flush()?;
             return Ok(count);
         }
-        let partial = beside(path);
-        let written = self.write_whole(store, &partial, progress).and_then(|count| {
-            fs::rename(&partial, path)?;
-            Ok(count)
-        });
-        if written.is_err() {
-            // What is there of it is no use.
-            let _ = fs::remove_file(&partial);
-        }
-        written
-    }
-
-    fn write_whole(
-        &self,
-        store: &Store,
-        path: &Path,
-        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> Result<u64, ExportError> {
-        let mut file = BufWriter::new(File::create(path)?);
-        let count = self.write_with(store, &mut file, progress)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(count)
+        files::write_whole(path, Readers::Owner, |out| self.write_with(store, out, progress))
     }
 }
 
-/// Where a file is written until it is whole: a name that no other running program uses.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(format!(".{}.part", std::process::id()));
-    PathBuf::from(name)
+/// Whether a file is the log's own, or one of those that SQLite keeps beside it.
+fn is_of_log(log: &Path, path: &Path) -> bool {
+    let Ok(log) = log.canonicalize() else { return false };
+    let Some(folder) = files::folder_of(path).canonicalize().ok() else { return false };
+    let named = path.file_name().map(|name| folder.join(name));
+    let lies_at = path.canonicalize().ok();
+    ["", "-wal", "-shm", "-journal"].iter().any(|ending| {
+        let mut own = log.clone().into_os_string();
+        own.push(ending);
+        let own = PathBuf::from(own);
+        named.as_ref() == Some(&own) || lies_at.as_ref() == Some(&own)
+    })
 }
 
 #[derive(Default)]
-struct Shared {
+struct ExportProgress {
     total: AtomicU64,
     written: AtomicU64,
     stopped: AtomicBool,
 }
 
 /// An export that is under way. Dropping it stops it.
-pub struct Job {
+pub struct ExportJob {
     to: PathBuf,
-    shared: Arc<Shared>,
+    shared: Arc<ExportProgress>,
     outcome: Receiver<Result<u64, ExportError>>,
     thread: Thread,
 }
 
-impl Job {
+impl ExportJob {
     /// Begins to export the log at `log` into the file `to`. `wake` is called now and then while it goes on, and at its end.
     ///
     /// # Errors
     /// When the system starts no more threads.
     pub fn start(log: PathBuf, export: Export, to: PathBuf, wake: Waker) -> Result<Self, LogError> {
         let (sender, outcome) = bounded(1);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(ExportProgress::default());
         let (ours, path) = (Arc::clone(&shared), to.clone());
         let thread = Thread::start("export", move || {
             let done = run(&log, &export, &path, &ours, &wake);
@@ -140,16 +128,16 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for ExportJob {
     fn drop(&mut self) {
         self.stop();
         self.thread.join_until(Instant::now() + PATIENCE);
     }
 }
 
-fn run(log: &Path, export: &Export, to: &Path, shared: &Shared, wake: &Waker) -> Result<u64, ExportError> {
+fn run(log: &Path, export: &Export, to: &Path, shared: &ExportProgress, wake: &Waker) -> Result<u64, ExportError> {
     let store = Store::open_existing(log)?;
-    shared.total.store(store.outline(&export.narrowed(&store)?.filter)?.rows(), Ordering::Relaxed);
+    shared.total.store(store.row_index(&export.narrowed(&store)?.filter)?.rows(), Ordering::Relaxed);
     wake();
     let mut told = Instant::now();
     export.write_file(&store, to, &mut |written| {
@@ -173,7 +161,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     fn export() -> Export {
-        Export { format: Format::Csv, filter: Filter::default(), thumbnails: false }
+        Export { format: Format::Csv, filter: Filter::default(), thumbnails: false, byte_order_mark: false }
     }
 
     fn files(folder: &Path) -> usize {
@@ -184,7 +172,8 @@ mod tests {
     fn a_file_is_written_beside_the_window_and_its_progress_told() {
         let log = filled();
         let to = log.folder.path().join("captions.csv");
-        let job = Job::start(log.store.path().to_owned(), export(), to.clone(), Arc::new(|| {})).expect("a thread");
+        let job =
+            ExportJob::start(log.store.path().to_owned(), export(), to.clone(), Arc::new(|| {})).expect("a thread");
         let done = job.outcome.recv_timeout(LONG).expect("it ends").expect("written");
         assert_eq!((done, job.progress()), (6, (6, 6)));
         assert_eq!(fs::read_to_string(to).expect("a file").lines().count(), 8);
@@ -194,9 +183,9 @@ mod tests {
     fn progress_counts_what_the_format_can_hold() {
         let log = filled();
         let filter = Filter { session: Some(1), ..Filter::default() };
-        let export = Export { format: Format::Srt, filter, thumbnails: false };
+        let export = Export { format: Format::Srt, filter, thumbnails: false, byte_order_mark: false };
         let to = log.folder.path().join("captions.srt");
-        let job = Job::start(log.store.path().to_owned(), export, to, Arc::new(|| {})).expect("a thread");
+        let job = ExportJob::start(log.store.path().to_owned(), export, to, Arc::new(|| {})).expect("a thread");
         job.outcome.recv_timeout(LONG).expect("it ends").expect("written");
         assert_eq!(job.progress(), (3, 3));
     }
@@ -237,7 +226,7 @@ mod tests {
         assert!(matches!(stopped, Err(ExportError::Stopped)));
         assert_eq!(files(folder.path()), 0);
         let nowhere = folder.path().join("none/captions.csv");
-        let job = Job::start(log.store.path().to_owned(), export(), nowhere, Arc::new(|| {})).expect("a thread");
+        let job = ExportJob::start(log.store.path().to_owned(), export(), nowhere, Arc::new(|| {})).expect("a thread");
         let failed = job.outcome.recv_timeout(LONG).expect("it ends");
         assert!(failed.is_err_and(|error| error.to_string().starts_with("The export can't be written")));
     }

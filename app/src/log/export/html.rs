@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::log::data::entry::{Found, Session};
-use crate::log::export::Writer;
+use crate::log::data::entry::{FoundEntry, Session};
+use crate::log::export::format::FormatWriter;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -37,10 +37,12 @@ time, .aside { color: light-dark(#666, #9aa0aa); font-size: .85rem; }
 "#;
 
 const TAIL: &str = r"<script>
-const entries = [...document.querySelectorAll('article')].map(e => [e, e.textContent.toLowerCase()]);
+// Case and accents do not count, as in the log itself.
+const plain = text => text.normalize('NFKD').replace(/\p{Mn}/gu, '').toUpperCase().toLowerCase();
+const entries = [...document.querySelectorAll('article')].map(e => [e, plain(e.textContent)]);
 const words = document.getElementById('words'), count = document.getElementById('count');
 function show() {
-  const wanted = words.value.toLowerCase().split(/\s+/).filter(w => w);
+  const wanted = plain(words.value).split(/\s+/).filter(w => w);
   let shown = 0;
   for (const [entry, text] of entries) {
     entry.hidden = !wanted.every(w => text.includes(w));
@@ -66,7 +68,7 @@ impl<'a, W: Write> Html<'a, W> {
     }
 }
 
-impl<W: Write> Writer for Html<'_, W> {
+impl<W: Write> FormatWriter for Html<'_, W> {
     fn begin(&mut self) -> io::Result<()> {
         self.out.write_all(HEAD.as_bytes())
     }
@@ -85,7 +87,7 @@ impl<W: Write> Writer for Html<'_, W> {
         true
     }
 
-    fn entry(&mut self, found: Found, thumbnail: Option<&[u8]>) -> io::Result<()> {
+    fn entry(&mut self, found: FoundEntry, thumbnail: Option<&[u8]>) -> io::Result<()> {
         let entry = found.entry;
         writeln!(self.out, "<article id=\"entry-{}\">", entry.id)?;
         if let Some(jpeg) = thumbnail {

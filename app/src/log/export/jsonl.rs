@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::log::data::entry::{Found, Session};
-use crate::log::export::Writer;
-use crate::log::json::{EntryLine, Line, SessionLine};
+use crate::log::data::entry::{FoundEntry, Session};
+use crate::log::export::format::FormatWriter;
+use crate::log::json::{EntryLine, ExportLine, SessionLine};
 
 /// Writes JSONL.
 pub struct Jsonl<'a, W> {
@@ -17,22 +17,22 @@ impl<'a, W: Write> Jsonl<'a, W> {
         Self { out, thumbnails }
     }
 
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+    fn line(&mut self, line: &ExportLine) -> io::Result<()> {
         serde_json::to_writer(&mut *self.out, line)?;
         self.out.write_all(b"\n")
     }
 }
 
-impl<W: Write> Writer for Jsonl<'_, W> {
+impl<W: Write> FormatWriter for Jsonl<'_, W> {
     fn session(&mut self, session: &Session) -> io::Result<()> {
-        self.line(&Line::Session(SessionLine::from(session.clone())))
+        self.line(&ExportLine::Session(SessionLine::from(session.clone())))
     }
 
     fn wants_thumbnails(&self) -> bool {
         self.thumbnails
     }
 
-    fn entry(&mut self, found: Found, thumbnail: Option<&[u8]>) -> io::Result<()> {
-        self.line(&Line::Entry(Box::new(EntryLine::exported(found.entry, thumbnail))))
+    fn entry(&mut self, found: FoundEntry, thumbnail: Option<&[u8]>) -> io::Result<()> {
+        self.line(&ExportLine::Entry(Box::new(EntryLine::exported(found.entry, thumbnail))))
     }
 }

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::base::text;
-use crate::log::data::entry::{Found, Session};
-use crate::log::export::Writer;
+use crate::log::data::entry::{FoundEntry, Session};
+use crate::log::export::format::FormatWriter;
 
 /// What Markdown gives a meaning to, here or at the beginning of a line.
 const MARKUP: &str = "\\`*_{}[]<>()#+-.!|~&";
@@ -20,7 +20,7 @@ impl<'a, W: Write> Markdown<'a, W> {
     }
 }
 
-impl<W: Write> Writer for Markdown<'_, W> {
+impl<W: Write> FormatWriter for Markdown<'_, W> {
     fn begin(&mut self) -> io::Result<()> {
         writeln!(self.out, "# Captions")
     }
@@ -35,7 +35,7 @@ impl<W: Write> Writer for Markdown<'_, W> {
         self.out.write_all(b"\n\n")
     }
 
-    fn entry(&mut self, found: Found, _thumbnail: Option<&[u8]>) -> io::Result<()> {
+    fn entry(&mut self, found: FoundEntry, _thumbnail: Option<&[u8]>) -> io::Result<()> {
         let entry = found.entry;
         let star = if entry.bookmarked { "★ " } else { "" };
         write!(self.out, "- **{}** {star}", entry.at.civil().strftime("%H:%M:%S"))?;

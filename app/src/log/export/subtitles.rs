@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use crate::log::data::entry::Found;
-use crate::log::export::Writer;
+use crate::log::data::entry::FoundEntry;
+use crate::log::export::format::FormatWriter;
 
 /// How long a caption is shown of which it is not known how long it held: one that was cut off by a kill.
 const AT_LEAST_MS: i64 = 1000;
@@ -69,15 +69,15 @@ impl<'a, W: Write> Subtitles<'a, W> {
     }
 }
 
-impl<W: Write> Writer for Subtitles<'_, W> {
+impl<W: Write> FormatWriter for Subtitles<'_, W> {
     fn begin(&mut self) -> io::Result<()> {
         if self.flavour == Flavour::Vtt { self.out.write_all(b"WEBVTT\n\n") } else { Ok(()) }
     }
 
-    fn entry(&mut self, found: Found, _thumbnail: Option<&[u8]>) -> io::Result<()> {
+    fn entry(&mut self, found: FoundEntry, _thumbnail: Option<&[u8]>) -> io::Result<()> {
         let entry = found.entry;
         self.cue(Some(entry.since_ms))?;
-        let to = entry.since_ms + entry.duration_ms.max(AT_LEAST_MS);
+        let to = entry.since_ms.saturating_add(entry.duration_ms.max(AT_LEAST_MS));
         self.waiting = Some((entry.since_ms, to, self.line(&entry.text)));
         Ok(())
     }

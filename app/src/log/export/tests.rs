@@ -1,11 +1,14 @@
 //! Tests of whole exports. What others' parsers make of them is tested in `tests/log_exports.rs`.
 
+use std::io::{self, Write};
+
+use crate::log::Filter;
 use crate::log::export::*;
 use crate::testing::log::{Scratch, filled};
 
 fn export(log: &Scratch, format: Format, filter: Filter) -> Result<String, ExportError> {
     let mut out = Vec::new();
-    Export { format, filter, thumbnails: false }.write(&log.store, &mut out)?;
+    Export { format, filter, thumbnails: false, byte_order_mark: false }.write(&log.store, &mut out)?;
     Ok(String::from_utf8(out).expect("UTF-8"))
 }
 
@@ -95,7 +98,7 @@ fn a_full_disk_ends_it_with_a_sentence() {
             Ok(())
         }
     }
-    let export = Export { format: Format::Csv, filter: Filter::default(), thumbnails: false };
+    let export = Export { format: Format::Csv, filter: Filter::default(), thumbnails: false, byte_order_mark: false };
     let failed = export.write(&filled().store, &mut Full);
     assert!(failed.is_err_and(|error| error.to_string().starts_with("The export can't be written")));
 }

@@ -2,14 +2,14 @@
 
 use rusqlite::params_from_iter;
 
-use crate::log::data::entry::Kind;
+use crate::log::data::entry::EntryKind;
 use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
 use crate::log::store::Store;
 
 /// What was recorded in one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct DayMark {
     /// Which part, from 0.
     pub part: usize,
     /// Captions and answers.
@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
-    pub fn marks(&self, filter: &Filter, from_ms: i64, to_ms: i64, parts: usize) -> Result<Vec<Mark>, LogError> {
+    pub fn marks(&self, filter: &Filter, from_ms: i64, to_ms: i64, parts: usize) -> Result<Vec<DayMark>, LogError> {
         let length = (to_ms.saturating_sub(from_ms) / i64::try_from(parts.max(1)).unwrap_or(i64::MAX)).max(1);
         let within = Filter {
             since_ms: Some(filter.since_ms.map_or(from_ms, |since| since.max(from_ms))),
@@ -38,13 +38,13 @@ impl Store {
         let sql = format!(
             "SELECT (e.at_ms - {from_ms}) / {length} AS part, count(*), sum(e.kind = {}), sum(e.bookmarked)
              FROM entry e CROSS JOIN session s ON s.id = e.session WHERE {} GROUP BY part",
-            Kind::Answer.number(),
+            EntryKind::Answer.number(),
             condition.sql
         );
         let mark = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default());
             let part = (number(0)? as usize).min(parts.saturating_sub(1));
-            Ok(Mark { part, entries: number(1)?, answers: number(2)?, bookmarks: number(3)? })
+            Ok(DayMark { part, entries: number(1)?, answers: number(2)?, bookmarks: number(3)? })
         };
         self.connection()
             .prepare(&sql)
@@ -65,9 +65,9 @@ mod tests {
         let log = filled();
         let from = moment("2026-11-23T00:00:00.000+01:00").ms;
         let marks = |filter: &Filter| log.store.marks(filter, from, from + 24 * HOUR, 24).expect("counted");
-        assert_eq!(marks(&Filter::default()), [Mark { part: 10, entries: 4, answers: 1, bookmarks: 1 }]);
+        assert_eq!(marks(&Filter::default()), [DayMark { part: 10, entries: 4, answers: 1, bookmarks: 1 }]);
         let cat = Filter { words: Some("cat".to_owned()), ..Filter::default() };
-        assert_eq!(marks(&cat), [Mark { part: 10, entries: 3, answers: 1, bookmarks: 1 }]);
+        assert_eq!(marks(&cat), [DayMark { part: 10, entries: 3, answers: 1, bookmarks: 1 }]);
         let next = log.store.marks(&Filter::default(), from + 24 * HOUR, from + 48 * HOUR, 24).expect("counted");
         assert_eq!(next.iter().map(|mark| (mark.part, mark.entries)).collect::<Vec<_>>(), [(8, 1), (9, 1)]);
     }

@@ -5,14 +5,14 @@
 //! are left out with their entries.
 
 use std::collections::HashMap;
-use std::io::BufRead;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 
 use crate::log::data::entry::Session;
 use crate::log::error::LogError;
-use crate::log::json::Line;
+use crate::log::json::ExportLine;
 use crate::log::store::Store;
+use crate::log::store::import_lines::{ImportLines, bad};
 use crate::log::store::rows;
 
 /// What was taken in.
@@ -26,15 +26,21 @@ pub struct Imported {
     pub known: u64,
 }
 
-/// Why reading a line failed.
-enum Fault {
-    Line(usize, String),
+/// Why a line was not taken in.
+enum ImportFault {
+    Line(LogError),
     Sql(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for ImportFault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
+    }
+}
+
+impl From<LogError> for ImportFault {
+    fn from(error: LogError) -> Self {
+        Self::Line(error)
     }
 }
 
@@ -42,17 +48,14 @@ impl Store {
     /// Takes in every line of an export.
     ///
     /// # Errors
-    /// When a line is none of an export, or the log can't be written. Nothing is taken in then.
-    pub fn import(&mut self, lines: impl BufRead) -> Result<Imported, LogError> {
+    /// When the lines do not go together, or the log can't be written. Nothing is taken in then.
+    pub fn import(&mut self, lines: ImportLines) -> Result<Imported, LogError> {
         let mut fault = None;
-        let imported = self.change(|connection| match read(connection, lines) {
+        let imported = self.change(|connection| match take_in(connection, lines) {
             Ok(imported) => Ok(imported),
-            Err(Fault::Sql(error)) => Err(error),
-            Err(Fault::Line(number, why)) => {
-                fault = Some(LogError::Request(format!(
-                    "Line {number} is none of an exported log ({why}). Nothing was imported. Import a file that was made by \
-                     `sightline log export --format jsonl`."
-                )));
+            Err(ImportFault::Sql(error)) => Err(error),
+            Err(ImportFault::Line(error)) => {
+                fault = Some(error);
                 // Only what fails is undone.
                 Err(rusqlite::Error::InvalidQuery)
             }
@@ -61,20 +64,15 @@ impl Store {
     }
 }
 
-fn read(connection: &Connection, lines: impl BufRead) -> Result<Imported, Fault> {
+fn take_in(connection: &Connection, mut lines: ImportLines) -> Result<Imported, ImportFault> {
     let is_empty: bool = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM session)", [], |row| row.get(0))?;
     let mut imported = Imported::default();
     // The file's numbers of sessions, and ours; none for those that are left out.
     let mut sessions: HashMap<i64, Option<i64>> = HashMap::new();
-    for (number, line) in lines.lines().enumerate() {
-        let broken = |why: String| Fault::Line(number + 1, why);
-        let line = line.map_err(|error| broken(error.to_string()))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match serde_json::from_str(&line).map_err(|error| broken(error.to_string()))? {
-            Line::Session(line) => {
-                let session = line.into_session().ok_or_else(|| broken("its beginning is no time".to_owned()))?;
+    lines.each(|number, line| -> Result<(), ImportFault> {
+        match line {
+            ExportLine::Session(line) => {
+                let session = line.into_session().ok_or_else(|| bad(number, "unknown time of its beginning"))?;
                 let id = session.id;
                 let ours = if is_known(connection, &session)? {
                     imported.known += 1;
@@ -82,31 +80,41 @@ fn read(connection: &Connection, lines: impl BufRead) -> Result<Imported, Fault>
                 } else {
                     imported.sessions += 1;
                     let session = Session { id: if is_empty { id } else { 0 }, ..session };
-                    Some(rows::insert_session(connection, &session)?)
+                    Some(rows::insert_session(connection, &session).map_err(|error| twice(number, error))?)
                 };
                 if sessions.insert(id, ours).is_some() {
-                    return Err(broken(format!("there were two sessions {id}")));
+                    return Err(bad(number, &format!("session {id} came before")).into());
                 }
             }
-            Line::Entry(line) => {
-                let Some(session) = sessions.get(&line.session()) else {
-                    return Err(broken(format!("session {} does not come before it", line.session())));
+            ExportLine::Entry(line) => {
+                let session = line.session();
+                let Some(ours) = sessions.get(&session) else {
+                    return Err(bad(number, &format!("session {session} does not come before it")).into());
                 };
-                let (mut entry, thumbnail) = line.into_entry().map_err(broken)?;
-                let Some(session) = session else { continue };
-                entry.session = *session;
+                let (mut entry, thumbnail) = line.into_entry().map_err(|why| bad(number, &why))?;
+                let Some(ours) = ours else { return Ok(()) };
+                entry.session = *ours;
                 if !is_empty {
                     entry.id = 0;
                 }
-                let id = rows::insert_entry(connection, &entry)?;
+                let id = rows::insert_entry(connection, &entry).map_err(|error| twice(number, error))?;
                 if let Some(jpeg) = thumbnail {
                     rows::insert_thumbnail(connection, id, &jpeg)?;
                 }
                 imported.entries += 1;
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(imported)
+}
+
+/// A number that is taken is the file's fault, anything else the log's.
+fn twice(line: u64, error: rusqlite::Error) -> ImportFault {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => bad(line, "its number came before").into(),
+        _ => error.into(),
+    }
 }
 
 fn is_known(connection: &Connection, session: &Session) -> rusqlite::Result<bool> {
@@ -128,10 +136,15 @@ mod tests {
     use crate::testing::log::{Scratch, filled};
 
     fn exported(log: &Scratch) -> String {
-        let export = Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: true };
+        let export =
+            Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: true, byte_order_mark: false };
         let mut out = Vec::new();
         export.write(&log.store, &mut out).expect("exported");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn of(lines: &str) -> ImportLines {
+        ImportLines::kept(lines.as_bytes()).expect("lines of an export")
     }
 
     #[test]
@@ -141,7 +154,7 @@ mod tests {
         assert!(log.store.delete(2).expect("deleted"));
         let lines = exported(&log);
         let mut copy = Scratch::new();
-        let imported = copy.store.import(lines.as_bytes()).expect("imported");
+        let imported = copy.store.import(of(&lines)).expect("imported");
         assert_eq!(imported, Imported { sessions: 2, entries: 5, known: 0 });
         assert_eq!(exported(&copy), lines);
         assert_eq!(copy.store.thumbnail(1).expect("read"), log.store.thumbnail(1).expect("read"));
@@ -152,13 +165,13 @@ mod tests {
     fn sessions_that_are_there_already_are_left_out() {
         let mut log = filled();
         let lines = exported(&log);
-        let again = log.store.import(lines.as_bytes()).expect("imported");
+        let again = log.store.import(of(&lines)).expect("imported");
         assert_eq!(again, Imported { sessions: 0, entries: 0, known: 2 });
         assert_eq!(exported(&log), lines);
 
         let mut other = Scratch::new();
         other.session("Garden", "256m", "2026-11-24T12:00:00.000+01:00");
-        other.store.import(lines.as_bytes()).expect("imported");
+        other.store.import(of(&lines)).expect("imported");
         let sources: Vec<_> =
             other.store.sessions(&Filter::default()).expect("read").into_iter().map(|s| s.start.source).collect();
         assert_eq!(sources, ["Garden", "Front door", "film.mp4"]);
@@ -167,14 +180,19 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_and_nothing_is_taken_in() {
         let lines = exported(&filled());
-        for (bad, line) in [("{}", 9), ("not JSON", 9), ("{\"type\":\"entry\"}", 9)] {
+        for bad in ["{}", "not JSON", "{\"type\":\"entry\"}"] {
+            let failed = ImportLines::kept(format!("{lines}{bad}\n").as_bytes());
+            assert!(failed.is_err_and(|error| error.to_string().contains("Line 9 ")), "{bad}");
+        }
+        let first_entry = lines.lines().nth(1).expect("an entry");
+        for bad in [first_entry.to_owned(), first_entry.replace("\"since_ms\":1000", "\"since_ms\":-1")] {
             let mut log = Scratch::new();
-            let failed = log.store.import(format!("{lines}{bad}\n").as_bytes());
-            assert!(failed.is_err_and(|error| error.to_string().contains(&format!("Line {line} "))), "{bad}");
+            let failed = log.store.import(of(&format!("{lines}{bad}\n")));
+            assert!(failed.is_err_and(|error| error.to_string().contains("Line 9 ")), "{bad}");
             assert!(log.store.sessions(&Filter::default()).expect("read").is_empty());
         }
         let orphans: String = lines.lines().skip(1).fold(String::new(), |all, line| all + line + "\n");
-        let failed = Scratch::new().store.import(orphans.as_bytes());
+        let failed = Scratch::new().store.import(of(&orphans));
         assert!(failed.is_err_and(|error| error.to_string().contains("session 1 does not come before it")));
     }
 }

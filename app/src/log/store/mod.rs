@@ -5,28 +5,34 @@
 //! it at once. With `synchronous = NORMAL`, a program that is killed loses nothing that it has committed; a machine that
 //! loses its power may lose the last commits, but never the file.
 
+mod check;
 pub(crate) mod day;
 pub(crate) mod import;
+pub(crate) mod import_lines;
+mod place;
+pub(crate) mod query;
 pub(crate) mod retention;
 pub(crate) mod row_index;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod search;
+pub(crate) mod search_form;
 pub(crate) mod stats;
 #[cfg(test)]
 mod survival_tests;
 
 use std::fmt::Write as _;
-use std::fs::DirBuilder;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use crate::log::data::entry::{Entry, Found, Session, SessionStart};
+use crate::base::files::{private_file, private_folder};
+use crate::log::data::entry::{Entry, FoundEntry, Session, SessionStart};
+use crate::log::data::keep::Keep;
 use crate::log::error::LogError;
-use crate::log::store::retention::Keep;
+use crate::log::store::place::FilePlace;
 use crate::log::store::schema::STEPS;
 use crate::log::threads::recorder::{Extension, Log};
 
@@ -42,12 +48,12 @@ const WAL_BYTES: i64 = 16 << 20;
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    keep: Keep,
+    place: FilePlace,
 }
 
 /// An entry that was removed, with what is needed to put it back.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub struct RemovedEntry {
     entry: Entry,
     thumbnail: Option<Vec<u8>>,
 }
@@ -71,8 +77,12 @@ impl Store {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_folder(folder).map_err(|error| LogError::of_file(folder, &error))?;
         }
-        if !path.exists() {
-            private_file(path).map_err(|error| LogError::of_file(path, &error))?;
+        match path.metadata() {
+            Ok(there) if !there.is_file() => {
+                return Err(LogError::Unreachable(path.to_owned(), "it is a folder or a device".to_owned()));
+            }
+            Ok(_) => {}
+            Err(_) => private_file(path).map_err(|error| LogError::of_file(path, &error))?,
         }
         let connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| LogError::of(path, &error))?;
@@ -94,9 +104,9 @@ impl Store {
             // WAL needs files beside the log. Where none can be made, nobody writes either, and the file can be read alone.
             Err(LogError::ReadOnly(_) | LogError::Unreachable(..)) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-                let address = format!("file:{}?immutable=1", percent_encoded(path));
-                let connection = connect(Path::new(&address), flags).map_err(|error| LogError::of(path, &error))?;
-                let store = Self { connection, path: path.to_owned(), keep: Keep::default() };
+                let address = format!("file:{}?immutable=1", percent_encoded(&absolute(path)));
+                let connection = open(Path::new(&address), flags).map_err(|error| LogError::of(path, &error))?;
+                let store = Self { connection, path: path.to_owned(), place: FilePlace::of(path) };
                 store.steps_taken(false)?;
                 Ok(store)
             }
@@ -105,7 +115,7 @@ impl Store {
     }
 
     fn prepare(connection: Connection, path: &Path, may_make: bool) -> Result<Self, LogError> {
-        let mut store = Self { connection, path: path.to_owned(), keep: Keep::default() };
+        let mut store = Self { connection, path: path.to_owned(), place: FilePlace::of(path) };
         let taken = store.steps_taken(may_make)?;
         store.configure(taken < STEPS.len() as i64, taken == 0).map_err(|error| LogError::of(&store.path, &error))?;
         Ok(store)
@@ -114,12 +124,12 @@ impl Store {
     /// How many of [`STEPS`] the file has taken.
     fn steps_taken(&self, may_make: bool) -> Result<i64, LogError> {
         match schema::find(&self.connection).map_err(|error| self.error(&error))? {
-            schema::Found::Empty if may_make => Ok(0),
-            schema::Found::Log(version) if version > STEPS.len() as i64 => {
+            schema::FileKind::Empty if may_make => Ok(0),
+            schema::FileKind::Log(version) if version > STEPS.len() as i64 => {
                 Err(LogError::Newer { path: self.path.clone(), version })
             }
-            schema::Found::Log(version) => Ok(version),
-            schema::Found::Empty | schema::Found::Foreign => Err(LogError::NotALog(self.path.clone())),
+            schema::FileKind::Log(version) => Ok(version),
+            schema::FileKind::Empty | schema::FileKind::Foreign => Err(LogError::NotALog(self.path.clone())),
         }
     }
 
@@ -136,11 +146,6 @@ impl Store {
             schema::migrate(&mut self.connection, &STEPS)?;
         }
         Ok(())
-    }
-
-    /// Keeps the log small from now on: after every so many entries that are added.
-    pub fn set_keep(&mut self, keep: Keep) {
-        self.keep = keep;
     }
 
     /// Where the log is.
@@ -176,7 +181,7 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be read.
-    pub fn entry(&self, id: i64) -> Result<Option<Found>, LogError> {
+    pub fn entry(&self, id: i64) -> Result<Option<FoundEntry>, LogError> {
         let sql = format!(
             "SELECT {}, {} FROM entry e JOIN session s ON s.id = e.session WHERE e.id = ?1",
             rows::ENTRY,
@@ -220,18 +225,22 @@ impl Store {
     /// When the log can't be written.
     pub fn set_note(&mut self, entry: i64, note: Option<&str>) -> Result<bool, LogError> {
         let note = note.filter(|note| !note.trim().is_empty());
-        self.change(|c| c.execute("UPDATE entry SET note = ?2 WHERE id = ?1", (entry, note))).map(|changed| changed > 0)
+        self.change(|c| {
+            let changed = c.execute("UPDATE entry SET note = ?2 WHERE id = ?1", (entry, note))?;
+            search_form::refresh(c, entry)?;
+            Ok(changed > 0)
+        })
     }
 
     /// Removes an entry with its thumbnail and gives both back, so that it can be undone. None when there is no such entry.
     ///
     /// # Errors
     /// When the log can't be written.
-    pub fn take(&mut self, entry: i64) -> Result<Option<Taken>, LogError> {
-        let Some(Found { entry: taken, .. }) = self.entry(entry)? else { return Ok(None) };
+    pub fn take(&mut self, entry: i64) -> Result<Option<RemovedEntry>, LogError> {
+        let Some(FoundEntry { entry: taken, .. }) = self.entry(entry)? else { return Ok(None) };
         let thumbnail = self.thumbnail(entry)?;
         self.delete(entry)?;
-        Ok(Some(Taken { entry: taken, thumbnail }))
+        Ok(Some(RemovedEntry { entry: taken, thumbnail }))
     }
 
     /// Puts back what [`Store::take`] gave, under its number, or under the next one when that was given to another entry
@@ -239,8 +248,8 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be written, or the entry's session is gone.
-    pub fn put_back(&mut self, taken: &Taken) -> Result<i64, LogError> {
-        let Taken { entry, thumbnail } = taken;
+    pub fn put_back(&mut self, taken: &RemovedEntry) -> Result<i64, LogError> {
+        let RemovedEntry { entry, thumbnail } = taken;
         self.change(|c| {
             let is_taken =
                 c.query_row("SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)", [entry.id], |row| row.get(0))?;
@@ -312,9 +321,12 @@ impl Log for Store {
         })
     }
 
-    fn tidy(&mut self) -> Result<(), LogError> {
-        let keep = self.keep;
-        self.keep_to(&keep).map(|_| ())
+    fn tidy(&mut self, keep: &Keep) -> Result<(), LogError> {
+        self.keep_to(keep).map(|_| ())
+    }
+
+    fn look(&mut self) -> Result<(), LogError> {
+        if self.place.is_kept() { Ok(()) } else { Err(LogError::Gone(self.path.clone())) }
     }
 }
 
@@ -337,14 +349,26 @@ fn add_lost(connection: &Connection, session: i64, lost: u64) -> rusqlite::Resul
     Ok(())
 }
 
+/// Opens the file of this name, whatever the name is.
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    open(&absolute(path), flags)
+}
+
+fn open(name: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
+    search_form::add_function(&connection)?;
     Ok(connection)
 }
 
-/// Has the file written through a log ahead of it. SQLite's own waiting leaves this change out, which fails at once while another
-/// program opens the file for the first time, too.
+/// A path from the root on. SQLite takes no such one for an address (`file:…`) or for a database in memory
+/// (`:memory:`).
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Has the file written through a log ahead of it. SQLite's own waiting leaves this change out, which fails at once
+/// while another program opens the file for the first time, too.
 fn change_to_wal(connection: &Connection) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {
@@ -355,24 +379,6 @@ fn change_to_wal(connection: &Connection) -> rusqlite::Result<()> {
             done => return done,
         }
     }
-}
-
-/// Makes a folder that only its owner reads: captions tell what happens at home.
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Makes an empty file that only its owner reads. One that another program made in between is left as it is.
-pub(crate) fn private_file(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ())
 }
 
 /// A path as SQLite reads it in an address.

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, backup::Backup};
 
+use crate::base::files::private_file;
+use crate::base::text;
 use crate::log::data::entry::Moment;
+use crate::log::data::keep::{Keep, PruneCount};
 use crate::log::error::LogError;
-use crate::log::store::{Store, private_file};
+use crate::log::store::{Store, absolute};
 
 /// Entries or thumbnails removed at a time while the log is too large.
 const STEP: i64 = 200;
@@ -16,34 +19,14 @@ const STEP: i64 = 200;
 const BACKUP_PAGES: i32 = 1024;
 const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 
-/// What may stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
-    /// Entries of at most this age.
-    pub at_most_old: Option<Duration>,
-    /// Bytes that the log may use.
-    pub at_most_bytes: Option<u64>,
-    /// Entries with a bookmark stay, however old, and whatever they take.
-    pub bookmarked: bool,
-}
-
-/// What was removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// Entries.
-    pub entries: u64,
-    /// Thumbnails of entries that stayed.
-    pub thumbnails: u64,
-}
-
 impl Store {
     /// Removes what is too old, and then, while the log uses too many bytes, first the oldest thumbnails and then the
     /// oldest entries. Gives the space back to the disk.
     ///
     /// # Errors
     /// When the log can't be written.
-    pub fn keep_to(&mut self, keep: &Keep) -> Result<Removed, LogError> {
-        let mut removed = Removed::default();
+    pub fn keep_to(&mut self, keep: &Keep) -> Result<PruneCount, LogError> {
+        let mut removed = PruneCount::default();
         if keep.at_most_old.is_none() && keep.at_most_bytes.is_none() {
             return Ok(removed);
         }
@@ -116,11 +99,11 @@ impl Store {
     /// When there is such a file, or it can't be written.
     pub fn back_up(&self, to: &Path) -> Result<(), LogError> {
         if to.exists() {
-            return Err(LogError::Request(format!("{} exists already. Name a new file.", to.display())));
+            return Err(LogError::request(format!("{} exists already.", text::path(to)), "Name a new file."));
         }
         private_file(to).map_err(|error| LogError::of_file(to, &error))?;
         let copied = || -> rusqlite::Result<()> {
-            let mut copy = Connection::open(to)?;
+            let mut copy = Connection::open(absolute(to))?;
             Backup::new(self.connection(), &mut copy)?.run_to_completion(BACKUP_PAGES, BACKUP_PAUSE, None)
         };
         copied().map_err(|error| {
@@ -128,34 +111,5 @@ impl Store {
             let _ = std::fs::remove_file(to);
             LogError::of(to, &error)
         })
-    }
-
-    /// Looks for damage: in the file, in the index of words and in what refers to what. Returns what was found, a line each.
-    ///
-    /// # Errors
-    /// When the log can't be read at all.
-    pub fn check(&self) -> Result<Vec<String>, LogError> {
-        let connection = self.connection();
-        let mut found: Vec<String> = connection
-            .prepare("PRAGMA integrity_check")
-            .and_then(|mut check| check.query_map([], |row| row.get(0))?.collect())
-            .map_err(|error| self.error(&error))?;
-        found.retain(|line| line != "ok");
-        if let Err(error) =
-            connection.execute("INSERT INTO entry_words (entry_words, rank) VALUES ('integrity-check', 1)", [])
-        {
-            match LogError::of(self.path(), &error) {
-                // The index is looked at by a write that changes nothing, which a log that is only read does not allow.
-                LogError::ReadOnly(_) => {}
-                _ => found.push(format!("The index of words does not agree with the entries: {error}")),
-            }
-        }
-        let strays: i64 = connection
-            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
-            .map_err(|error| self.error(&error))?;
-        if strays > 0 {
-            found.push(format!("{strays} rows belong to nothing."));
-        }
-        Ok(found)
     }
 }

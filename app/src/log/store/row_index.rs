@@ -5,40 +5,40 @@
 
 use rusqlite::{OptionalExtension as _, Row};
 
-use crate::log::data::entry::Found;
-use crate::log::data::filter::{Filter, Sort};
+use crate::log::data::entry::FoundEntry;
+use crate::log::data::filter::{EntryFilter, Filter};
 use crate::log::error::LogError;
 use crate::log::store::Store;
-use crate::log::store::search::Place;
+use crate::log::store::search::RowKey;
 
-/// The most places that an outline holds: 64 KiB, however long the log is.
+/// The most places that an row_index holds: 64 KiB, however long the log is.
 const PLACES: usize = 4096;
 /// Rows from one place to the next in a short list. In a longer one it is doubled as often as need be.
 const STRIDE: u64 = 64;
 
 /// The rows of one filter, as they were when it was made or last grown.
 #[derive(Clone, Debug)]
-pub struct Outline {
+pub struct RowIndex {
     filter: Filter,
     rows: u64,
     stride: u64,
     /// The place of every row whose number `stride` divides.
-    places: Vec<Place>,
-    last: Option<Place>,
+    places: Vec<RowKey>,
+    last: Option<RowKey>,
     /// All entries of the log, whether the filter lets them through or not: by this a removal is noticed.
     all: i64,
     /// The entry with the highest number. When it is removed, its number is given to another one.
-    newest: Option<Place>,
+    newest: Option<RowKey>,
 }
 
-impl Outline {
+impl RowIndex {
     /// How many rows there are.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    fn add(&mut self, place: Place) {
+    fn add(&mut self, place: RowKey) {
         if self.rows.is_multiple_of(self.stride) {
             if self.places.len() == PLACES {
                 self.stride *= 2;
@@ -63,35 +63,35 @@ impl Store {
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
-    pub fn outline(&self, filter: &Filter) -> Result<Outline, LogError> {
+    pub fn row_index(&self, filter: &Filter) -> Result<RowIndex, LogError> {
         let (all, newest) = self.extent()?;
-        let mut outline =
-            Outline { filter: filter.clone(), rows: 0, stride: STRIDE, places: Vec::new(), last: None, all, newest };
-        self.extend_outline(&mut outline)?;
-        Ok(outline)
+        let mut row_index =
+            RowIndex { filter: filter.clone(), rows: 0, stride: STRIDE, places: Vec::new(), last: None, all, newest };
+        self.extend_row_index(&mut row_index)?;
+        Ok(row_index)
     }
 
-    /// Counts the rows that were added behind the last one. Says whether the outline still holds: not when entries were
+    /// Counts the rows that were added behind the last one. Says whether the row_index still holds: not when entries were
     /// removed, or added before the last one, or may have been marked; then a new one has to be made.
     ///
     /// # Errors
-    /// As [`Store::outline`].
-    pub fn grow(&self, outline: &mut Outline) -> Result<bool, LogError> {
-        if outline.filter.sorts.iter().any(|sort| !matches!(sort, Sort::Of(_))) {
+    /// As [`Store::row_index`].
+    pub fn grow(&self, row_index: &mut RowIndex) -> Result<bool, LogError> {
+        if row_index.filter.kinds.iter().any(|sort| !matches!(sort, EntryFilter::Of(_))) {
             return Ok(false);
         }
         let (all, newest) = self.extent()?;
-        let added = match outline.newest {
+        let added = match row_index.newest {
             Some(known) => self.added_behind(known)?,
             None => Some(all),
         };
-        let Some(added) = added.filter(|added| outline.all + added == all) else { return Ok(false) };
-        if added > 0 && outline.filter.words.is_none() && self.is_any_before(outline)? {
+        let Some(added) = added.filter(|added| row_index.all + added == all) else { return Ok(false) };
+        if added > 0 && row_index.filter.words.is_none() && self.is_any_before(row_index)? {
             return Ok(false);
         }
-        (outline.all, outline.newest) = (all, newest);
+        (row_index.all, row_index.newest) = (all, newest);
         if added > 0 {
-            self.extend_outline(outline)?;
+            self.extend_row_index(row_index)?;
         }
         Ok(true)
     }
@@ -99,57 +99,59 @@ impl Store {
     /// The entries of the rows from `from` on, at most `most`, oldest first.
     ///
     /// # Errors
-    /// As [`Store::outline`].
-    pub fn rows_of(&self, outline: &Outline, from: u64, most: usize) -> Result<Vec<Found>, LogError> {
-        let Some(start) = outline.places.get(usize::try_from(from / outline.stride).unwrap_or(usize::MAX)) else {
+    /// As [`Store::row_index`].
+    pub fn rows_of(&self, row_index: &RowIndex, from: u64, most: usize) -> Result<Vec<FoundEntry>, LogError> {
+        let Some(start) = row_index.places.get(usize::try_from(from / row_index.stride).unwrap_or(usize::MAX)) else {
             return Ok(Vec::new());
         };
-        let skipped = from % outline.stride;
-        self.list(&outline.filter, Some(*start), skipped, most)
+        let skipped = from % row_index.stride;
+        self.list(&row_index.filter, Some(*start), skipped, most)
     }
 
     /// The row of the first entry that was captured at this moment or later, or of the last one of all. None when there is
     /// no row.
     ///
     /// # Errors
-    /// As [`Store::outline`].
-    pub fn row_at(&self, outline: &Outline, at_ms: i64) -> Result<Option<u64>, LogError> {
-        let from =
-            Filter { since_ms: Some(at_ms.max(outline.filter.since_ms.unwrap_or(i64::MIN))), ..outline.filter.clone() };
+    /// As [`Store::row_index`].
+    pub fn row_at(&self, row_index: &RowIndex, at_ms: i64) -> Result<Option<u64>, LogError> {
+        let from = Filter {
+            since_ms: Some(at_ms.max(row_index.filter.since_ms.unwrap_or(i64::MIN))),
+            ..row_index.filter.clone()
+        };
         match self.list(&from, None, 0, 1)?.first() {
-            Some(found) => self.row_of(outline, Place::from(found)).map(Some),
-            None => Ok(outline.rows.checked_sub(1)),
+            Some(found) => self.row_of(row_index, RowKey::from(found)).map(Some),
+            None => Ok(row_index.rows.checked_sub(1)),
         }
     }
 
-    fn row_of(&self, outline: &Outline, place: Place) -> Result<u64, LogError> {
-        let by_id = outline.filter.words.is_some();
-        let key = |place: &Place| if by_id { (0, place.id) } else { (place.at_ms, place.id) };
-        let index = outline.places.partition_point(|start| key(start) <= key(&place)).saturating_sub(1);
-        let Some(start) = outline.places.get(index) else { return Ok(0) };
-        let mut row = index as u64 * outline.stride;
-        self.each_place(&outline.filter, Some(*start), |found| {
+    fn row_of(&self, row_index: &RowIndex, place: RowKey) -> Result<u64, LogError> {
+        let by_id = row_index.filter.words.is_some();
+        let key = |place: &RowKey| if by_id { (0, place.id) } else { (place.at_ms, place.id) };
+        let index = row_index.places.partition_point(|start| key(start) <= key(&place)).saturating_sub(1);
+        let Some(start) = row_index.places.get(index) else { return Ok(0) };
+        let mut row = index as u64 * row_index.stride;
+        self.each_place(&row_index.filter, Some(*start), |found| {
             let is_before = key(&found) < key(&place);
             row += u64::from(is_before);
             is_before
         })?;
-        Ok(row.min(outline.rows.saturating_sub(1)))
+        Ok(row.min(row_index.rows.saturating_sub(1)))
     }
 
-    fn extend_outline(&self, outline: &mut Outline) -> Result<(), LogError> {
-        let filter = outline.filter.clone();
-        let behind = outline.last;
+    fn extend_row_index(&self, row_index: &mut RowIndex) -> Result<(), LogError> {
+        let filter = row_index.filter.clone();
+        let behind = row_index.last;
         self.each_place(&filter, behind, |place| {
             if Some(place) != behind {
-                outline.add(place);
+                row_index.add(place);
             }
             true
         })
     }
 
-    /// Whether an entry that is new to the outline stands before its last row.
-    fn is_any_before(&self, outline: &Outline) -> Result<bool, LogError> {
-        let Some((last, newest)) = outline.last.zip(outline.newest) else { return Ok(false) };
+    /// Whether an entry that is new to the row_index stands before its last row.
+    fn is_any_before(&self, row_index: &RowIndex) -> Result<bool, LogError> {
+        let Some((last, newest)) = row_index.last.zip(row_index.newest) else { return Ok(false) };
         self.connection()
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE id > ?1 AND at_ms < ?2)")
             .and_then(|mut statement| statement.query_row([newest.id, last.at_ms], |row| row.get(0)))
@@ -157,8 +159,8 @@ impl Store {
     }
 
     /// How many entries there are, and the one with the highest number.
-    fn extent(&self) -> Result<(i64, Option<Place>), LogError> {
-        let newest = |row: &Row<'_>| Ok((row.get(0)?, Some(Place { at_ms: row.get(1)?, id: row.get(2)? })));
+    fn extent(&self) -> Result<(i64, Option<RowKey>), LogError> {
+        let newest = |row: &Row<'_>| Ok((row.get(0)?, Some(RowKey { at_ms: row.get(1)?, id: row.get(2)? })));
         self.connection()
             .prepare_cached("SELECT (SELECT count(*) FROM entry), at_ms, id FROM entry ORDER BY id DESC LIMIT 1")
             .and_then(|mut statement| statement.query_row([], newest).optional())
@@ -167,7 +169,7 @@ impl Store {
     }
 
     /// How many entries have a higher number than this one. None when it is no longer there.
-    fn added_behind(&self, known: Place) -> Result<Option<i64>, LogError> {
+    fn added_behind(&self, known: RowKey) -> Result<Option<i64>, LogError> {
         let sql = "SELECT (SELECT count(*) FROM entry WHERE id > ?1) FROM entry WHERE id = ?1 AND at_ms = ?2";
         self.connection()
             .prepare_cached(sql)
@@ -179,11 +181,11 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Kind;
+    use crate::log::EntryKind;
     use crate::testing::log::{Scratch, entry, filled};
 
-    fn ids(log: &Scratch, outline: &Outline, from: u64, most: usize) -> Vec<i64> {
-        log.store.rows_of(outline, from, most).expect("read").iter().map(|found| found.entry.id).collect()
+    fn ids(log: &Scratch, row_index: &RowIndex, from: u64, most: usize) -> Vec<i64> {
+        log.store.rows_of(row_index, from, most).expect("read").iter().map(|found| found.entry.id).collect()
     }
 
     fn words(text: &str) -> Filter {
@@ -210,38 +212,43 @@ mod tests {
     #[test]
     fn rows_are_the_list_the_other_way_round() {
         let log = filled();
-        let caption = Filter { sorts: vec![Sort::Of(Kind::Caption)], ..Filter::default() };
+        let caption = Filter { kinds: vec![EntryFilter::Of(EntryKind::Caption)], ..Filter::default() };
         for filter in [Filter::default(), caption, words("cat"), words("a OR black"), words("bill:cat")] {
             let mut list: Vec<_> =
                 log.store.search(&filter, None, 99).expect("read").iter().map(|f| f.entry.id).collect();
             list.reverse();
-            let outline = log.store.outline(&filter).expect("counted");
-            assert_eq!(outline.rows(), list.len() as u64);
-            assert_eq!(ids(&log, &outline, 0, 99), list);
+            let row_index = log.store.row_index(&filter).expect("counted");
+            assert_eq!(row_index.rows(), list.len() as u64);
+            assert_eq!(ids(&log, &row_index, 0, 99), list);
             for (row, id) in list.iter().enumerate() {
-                assert_eq!(ids(&log, &outline, row as u64, 1), [*id], "{filter:?}");
+                assert_eq!(ids(&log, &row_index, row as u64, 1), [*id], "{filter:?}");
             }
-            assert!(ids(&log, &outline, 99, 1).is_empty());
+            assert!(ids(&log, &row_index, 99, 1).is_empty());
         }
     }
 
     #[test]
     fn a_long_list_has_few_places_and_every_row() {
         let (log, _) = long(1000);
-        let mut outline = log.store.outline(&Filter::default()).expect("counted");
-        assert_eq!((outline.rows(), outline.places.len()), (1000, 16));
+        let mut row_index = log.store.row_index(&Filter::default()).expect("counted");
+        assert_eq!((row_index.rows(), row_index.places.len()), (1000, 16));
         for row in [0, 63, 64, 65, 500, 999] {
-            assert_eq!(ids(&log, &outline, row, 2)[0], row as i64 + 1);
+            assert_eq!(ids(&log, &row_index, row, 2)[0], row as i64 + 1);
         }
         // As it would be with the most places that may be held.
-        let whole = outline.clone();
-        (outline.rows, outline.stride, outline.last) = (0, 1, None);
-        outline.places.clear();
+        let whole = row_index.clone();
+        (row_index.rows, row_index.stride, row_index.last) = (0, 1, None);
+        row_index.places.clear();
         for id in 1..=10_000 {
-            outline.add(Place { at_ms: id, id });
+            row_index.add(RowKey { at_ms: id, id });
         }
-        assert!(outline.places.len() <= PLACES && outline.stride == 4, "{} {}", outline.places.len(), outline.stride);
-        for (i, place) in outline.places.iter().enumerate() {
+        assert!(
+            row_index.places.len() <= PLACES && row_index.stride == 4,
+            "{} {}",
+            row_index.places.len(),
+            row_index.stride
+        );
+        for (i, place) in row_index.places.iter().enumerate() {
             assert_eq!(place.id, i as i64 * 4 + 1);
         }
         assert_eq!(whole.rows(), 1000);
@@ -251,68 +258,68 @@ mod tests {
     fn it_grows_with_the_log() {
         let (mut log, session) = long(100);
         for filter in [Filter::default(), words("tea")] {
-            let mut outline = log.store.outline(&filter).expect("counted");
-            let before = outline.rows();
-            let added: i64 = log.store.outline(&Filter::default()).expect("counted").rows() as i64;
+            let mut row_index = log.store.row_index(&filter).expect("counted");
+            let before = row_index.rows();
+            let added: i64 = log.store.row_index(&Filter::default()).expect("counted").rows() as i64;
             for number in added + 1..=added + 30 {
                 add(&mut log, session, number);
             }
-            assert!(log.store.grow(&mut outline).expect("counted"));
-            assert_eq!(outline.rows(), log.store.outline(&filter).expect("counted").rows());
-            assert!(outline.rows() > before);
-            let last = outline.rows() - 1;
-            assert_eq!(ids(&log, &outline, last, 9).len(), 1);
+            assert!(log.store.grow(&mut row_index).expect("counted"));
+            assert_eq!(row_index.rows(), log.store.row_index(&filter).expect("counted").rows());
+            assert!(row_index.rows() > before);
+            let last = row_index.rows() - 1;
+            assert_eq!(ids(&log, &row_index, last, 9).len(), 1);
         }
     }
 
     #[test]
     fn a_removal_and_a_clock_set_back_are_noticed() {
         let (mut log, session) = long(10);
-        let mut outline = log.store.outline(&Filter::default()).expect("counted");
+        let mut row_index = log.store.row_index(&Filter::default()).expect("counted");
         assert!(log.store.delete(4).expect("written"));
-        assert!(!log.store.grow(&mut outline).expect("counted"));
-        let mut outline = log.store.outline(&Filter::default()).expect("counted");
+        assert!(!log.store.grow(&mut row_index).expect("counted"));
+        let mut row_index = log.store.row_index(&Filter::default()).expect("counted");
         add(&mut log, session, 2);
-        assert!(!log.store.grow(&mut outline).expect("counted"));
+        assert!(!log.store.grow(&mut row_index).expect("counted"));
     }
 
     #[test]
     fn a_number_that_is_given_again_is_another_entry() {
         let (mut log, session) = long(10);
-        let mut outline = log.store.outline(&Filter::default()).expect("counted");
+        let mut row_index = log.store.row_index(&Filter::default()).expect("counted");
         assert!(log.store.delete(10).expect("written"));
         add(&mut log, session, 20);
-        assert!(!log.store.grow(&mut outline).expect("counted"));
+        assert!(!log.store.grow(&mut row_index).expect("counted"));
         let mut empty = Scratch::new();
         let session = empty.session("camera", "256m", "2026-11-24T10:00:00.000+00:00");
-        let mut outline = empty.store.outline(&Filter::default()).expect("counted");
+        let mut row_index = empty.store.row_index(&Filter::default()).expect("counted");
         add(&mut empty, session, 1);
-        assert!(empty.store.grow(&mut outline).expect("counted"));
-        assert_eq!(outline.rows(), 1);
+        assert!(empty.store.grow(&mut row_index).expect("counted"));
+        assert_eq!(row_index.rows(), 1);
     }
 
     #[test]
     fn what_was_marked_elsewhere_is_noticed() {
         let (mut log, _) = long(10);
-        let marked = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
-        let mut outline = log.store.outline(&marked).expect("counted");
+        let marked = Filter { kinds: vec![EntryFilter::Bookmarked], ..Filter::default() };
+        let mut row_index = log.store.row_index(&marked).expect("counted");
         assert!(log.store.set_bookmark(4, true).expect("written"));
-        assert!(!log.store.grow(&mut outline).expect("counted"));
+        assert!(!log.store.grow(&mut row_index).expect("counted"));
     }
 
     #[test]
     fn a_moment_has_a_row() {
         let (log, _) = long(200);
         let start = crate::testing::log::moment("2026-11-24T10:00:00.000+00:00").ms;
-        let all = log.store.outline(&Filter::default()).expect("counted");
-        let tea = log.store.outline(&words("tea")).expect("counted");
+        let all = log.store.row_index(&Filter::default()).expect("counted");
+        let tea = log.store.row_index(&words("tea")).expect("counted");
         for (after_ms, row, tea_row) in
             [(-5000, 0, 0), (1000, 0, 0), (1001, 1, 0), (100_000, 99, 33), (999_000, 199, 65)]
         {
             assert_eq!(log.store.row_at(&all, start + after_ms).expect("read"), Some(row), "{after_ms}");
             assert_eq!(log.store.row_at(&tea, start + after_ms).expect("read"), Some(tea_row), "{after_ms}");
         }
-        let none = log.store.outline(&words("coffee")).expect("counted");
+        let none = log.store.row_index(&words("coffee")).expect("counted");
         assert_eq!(log.store.row_at(&none, start).expect("read"), None);
     }
 }

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Row, named_params};
 
 use crate::engine::EngineCard;
-use crate::log::data::entry::{Entry, Figures, Found, Kind, Moment, Session, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
+use crate::log::store::search_form;
 
 /// The columns of an entry `e`, in the order that [`entry`] reads them.
 pub const ENTRY: &str = "e.id, e.session, e.kind, e.frame, e.at_ms, e.offset_s, e.since_ms, e.duration_ms, e.text, e.question, \
@@ -25,7 +26,7 @@ pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         id: row.get(0)?,
         session: row.get(1)?,
-        kind: Kind::of_number(row.get(2)?),
+        kind: EntryKind::of_number(row.get(2)?),
         frame: row.get(3)?,
         at: Moment { ms: row.get(4)?, offset_s: row.get(5)? },
         since_ms: row.get(6)?,
@@ -35,7 +36,7 @@ pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         note: row.get(10)?,
         bookmarked: row.get(11)?,
         repeats: row.get(12)?,
-        figures: Figures {
+        metrics: Metrics {
             age_ms: row.get(13)?,
             preprocess_us: row.get(14)?,
             vision_us: row.get(15)?,
@@ -57,8 +58,8 @@ pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 ///
 /// # Errors
 /// When a column has another type.
-pub fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
-    Ok(Found { entry: entry(row)?, source: row.get(26)?, model: row.get(27)? })
+pub fn found(row: &Row<'_>) -> rusqlite::Result<FoundEntry> {
+    Ok(FoundEntry { entry: entry(row)?, source: row.get(26)?, model: row.get(27)? })
 }
 
 /// Reads the columns of [`SESSION`].
@@ -89,8 +90,8 @@ pub fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
 /// # Errors
 /// When the number is taken, or SQLite can't write.
 pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
-    let figures = &entry.figures;
-    connection
+    let metrics = &entry.metrics;
+    let id = connection
         .prepare_cached(
             "INSERT INTO entry (id, session, kind, frame, at_ms, offset_s, since_ms, duration_ms, text, question, note,
                 bookmarked, repeats, age_ms, preprocess_us, vision_us, prefill_us, decode_us, prompt_tokens, tokens, stop,
@@ -113,20 +114,22 @@ pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<
             ":note": entry.note,
             ":bookmarked": entry.bookmarked,
             ":repeats": entry.repeats,
-            ":age_ms": figures.age_ms,
-            ":preprocess_us": figures.preprocess_us,
-            ":vision_us": figures.vision_us,
-            ":prefill_us": figures.prefill_us,
-            ":decode_us": figures.decode_us,
-            ":prompt_tokens": figures.prompt_tokens,
-            ":tokens": figures.tokens,
-            ":stop": figures.stop,
-            ":draft_offered": figures.draft_offered,
-            ":draft_accepted": figures.draft_accepted,
-            ":dropped": figures.dropped,
-            ":skipped": figures.skipped,
-            ":mean_log_prob": figures.mean_log_prob,
-        })
+            ":age_ms": metrics.age_ms,
+            ":preprocess_us": metrics.preprocess_us,
+            ":vision_us": metrics.vision_us,
+            ":prefill_us": metrics.prefill_us,
+            ":decode_us": metrics.decode_us,
+            ":prompt_tokens": metrics.prompt_tokens,
+            ":tokens": metrics.tokens,
+            ":stop": metrics.stop,
+            ":draft_offered": metrics.draft_offered,
+            ":draft_accepted": metrics.draft_accepted,
+            ":dropped": metrics.dropped,
+            ":skipped": metrics.skipped,
+            ":mean_log_prob": metrics.mean_log_prob,
+        })?;
+    search_form::insert(connection, id, &entry.text, entry.question.as_deref(), entry.note.as_deref())?;
+    Ok(id)
 }
 
 /// Adds a session under its own number, or under the next one when that is zero. Returns the number.

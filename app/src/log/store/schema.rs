@@ -4,11 +4,30 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::log::store::search_form;
+
 /// `SLog`, in the header of every file that is a log, so that no other program's database is taken for one.
 pub const APPLICATION_ID: i64 = 0x534C_6F67;
 
+/// A step from the tables of one version to those of the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// What SQL does.
+    pub sql: &'static str,
+    /// What it can't do, done after it, and the SQL that ends the step.
+    pub then: Option<(fn(&Connection) -> rusqlite::Result<()>, &'static str)>,
+}
+
+impl Step {
+    /// A step of SQL alone.
+    const fn of(sql: &'static str) -> Self {
+        Self { sql, then: None }
+    }
+}
+
 /// The steps from an empty file to today's tables.
-pub const STEPS: [&str; 2] = [FIRST, RARE];
+pub const STEPS: [Step; 3] =
+    [Step::of(FIRST), Step::of(RARE), Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) }];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds beside them; `since_ms` is
 /// counted from the session's start on the monotonic clock, so that a wall clock that is set back disturbs no order.
@@ -91,9 +110,64 @@ CREATE INDEX entry_noted ON entry (at_ms) WHERE note IS NOT NULL;
 CREATE INDEX entry_answers ON entry (at_ms) WHERE kind = 2;
 ";
 
+/// Words are found in every script, case and accents alike: the index is of the search form of texts, where they have
+/// one. Marks are parts of words (the vowels of Hindi and Thai).
+const FORMS: &str = r#"
+DROP TRIGGER entry_added;
+DROP TRIGGER entry_removed;
+DROP TRIGGER entry_reworded;
+DROP TABLE entry_words;
+-- Of entries with anything but ASCII in their texts: see search_form.rs.
+CREATE TABLE search_form (
+    entry INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    question TEXT,
+    note TEXT
+);
+CREATE VIEW searched AS SELECT entry.id AS id,
+    CASE WHEN form.entry IS NULL THEN entry.text ELSE form.text END AS text,
+    CASE WHEN form.entry IS NULL THEN entry.question ELSE form.question END AS question,
+    CASE WHEN form.entry IS NULL THEN entry.note ELSE form.note END AS note
+    FROM entry LEFT JOIN search_form form ON form.entry = entry.id;
+CREATE VIRTUAL TABLE entry_words USING fts5 (
+    text, question, note, content = 'searched', content_rowid = 'id',
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+);
+"#;
+
+/// What the index has of an entry is always its row of `searched`: taken out before that changes, put in after. A form
+/// is written after its entry, and removed by every change of the entry's texts.
+const FORMS_IN_USE: &str = "
+INSERT INTO entry_words (entry_words) VALUES ('rebuild');
+CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
+    INSERT INTO entry_words (rowid, text, question, note) VALUES (new.id, new.text, new.question, new.note);
+END;
+CREATE TRIGGER entry_removed BEFORE DELETE ON entry BEGIN
+    INSERT INTO entry_words (entry_words, rowid, text, question, note)
+        SELECT 'delete', id, text, question, note FROM searched WHERE id = old.id;
+    DELETE FROM search_form WHERE entry = old.id;
+END;
+CREATE TRIGGER entry_rewording BEFORE UPDATE OF text, question, note ON entry BEGIN
+    INSERT INTO entry_words (entry_words, rowid, text, question, note)
+        SELECT 'delete', id, text, question, note FROM searched WHERE id = old.id;
+    DELETE FROM search_form WHERE entry = old.id;
+END;
+CREATE TRIGGER entry_reworded AFTER UPDATE OF text, question, note ON entry BEGIN
+    INSERT INTO entry_words (rowid, text, question, note) VALUES (new.id, new.text, new.question, new.note);
+END;
+CREATE TRIGGER form_adding BEFORE INSERT ON search_form BEGIN
+    INSERT INTO entry_words (entry_words, rowid, text, question, note)
+        SELECT 'delete', id, text, question, note FROM searched WHERE id = new.entry;
+END;
+CREATE TRIGGER form_added AFTER INSERT ON search_form BEGIN
+    INSERT INTO entry_words (rowid, text, question, note)
+        SELECT id, text, question, note FROM searched WHERE id = new.entry;
+END;
+";
+
 /// What a file is, before any step is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FileKind {
     /// Nothing yet.
     Empty,
     /// A log that has taken this many steps.
@@ -106,28 +180,32 @@ pub enum Found {
 ///
 /// # Errors
 /// When SQLite can't read the file.
-pub fn find(connection: &Connection) -> rusqlite::Result<Found> {
+pub fn find(connection: &Connection) -> rusqlite::Result<FileKind> {
     // All from one moment: another program may be making the log right now.
     let moment = connection.unchecked_transaction()?;
     let pragma = |name: &str| moment.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let version = pragma("user_version")?;
     if pragma("application_id")? == APPLICATION_ID {
-        return Ok(Found::Log(version));
+        return Ok(FileKind::Log(version));
     }
     let tables: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(if tables == 0 && version == 0 { Found::Empty } else { Found::Foreign })
+    Ok(if tables == 0 && version == 0 { FileKind::Empty } else { FileKind::Foreign })
 }
 
 /// Takes the steps that the file has not taken, all or none: two programs that do so at once take them once.
 ///
 /// # Errors
 /// When SQLite can't write the file; it then is as it was.
-pub fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+pub fn migrate(connection: &mut Connection, steps: &[Step]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked within the transaction: another program may have come first.
     let taken: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for step in steps.iter().skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.sql)?;
+        if let Some((then, sql)) = step.then {
+            then(&transaction)?;
+            transaction.execute_batch(sql)?;
+        }
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", (steps.len() as i64).max(taken))?;
@@ -154,9 +232,9 @@ mod tests {
     #[test]
     fn rows_of_the_first_version_live_through_every_later_step() {
         let mut connection = of_version_one();
-        let later: Vec<&str> = STEPS.into_iter().chain(["ALTER TABLE entry ADD COLUMN mood TEXT"]).collect();
+        let later: Vec<Step> = STEPS.into_iter().chain([Step::of("ALTER TABLE entry ADD COLUMN mood TEXT")]).collect();
         migrate(&mut connection, &later).expect("migrated");
-        assert_eq!(find(&connection).expect("read"), Found::Log(later.len() as i64));
+        assert_eq!(find(&connection).expect("read"), FileKind::Log(later.len() as i64));
         let text: String =
             connection.query_row("SELECT text FROM entry WHERE mood IS NULL", [], |row| row.get(0)).expect("read");
         assert_eq!(text, "A cup of tea");
@@ -166,9 +244,9 @@ mod tests {
     #[test]
     fn a_step_that_fails_leaves_everything_as_it_was() {
         let mut connection = of_version_one();
-        let later = [FIRST, "ALTER TABLE entry ADD COLUMN mood TEXT", "CREATE TABLE session (id)"];
+        let later = [FIRST, "ALTER TABLE entry ADD COLUMN mood TEXT", "CREATE TABLE session (id)"].map(Step::of);
         assert!(migrate(&mut connection, &later).is_err());
-        assert_eq!(find(&connection).expect("read"), Found::Log(1));
+        assert_eq!(find(&connection).expect("read"), FileKind::Log(1));
         assert!(connection.prepare("SELECT mood FROM entry").is_err());
     }
 
@@ -193,8 +271,8 @@ mod tests {
     #[test]
     fn other_databases_are_known_as_such() {
         let connection = Connection::open_in_memory().expect("opened");
-        assert_eq!(find(&connection).expect("read"), Found::Empty);
+        assert_eq!(find(&connection).expect("read"), FileKind::Empty);
         connection.execute_batch("CREATE TABLE bills (amount)").expect("made");
-        assert_eq!(find(&connection).expect("read"), Found::Foreign);
+        assert_eq!(find(&connection).expect("read"), FileKind::Foreign);
     }
 }

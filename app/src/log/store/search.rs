@@ -4,26 +4,26 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use crate::log::data::entry::{Found, Session};
+use crate::log::data::entry::{FoundEntry, Session};
 use crate::log::data::filter::{Condition, Filter};
 use crate::log::error::LogError;
 use crate::log::store::Store;
-use crate::log::store::rows;
+use crate::log::store::{query, rows};
 
-/// The columns of a [`Place`].
-const PLACE: &str = "e.at_ms, e.id";
+/// The columns of a [`RowKey`].
+const ROW_KEY: &str = "e.at_ms, e.id";
 
 /// Where a page of the list ended, and the next one goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RowKey {
     /// The time of the last entry, milliseconds since 1970, UTC.
     pub at_ms: i64,
     /// Its number.
     pub id: i64,
 }
 
-impl From<&Found> for Place {
-    fn from(found: &Found) -> Self {
+impl From<&FoundEntry> for RowKey {
+    fn from(found: &FoundEntry) -> Self {
         Self { at_ms: found.entry.at.ms, id: found.entry.id }
     }
 }
@@ -32,16 +32,16 @@ impl Store {
     /// The newest entries before `before` that the filter lets through, at most `most`, newest first. With words, those that
     /// were recorded last come first, otherwise those of the latest time.
     ///
-    /// Words are read as FTS5 does: all of them must be there; `"a phrase"`, `begin*`, `NOT`, `OR` and brackets work. What
-    /// FTS5 can't read is taken as plain words.
+    /// All words must be there; `"a phrase"`, `begin*`, `NOT` and `OR` work. Case and accents do not count, and in
+    /// scripts without spaces between words any part of a text is found.
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
-    pub fn search(&self, filter: &Filter, before: Option<Place>, most: usize) -> Result<Vec<Found>, LogError> {
+    pub fn search(&self, filter: &Filter, before: Option<RowKey>, most: usize) -> Result<Vec<FoundEntry>, LogError> {
         let mut condition = filter.condition();
-        let words = self.words(filter)?;
+        let words = words(filter)?;
         let (tables, order) = if words.is_some() {
-            if let Some(Place { id, .. }) = before {
+            if let Some(RowKey { id, .. }) = before {
                 condition.and("w.rowid < ?", [id.into()]);
             }
             // CROSS keeps the order: the index of words gives rows by their number, newest first, and stops at the limit.
@@ -50,7 +50,7 @@ impl Store {
                 "w.rowid DESC",
             )
         } else {
-            if let Some(Place { at_ms, id }) = before {
+            if let Some(RowKey { at_ms, id }) = before {
                 condition.and("(e.at_ms, e.id) < (?, ?)", [at_ms.into(), id.into()]);
             }
             ("entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms DESC, e.id DESC")
@@ -77,10 +77,10 @@ impl Store {
     pub(crate) fn list(
         &self,
         filter: &Filter,
-        from: Option<Place>,
+        from: Option<RowKey>,
         skipped: u64,
         most: usize,
-    ) -> Result<Vec<Found>, LogError> {
+    ) -> Result<Vec<FoundEntry>, LogError> {
         let columns = format!("{}, {}", rows::ENTRY, rows::FOUND);
         let (sql, mut values) = self.listing(filter, &columns, from)?;
         for number in [most as u64, skipped] {
@@ -99,15 +99,15 @@ impl Store {
     pub(crate) fn each_place(
         &self,
         filter: &Filter,
-        from: Option<Place>,
-        mut each: impl FnMut(Place) -> bool,
+        from: Option<RowKey>,
+        mut each: impl FnMut(RowKey) -> bool,
     ) -> Result<(), LogError> {
-        let (sql, values) = self.listing(filter, PLACE, from)?;
+        let (sql, values) = self.listing(filter, ROW_KEY, from)?;
         let read = || -> rusqlite::Result<()> {
             let mut statement = self.connection().prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
-                if !each(Place { at_ms: row.get(0)?, id: row.get(1)? }) {
+                if !each(RowKey { at_ms: row.get(0)?, id: row.get(1)? }) {
                     break;
                 }
             }
@@ -117,11 +117,11 @@ impl Store {
     }
 
     /// The list from `from` on, oldest first, as SQL.
-    fn listing(&self, filter: &Filter, columns: &str, from: Option<Place>) -> Result<(String, Vec<Value>), LogError> {
+    fn listing(&self, filter: &Filter, columns: &str, from: Option<RowKey>) -> Result<(String, Vec<Value>), LogError> {
         let mut condition = filter.condition();
-        let words = self.words(filter)?;
+        let words = words(filter)?;
         // Where only places are wanted, what is in the index is not looked up in the tables as well.
-        let is_narrow = columns == PLACE && filter.source.is_none() && filter.model.is_none();
+        let is_narrow = columns == ROW_KEY;
         let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
         let (columns, tables, order) = match (&words, is_narrow) {
             (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
@@ -134,7 +134,7 @@ impl Store {
             (None, true) => (columns, "entry e", "e.at_ms, e.id"),
             (None, false) => (columns, "entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms, e.id"),
         };
-        if let Some(Place { at_ms, id }) = from {
+        if let Some(RowKey { at_ms, id }) = from {
             match &words {
                 Some(_) => condition.and("w.rowid >= ?", [id.into()]),
                 None => condition.and("(e.at_ms, e.id) >= (?, ?)", [at_ms.into(), id.into()]),
@@ -153,7 +153,7 @@ impl Store {
     pub fn each<E: From<LogError>>(
         &self,
         filter: &Filter,
-        mut each: impl FnMut(Found) -> Result<(), E>,
+        mut each: impl FnMut(FoundEntry) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut condition = filter.condition();
         self.narrow(&mut condition, filter)?;
@@ -193,45 +193,24 @@ impl Store {
 
     /// Adds the filter's words to a condition on entries.
     pub(crate) fn narrow(&self, condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
-        if let Some(words) = self.words(filter)? {
+        if let Some(words) = words(filter)? {
             condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
         }
         Ok(())
     }
+}
 
-    /// The filter's words as FTS5 can read them.
-    fn words(&self, filter: &Filter) -> Result<Option<String>, LogError> {
-        let Some(words) = &filter.words else { return Ok(None) };
-        if !words.chars().any(char::is_alphanumeric) {
-            return Err(LogError::Request("Write at least one word to search for.".to_owned()));
-        }
-        let mut probe = self
-            .connection()
-            .prepare_cached("SELECT 1 FROM entry_words WHERE entry_words MATCH ?1 LIMIT 1")
-            .map_err(|error| self.error(&error))?;
-        let reads = |text: &str, probe: &mut rusqlite::CachedStatement<'_>| probe.exists([text]);
-        match reads(words, &mut probe) {
-            Ok(_) => Ok(Some(words.clone())),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => Ok(Some(as_words(words))),
-            Err(error) => Err(self.error(&error)),
-        }
-    }
+/// The filter's words as FTS5 reads them.
+fn words(filter: &Filter) -> Result<Option<String>, LogError> {
+    let Some(words) = &filter.words else { return Ok(None) };
+    let expression = query::expression(words);
+    expression.map(Some).ok_or_else(|| LogError::request("There is no word to search for.", "Write at least one."))
 }
 
 fn add_words(condition: &mut Condition, words: Option<String>) {
     if let Some(words) = words {
         condition.and("entry_words MATCH ?", [words.into()]);
     }
-}
-
-/// Each word in quotation marks, in which nothing but a quotation mark means anything.
-fn as_words(text: &str) -> String {
-    let quoted: Vec<_> = text
-        .split_whitespace()
-        .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
-        .collect();
-    quoted.join(" ")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::log::data::entry::{Found, Kind};
+use crate::log::data::entry::{EntryKind, FoundEntry};
 use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
 use crate::log::store::Store;
@@ -20,7 +20,7 @@ const LITTLE_WORDS: [&str; 39] = [
     "with", "image", "shows", "his", "her", "he", "she",
 ];
 
-/// A log in figures.
+/// A log in metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     /// Sessions.
@@ -61,12 +61,12 @@ impl Store {
         // The session in hand, from when to when, in milliseconds.
         let mut span: Option<(i64, i64, i64)> = None;
         let mut recorded_ms = 0;
-        self.each(filter, |found: Found| {
+        self.each(filter, |found: FoundEntry| {
             let entry = found.entry;
             stats.bookmarks += u64::from(entry.bookmarked);
             match entry.kind {
-                Kind::Answer => stats.answers += 1,
-                Kind::Caption => {
+                EntryKind::Answer => stats.answers += 1,
+                EntryKind::Caption => {
                     stats.captions += 1;
                     if entry.duration_ms > stats.longest_still_ms {
                         (stats.longest_still, stats.longest_still_ms) = (Some(entry.id), entry.duration_ms);
@@ -74,17 +74,17 @@ impl Store {
                     count_words(&mut words, &entry.text);
                 }
             }
-            let (from, to) = (entry.since_ms, entry.since_ms + entry.duration_ms);
+            let (from, to) = (entry.since_ms, entry.since_ms.saturating_add(entry.duration_ms));
             span = match span {
                 Some((session, first, last)) if session == entry.session => Some((session, first, last.max(to))),
                 ended => {
-                    recorded_ms += ended.map_or(0, |(_, first, last)| last - first);
+                    recorded_ms += ended.map_or(0, |(_, first, last)| last.saturating_sub(first));
                     Some((entry.session, from, to))
                 }
             };
             Ok::<_, LogError>(())
         })?;
-        recorded_ms += span.map_or(0, |(_, first, last)| last - first);
+        recorded_ms += span.map_or(0, |(_, first, last)| last.saturating_sub(first));
         stats.hours = recorded_ms as f64 / 3.6e6;
         stats.captions_an_hour = (recorded_ms > 0).then(|| stats.captions as f64 / stats.hours);
         stats.words = most_common(words);

@@ -13,9 +13,8 @@ use rusqlite::Connection;
 use crate::engine::EngineCard;
 use crate::live::Event;
 use crate::log::store::schema;
-use crate::log::threads::events::Scribe;
-use crate::log::threads::recorder::Log as _;
-use crate::log::{Filter, Keep, LogError, Recorder, SessionStart, Sort, Store};
+use crate::log::threads::events::EventRecorder;
+use crate::log::{EntryFilter, Filter, Keep, Log, LogError, Recorder, SessionStart, Store};
 use crate::testing::log;
 use crate::testing::log::{Scratch, captioned, card, entry, fill_as_version_one, filled, frame};
 
@@ -24,21 +23,26 @@ const CHILD_LOG: &str = "SIGHTLINE_TEST_CHILD_LOG";
 /// How often to kill; 5 unless set.
 const KILLS: &str = "SIGHTLINE_TEST_KILLS";
 
-fn scribe() -> Scribe {
-    let mut scribe = Scribe::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
-    scribe.observe(&Event::ModelReady(card("256m")));
-    scribe
+fn events() -> EventRecorder {
+    let mut events = EventRecorder::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
+    events.observe(&Event::ModelReady(card("256m")));
+    events
+}
+
+fn recorder(path: &Path) -> Recorder {
+    let path = path.to_owned();
+    let open = move || Store::open(&path).map(|store| Box::new(store) as Box<dyn Log>);
+    Recorder::start(Box::new(open), Keep::default(), Arc::new(|| {})).expect("started")
 }
 
 /// Not a test by itself: records for ever, and prints the number of each caption once it is on disk.
 #[test]
 fn records_until_it_is_killed() {
     let Some(path) = env::var_os(CHILD_LOG) else { return };
-    let store = Store::open(Path::new(&path)).expect("opened");
-    let recorder = Recorder::start(Box::new(move || Ok(Box::new(store))), Arc::new(|| {})).expect("started");
-    let mut scribe = scribe();
+    let recorder = recorder(Path::new(&path));
+    let mut events = events();
     for number in 1.. {
-        recorder.record(scribe.observe(&captioned(number, &format!("Caption {number}"))).expect("a caption"));
+        recorder.record(events.observe(&captioned(number, &format!("Caption {number}"))).expect("a caption"));
         while recorder.status().recorded < number {
             thread::yield_now();
         }
@@ -54,7 +58,7 @@ fn a_kill_loses_at_most_the_caption_in_flight() {
     let mut total = 0;
     for kill in 0..kills {
         let mut child = Command::new(env::current_exe().expect("this test"))
-            .args(["--exact", "log::survival_tests::records_until_it_is_killed", "--nocapture"])
+            .args(["--exact", "log::store::survival_tests::records_until_it_is_killed", "--nocapture"])
             .env(CHILD_LOG, &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -125,10 +129,10 @@ fn two_programs_record_into_one_log_at_once() {
 
 #[test]
 fn a_clock_that_is_set_back_changes_no_order_and_no_duration() {
-    let Scratch { store, folder } = Scratch::new();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("captions.db");
-    let recorder = Recorder::start(Box::new(move || Ok(Box::new(store))), Arc::new(|| {})).expect("started");
-    let mut scribe = scribe();
+    let recorder = recorder(&path);
+    let mut events = events();
     let start = Instant::now();
     for (id, after, time) in [
         (1, 1, "2026-10-25T02:59:59+02:00[Europe/Berlin]"),
@@ -136,7 +140,7 @@ fn a_clock_that_is_set_back_changes_no_order_and_no_duration() {
         (3, 6, "2020-01-01T00:00:00+01:00[Europe/Berlin]"),
     ] {
         let frame = frame(id, start, Duration::from_secs(after), time);
-        recorder.record(scribe.observe(&log::caption(frame, &format!("Caption {id}"))).expect("a caption"));
+        recorder.record(events.observe(&log::caption(frame, &format!("Caption {id}"))).expect("a caption"));
     }
     let status = recorder.finish();
     assert_eq!((status.recorded, status.lost, status.trouble), (3, 0, None));
@@ -199,12 +203,96 @@ fn a_log_of_an_older_program_is_taken_over() {
     let mut first = Connection::open(&path).expect("made");
     fill_as_version_one(&mut first);
     drop(first);
-    let bookmarked = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
+    let bookmarked = Filter { kinds: vec![EntryFilter::Bookmarked], ..Filter::default() };
     let store = Store::open_existing(&path).expect("opened");
     assert_eq!(store.search(&bookmarked, None, 9).expect("read")[0].entry.text, "A cup of tea");
     assert_eq!(store.check(), Ok(Vec::new()));
     let version: i64 = store.connection().pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
     assert_eq!(version, schema::STEPS.len() as i64);
+}
+
+/// A log that the version before search in every script wrote.
+const VERSION_TWO: &[u8] = include_bytes!("../../../fixtures/log-version-2.db");
+
+#[test]
+fn a_log_of_the_second_version_is_searched_in_every_script() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("captions.db");
+    fs::write(&path, VERSION_TWO).expect("written");
+    let mut store = Store::open_existing(&path).expect("opened");
+    let found = |store: &Store, words: &str| -> Vec<i64> {
+        let filter = Filter { words: Some(words.to_owned()), source: Some("KUCHE".to_owned()), ..Filter::default() };
+        store.search(&filter, None, 9).expect("read").iter().map(|found| found.entry.id).collect()
+    };
+    for (words, entry) in [("tea", 1), ("CAFÉ", 2), ("黒い猫", 3), ("黑", 3), ("โซฟา", 4)] {
+        assert_eq!(found(&store, words), [entry], "{words}");
+    }
+    assert_eq!(store.check(), Ok(Vec::new()));
+    assert!(store.thumbnail(1).expect("read").is_some());
+    assert!(store.delete(3).expect("written"));
+    assert!(found(&store, "黑").is_empty());
+    assert_eq!(store.check(), Ok(Vec::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_deleted_moved_or_replaced_is_recorded_anew() {
+    type Away = fn(&Path);
+    let other: Away = |path| {
+        fs::remove_file(path).expect("removed");
+        Store::open(path).expect("made");
+    };
+    let moved: Away = |path| fs::rename(path, path.with_extension("old")).expect("moved");
+    let deleted: Away = |path| {
+        for ending in ["", "-wal", "-shm"] {
+            fs::remove_file(format!("{}{ending}", path.display())).expect("removed");
+        }
+    };
+    let ahead: Away = |path| fs::remove_file(format!("{}-wal", path.display())).expect("removed");
+    let folder_moved: Away = |path| {
+        let folder = path.parent().expect("a folder");
+        fs::rename(folder, folder.with_extension("old")).expect("moved");
+    };
+    for (name, away) in [
+        ("replaced", other),
+        ("moved", moved),
+        ("deleted", deleted),
+        ("its log ahead deleted", ahead),
+        ("its folder moved", folder_moved),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("logs/captions.db");
+        let recorder = recorder(&path);
+        let mut events = events();
+        recorder.record(events.observe(&captioned(1, "Before")).expect("a caption"));
+        while recorder.status().recorded < 1 {
+            thread::yield_now();
+        }
+        away(&path);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while recorder.status().renewed == 0 || recorder.status().recorded == 0 {
+            assert!(Instant::now() < deadline, "{name}: {:?}", recorder.status());
+            thread::sleep(Duration::from_millis(5));
+        }
+        recorder.record(events.observe(&captioned(2, "After")).expect("a caption"));
+        let status = recorder.finish();
+        assert_eq!((status.recorded, status.lost, status.trouble), (2, 0, None), "{name}");
+        let store = Store::open_existing(&path).expect(name);
+        let texts: Vec<_> = store.search(&Filter::default(), None, 9).expect("read");
+        assert!(texts.iter().any(|found| found.entry.text == "After"), "{name}");
+        assert!(texts.iter().any(|found| found.entry.text == "Before"), "{name}: what holds is there, too");
+        assert_eq!(store.check(), Ok(Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn a_check_neither_waits_for_a_lock_nor_takes_one() {
+    let log = filled();
+    let other = Connection::open(log.store.path()).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    log.store.connection().busy_timeout(Duration::ZERO).expect("set");
+    assert_eq!(log.store.check(), Ok(Vec::new()));
+    other.execute_batch("ROLLBACK").expect("unlocked");
 }
 
 #[test]
@@ -277,7 +365,7 @@ fn pruning_takes_the_old_and_spares_what_is_bookmarked() {
     assert_eq!(left(&log), [today, 4]);
     assert_eq!(log.store.keep_to(&Keep { bookmarked: false, ..spare }).expect("pruned").entries, 1);
     assert_eq!(left(&log), [today]);
-    assert_eq!(log.store.keep_to(&Keep::default()).expect("nothing to do"), crate::log::Removed::default());
+    assert_eq!(log.store.keep_to(&Keep::default()).expect("nothing to do"), crate::log::PruneCount::default());
     assert_eq!(log.store.check(), Ok(Vec::new()));
 }
 

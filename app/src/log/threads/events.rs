@@ -18,14 +18,14 @@ const LASTS_EVERY: Duration = Duration::from_secs(1);
 
 /// The session that a record belongs to. Records of one session share one of these.
 #[derive(Debug, PartialEq)]
-pub struct Telling {
+pub struct SessionRef {
     /// For the log.
     pub start: SessionStart,
     /// The moment when it began, on the monotonic clock.
     pub began_at: Instant,
 }
 
-impl Telling {
+impl SessionRef {
     /// From the session's start to the frame, in milliseconds. A frame from before it is at zero.
     #[must_use]
     pub fn since_ms(&self, frame: &Frame) -> i64 {
@@ -38,9 +38,9 @@ impl Telling {
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Of which session.
-    pub telling: Arc<Telling>,
+    pub session: Arc<SessionRef>,
     /// What.
-    pub what: What,
+    pub what: RecordKind,
     /// When it was handed over, on the monotonic clock.
     pub at: Instant,
 }
@@ -55,7 +55,7 @@ impl Record {
 
 /// What is written down.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum RecordKind {
     /// A finished caption.
     Caption(Caption),
     /// A finished answer.
@@ -69,7 +69,7 @@ pub enum What {
     Lasts,
 }
 
-impl What {
+impl RecordKind {
     /// What the words are about.
     #[must_use]
     pub fn frame(&self) -> Option<&Arc<Frame>> {
@@ -83,27 +83,27 @@ impl What {
 
 /// Makes records of events.
 #[derive(Debug)]
-pub struct Scribe {
+pub struct EventRecorder {
     source: String,
     card: EngineCard,
     instruction: String,
     /// Where the next session's time begins.
     began_at: Instant,
     began: Moment,
-    telling: Option<Arc<Telling>>,
+    session: Option<Arc<SessionRef>>,
     lasted: Option<Instant>,
 }
 
-impl Scribe {
+impl EventRecorder {
     /// Begins to record now, with what is known of source and model; later events tell more.
     #[must_use]
     pub fn new(source: String, card: EngineCard, instruction: String) -> Self {
-        Self { source, card, instruction, began_at: Instant::now(), began: Moment::now(), telling: None, lasted: None }
+        Self { source, card, instruction, began_at: Instant::now(), began: Moment::now(), session: None, lasted: None }
     }
 
     /// Begins another session now, whatever goes on.
     pub fn begin_anew(&mut self) {
-        self.telling = None;
+        self.session = None;
         self.lasted = None;
         self.began_at = Instant::now();
         self.began = Moment::now();
@@ -122,7 +122,7 @@ impl Scribe {
         match event {
             Event::SourceOpened { name } => {
                 // A camera that was lost and came back goes on with its session.
-                if self.telling.is_none() || *name != self.source {
+                if self.session.is_none() || *name != self.source {
                     self.source.clone_from(name);
                     self.begin_anew();
                 }
@@ -132,7 +132,7 @@ impl Scribe {
                 if *card != self.card {
                     self.card.clone_from(card);
                     // The session's time runs from its source's start: loading the first model is a part of it.
-                    if self.telling.is_some() {
+                    if self.session.is_some() {
                         self.begin_anew();
                     }
                 }
@@ -140,27 +140,27 @@ impl Scribe {
             }
             Event::Captioned(caption) if caption.reply.stop != Stop::Cancelled => {
                 self.lasted = Some(Instant::now());
-                Some(self.record(What::Caption(caption.clone())))
+                Some(self.record(RecordKind::Caption(caption.clone())))
             }
             Event::Unchanged { .. } => {
                 let now = Instant::now();
                 let is_due = self.lasted.is_none_or(|last| now.saturating_duration_since(last) >= LASTS_EVERY);
-                if !is_due || self.telling.is_none() {
+                if !is_due || self.session.is_none() {
                     return None;
                 }
                 self.lasted = Some(now);
-                Some(self.record(What::Lasts))
+                Some(self.record(RecordKind::Lasts))
             }
             Event::Answered { question, reply } if reply.stop != Stop::Cancelled => {
-                Some(self.record(What::Answer { question: question.clone(), reply: reply.clone() }))
+                Some(self.record(RecordKind::Answer { question: question.clone(), reply: reply.clone() }))
             }
             _ => None,
         }
     }
 
-    fn record(&mut self, what: What) -> Record {
-        let telling = self.telling.get_or_insert_with(|| {
-            Arc::new(Telling {
+    fn record(&mut self, what: RecordKind) -> Record {
+        let session = self.session.get_or_insert_with(|| {
+            Arc::new(SessionRef {
                 start: SessionStart {
                     source: self.source.clone(),
                     card: self.card.clone(),
@@ -170,7 +170,7 @@ impl Scribe {
                 began_at: self.began_at,
             })
         });
-        Record { telling: Arc::clone(telling), what, at: Instant::now() }
+        Record { session: Arc::clone(session), what, at: Instant::now() }
     }
 }
 
@@ -183,38 +183,38 @@ mod tests {
         Event::SourceOpened { name: name.to_owned() }
     }
 
-    fn scribe() -> Scribe {
-        let mut scribe = Scribe::new(String::new(), EngineCard::default(), "What?".to_owned());
-        assert!(scribe.observe(&opened("camera")).is_none());
-        assert!(scribe.observe(&Event::ModelReady(card("256m"))).is_none());
-        scribe
+    fn events() -> EventRecorder {
+        let mut events = EventRecorder::new(String::new(), EngineCard::default(), "What?".to_owned());
+        assert!(events.observe(&opened("camera")).is_none());
+        assert!(events.observe(&Event::ModelReady(card("256m"))).is_none());
+        events
     }
 
-    fn telling_of(scribe: &mut Scribe, text: &str) -> Arc<Telling> {
-        scribe.observe(&captioned(1, text)).expect("recorded").telling
+    fn session_of(events: &mut EventRecorder, text: &str) -> Arc<SessionRef> {
+        events.observe(&captioned(1, text)).expect("recorded").session
     }
 
     #[test]
     fn a_session_lasts_until_source_model_or_instruction_change() {
-        let mut scribe = scribe();
-        let first = telling_of(&mut scribe, "A cup.");
+        let mut events = events();
+        let first = session_of(&mut events, "A cup.");
         assert_eq!((first.start.source.as_str(), first.start.card.model.as_str()), ("camera", "256m"));
         assert_eq!(first.start.instruction, "What?");
         // The camera was lost and came back, the model failed and was opened again.
-        scribe.observe(&opened("camera"));
-        scribe.observe(&Event::ModelReady(card("256m")));
-        scribe.set_instruction("What?".to_owned());
-        assert!(Arc::ptr_eq(&first, &telling_of(&mut scribe, "A jug.")));
+        events.observe(&opened("camera"));
+        events.observe(&Event::ModelReady(card("256m")));
+        events.set_instruction("What?".to_owned());
+        assert!(Arc::ptr_eq(&first, &session_of(&mut events, "A jug.")));
 
-        let changes: [&dyn Fn(&mut Scribe); 3] = [
-            &|scribe| drop(scribe.observe(&opened("film.mp4"))),
-            &|scribe| drop(scribe.observe(&Event::ModelReady(card("500m")))),
-            &|scribe| scribe.set_instruction("Where?".to_owned()),
+        let changes: [&dyn Fn(&mut EventRecorder); 3] = [
+            &|events| drop(events.observe(&opened("film.mp4"))),
+            &|events| drop(events.observe(&Event::ModelReady(card("500m")))),
+            &|events| events.set_instruction("Where?".to_owned()),
         ];
         let mut last = first;
         for change in changes {
-            change(&mut scribe);
-            let next = telling_of(&mut scribe, "A cup.");
+            change(&mut events);
+            let next = session_of(&mut events, "A cup.");
             assert!(!Arc::ptr_eq(&last, &next) && last.start != next.start);
             last = next;
         }
@@ -222,28 +222,28 @@ mod tests {
 
     #[test]
     fn what_was_cut_short_is_not_recorded() {
-        let mut scribe = scribe();
+        let mut events = events();
         let Event::Captioned(mut caption) = captioned(1, "A c") else { unreachable!() };
         caption.reply.stop = Stop::Cancelled;
-        assert!(scribe.observe(&Event::Captioned(caption)).is_none());
+        assert!(events.observe(&Event::Captioned(caption)).is_none());
     }
 
     #[test]
     fn an_answer_is_recorded_with_its_question() {
-        let mut scribe = scribe();
-        let told = scribe.observe(&answered("How many?", "Two.")).expect("recorded");
-        assert!(matches!(told.what, What::Answer { question, .. } if &*question.text == "How many?"));
+        let mut events = events();
+        let told = events.observe(&answered("How many?", "Two.")).expect("recorded");
+        assert!(matches!(told.what, RecordKind::Answer { question, .. } if &*question.text == "How many?"));
     }
 
     #[test]
     fn an_unchanged_view_is_told_now_and_then() {
-        let mut scribe = scribe();
+        let mut events = events();
         let unchanged = Event::Unchanged { skipped: 1 };
-        assert!(scribe.observe(&unchanged).is_none(), "nothing was said yet");
-        telling_of(&mut scribe, "A cup.");
-        assert!(scribe.observe(&unchanged).is_none(), "just said");
-        scribe.lasted = Instant::now().checked_sub(LASTS_EVERY);
-        assert!(scribe.observe(&unchanged).is_some_and(|record| !record.is_entry()));
-        assert!(scribe.observe(&unchanged).is_none());
+        assert!(events.observe(&unchanged).is_none(), "nothing was said yet");
+        session_of(&mut events, "A cup.");
+        assert!(events.observe(&unchanged).is_none(), "just said");
+        events.lasted = Instant::now().checked_sub(LASTS_EVERY);
+        assert!(events.observe(&unchanged).is_some_and(|record| !record.is_entry()));
+        assert!(events.observe(&unchanged).is_none());
     }
 }

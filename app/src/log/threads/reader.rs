@@ -15,12 +15,13 @@ use image::RgbImage;
 use crate::base::slot::Slot;
 use crate::base::thread::Thread;
 use crate::live::Waker;
-use crate::log::data::entry::{Found, Session};
+use crate::log::data::entry::{FoundEntry, Session};
 use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
-use crate::log::store::day::Mark;
-use crate::log::store::row_index::Outline;
-use crate::log::store::{Interrupter, Store, Taken};
+use crate::log::store::day::DayMark;
+use crate::log::store::row_index::RowIndex;
+use crate::log::store::{Interrupter, RemovedEntry, Store};
+use crate::log::threads::recorder::Log as _;
 
 /// Rows of a page.
 pub const PAGE: u64 = 64;
@@ -33,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ReaderOrder {
     /// From now on look whether the log changes, or no longer.
     Watch(bool),
     /// The entries of a page of the list: rows are numbered from the oldest, [`PAGE`] a page.
@@ -65,7 +66,7 @@ pub enum Order {
 
 /// What comes back.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum ReaderNews {
     /// The list has this many rows. What was read of it before may have changed.
     Listed {
         /// The number of the list, as [`Reader::list`] gave it.
@@ -80,12 +81,12 @@ pub enum News {
         /// Which page.
         page: u64,
         /// Its entries.
-        entries: Vec<Found>,
+        entries: Vec<FoundEntry>,
     },
     /// The small picture of an entry, if it has one.
     Thumbnail(i64, Option<RgbImage>),
     /// Everything about an entry; None when it is gone.
-    Entry(i64, Option<Box<(Found, Session)>>),
+    Entry(i64, Option<Box<(FoundEntry, Session)>>),
     /// The marks of a stretch of time, and the list that they are of.
     Marks {
         /// The number of the list.
@@ -93,7 +94,7 @@ pub enum News {
         /// The stretch's beginning.
         from_ms: i64,
         /// Parts in which something was recorded.
-        marks: Vec<Mark>,
+        marks: Vec<DayMark>,
     },
     /// A row that was asked for by a moment.
     Row {
@@ -111,14 +112,14 @@ pub enum News {
 }
 
 /// What both sides look at.
-struct Shared {
+struct ReaderShared {
     /// The number of the list that is wanted.
     list: AtomicU64,
     /// There while a search may be stopped.
     interrupter: Mutex<Option<Interrupter>>,
 }
 
-impl Shared {
+impl ReaderShared {
     fn interrupter(&self) -> MutexGuard<'_, Option<Interrupter>> {
         self.interrupter.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,10 +133,10 @@ impl Shared {
 
 /// A running reader thread. Dropping it stops what is being read.
 pub struct Reader {
-    orders: Option<Sender<Order>>,
-    news: Option<Receiver<News>>,
+    orders: Option<Sender<ReaderOrder>>,
+    news: Option<Receiver<ReaderNews>>,
     wanted: Slot<(u64, Filter)>,
-    shared: Arc<Shared>,
+    shared: Arc<ReaderShared>,
     thread: Thread,
 }
 
@@ -148,7 +149,7 @@ impl Reader {
         let (orders, their_orders) = bounded(QUEUE);
         let (their_news, news) = bounded(QUEUE);
         let (wanted, shared) =
-            (Slot::default(), Arc::new(Shared { list: AtomicU64::new(0), interrupter: Mutex::new(None) }));
+            (Slot::default(), Arc::new(ReaderShared { list: AtomicU64::new(0), interrupter: Mutex::new(None) }));
         let state = Reading {
             path,
             news: their_news,
@@ -157,7 +158,7 @@ impl Reader {
             store: None,
             filter: Filter::default(),
             list: 0,
-            outline: None,
+            row_index: None,
             version: 0,
             taken: None,
             trouble: None,
@@ -179,13 +180,13 @@ impl Reader {
 
     /// Gives an order. Never waits; says whether there was room.
     #[must_use]
-    pub fn order(&self, order: Order) -> bool {
+    pub fn order(&self, order: ReaderOrder) -> bool {
         self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
     }
 
     /// News, if there is any.
     #[must_use]
-    pub fn news(&self) -> Option<News> {
+    pub fn news(&self) -> Option<ReaderNews> {
         self.news.as_ref().and_then(|news| news.try_recv().ok())
     }
 }
@@ -201,38 +202,38 @@ impl Drop for Reader {
 /// The state of the thread.
 struct Reading {
     path: PathBuf,
-    news: Sender<News>,
+    news: Sender<ReaderNews>,
     wake: Waker,
-    shared: Arc<Shared>,
+    shared: Arc<ReaderShared>,
     store: Option<Store>,
     filter: Filter,
     list: u64,
-    outline: Option<Outline>,
+    row_index: Option<RowIndex>,
     version: i64,
     /// What was removed last.
-    taken: Option<Taken>,
+    taken: Option<RemovedEntry>,
     /// What was said last, so that it is not said at every look.
     trouble: Option<LogError>,
 }
 
 impl Reading {
-    fn run(mut self, wanted: &Slot<(u64, Filter)>, orders: &Receiver<Order>) {
+    fn run(mut self, wanted: &Slot<(u64, Filter)>, orders: &Receiver<ReaderOrder>) {
         let mut clock = never();
         loop {
             let done = select! {
                 recv(wanted.receiver()) -> newest => match newest {
                     Ok((list, filter)) => {
-                        (self.list, self.filter, self.outline) = (list, filter, None);
+                        (self.list, self.filter, self.row_index) = (list, filter, None);
                         self.look()
                     }
                     Err(_) => return,
                 },
                 recv(orders) -> order => match order {
-                    Ok(Order::Watch(true)) => {
+                    Ok(ReaderOrder::Watch(true)) => {
                         clock = tick(LOOK_EVERY);
                         self.look()
                     }
-                    Ok(Order::Watch(false)) => {
+                    Ok(ReaderOrder::Watch(false)) => {
                         clock = never();
                         Ok(())
                     }
@@ -248,13 +249,13 @@ impl Reading {
                 Err(error) if self.trouble.as_ref() == Some(&error) => {}
                 Err(error) => {
                     self.trouble = Some(error.clone());
-                    self.tell(News::Trouble(error));
+                    self.tell(ReaderNews::Trouble(error));
                 }
             }
         }
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: ReaderNews) {
         // When nobody is there any more, the orders end as well.
         let _ = self.news.send(news);
         (self.wake)();
@@ -281,8 +282,12 @@ impl Reading {
 
     /// Looks whether the list has to be made or has changed.
     fn look(&mut self) -> Result<(), LogError> {
+        if self.store.as_mut().is_some_and(|store| store.look().is_err()) {
+            // Another file lies there, or none: what is read from now on is that.
+            (self.store, self.row_index, self.taken) = (None, None, None);
+        }
         let version = self.store()?.version()?;
-        if version == self.version && self.outline.is_some() {
+        if version == self.version && self.row_index.is_some() {
             return Ok(());
         }
         self.version = version;
@@ -292,68 +297,68 @@ impl Reading {
     /// Counts the rows again, only the added ones where that is enough, and tells.
     fn relist(&mut self) -> Result<(), LogError> {
         let filter = self.filter.clone();
-        let outline = self.outline.take();
-        let outline = self.read(|store| {
-            if let Some(mut outline) = outline
-                && store.grow(&mut outline)?
+        let row_index = self.row_index.take();
+        let row_index = self.read(|store| {
+            if let Some(mut row_index) = row_index
+                && store.grow(&mut row_index)?
             {
-                return Ok(outline);
+                return Ok(row_index);
             }
-            store.outline(&filter)
+            store.row_index(&filter)
         })?;
-        let rows = outline.rows();
-        self.outline = Some(outline);
-        self.tell(News::Listed { list: self.list, rows });
+        let rows = row_index.rows();
+        self.row_index = Some(row_index);
+        self.tell(ReaderNews::Listed { list: self.list, rows });
         Ok(())
     }
 
-    fn carry_out(&mut self, order: Order) -> Result<(), LogError> {
+    fn carry_out(&mut self, order: ReaderOrder) -> Result<(), LogError> {
         let list = self.list;
         match order {
-            Order::Watch(_) => {}
-            Order::Page(page) => {
-                let Some(outline) = self.outline.take() else { return Ok(()) };
-                let entries = self.read(|store| store.rows_of(&outline, page * PAGE, PAGE as usize));
-                self.outline = Some(outline);
-                self.tell(News::Page { list, page, entries: entries? });
+            ReaderOrder::Watch(_) => {}
+            ReaderOrder::Page(page) => {
+                let Some(row_index) = self.row_index.take() else { return Ok(()) };
+                let entries = self.read(|store| store.rows_of(&row_index, page * PAGE, PAGE as usize));
+                self.row_index = Some(row_index);
+                self.tell(ReaderNews::Page { list, page, entries: entries? });
             }
-            Order::Thumbnail(entry) => {
+            ReaderOrder::Thumbnail(entry) => {
                 let jpeg = self.store()?.thumbnail(entry)?;
-                self.tell(News::Thumbnail(entry, jpeg.as_deref().and_then(picture)));
+                self.tell(ReaderNews::Thumbnail(entry, jpeg.as_deref().and_then(picture)));
             }
-            Order::Entry(id) => self.tell_entry(id)?,
-            Order::Marks { from_ms, to_ms, parts } => {
+            ReaderOrder::Entry(id) => self.tell_entry(id)?,
+            ReaderOrder::Marks { from_ms, to_ms, parts } => {
                 let filter = self.filter.clone();
                 let marks = self.read(|store| store.marks(&filter, from_ms, to_ms, parts))?;
-                self.tell(News::Marks { list, from_ms, marks });
+                self.tell(ReaderNews::Marks { list, from_ms, marks });
             }
-            Order::RowAt(at_ms) => {
-                let Some(outline) = self.outline.take() else { return Ok(()) };
-                let row = self.read(|store| store.row_at(&outline, at_ms));
-                self.outline = Some(outline);
-                self.tell(News::Row { list, row: row? });
+            ReaderOrder::RowAt(at_ms) => {
+                let Some(row_index) = self.row_index.take() else { return Ok(()) };
+                let row = self.read(|store| store.row_at(&row_index, at_ms));
+                self.row_index = Some(row_index);
+                self.tell(ReaderNews::Row { list, row: row? });
             }
-            Order::Bookmark(id, bookmarked) => {
+            ReaderOrder::Bookmark(id, bookmarked) => {
                 self.store()?.set_bookmark(id, bookmarked)?;
                 self.changed(id)?;
             }
-            Order::Note(id, note) => {
+            ReaderOrder::Note(id, note) => {
                 self.store()?.set_note(id, note.as_deref())?;
                 self.changed(id)?;
             }
-            Order::Delete(id) => {
+            ReaderOrder::Delete(id) => {
                 if let Some(taken) = self.store()?.take(id)? {
                     self.taken = Some(taken);
-                    self.tell(News::Deleted(id));
-                    self.outline = None;
+                    self.tell(ReaderNews::Deleted(id));
+                    self.row_index = None;
                     self.relist()?;
                 }
             }
-            Order::Undo => {
+            ReaderOrder::Undo => {
                 if let Some(taken) = self.taken.take() {
                     let id = self.store()?.put_back(&taken)?;
-                    self.tell(News::Restored(id));
-                    self.outline = None;
+                    self.tell(ReaderNews::Restored(id));
+                    self.row_index = None;
                     self.relist()?;
                 }
             }
@@ -368,15 +373,15 @@ impl Reading {
             Some(found) => store.session(found.entry.session)?,
             None => None,
         };
-        self.tell(News::Entry(id, found.zip(session).map(Box::new)));
+        self.tell(ReaderNews::Entry(id, found.zip(session).map(Box::new)));
         Ok(())
     }
 
     /// A bookmark or note may let an entry in or out of the list.
     fn changed(&mut self, id: i64) -> Result<(), LogError> {
         self.tell_entry(id)?;
-        if !self.filter.sorts.is_empty() || self.filter.words.is_some() {
-            self.outline = None;
+        if !self.filter.kinds.is_empty() || self.filter.words.is_some() {
+            self.row_index = None;
         }
         self.relist()
     }

@@ -1,19 +1,25 @@
-//! The writer thread. Whoever records hands a record over and never waits: when the disk falls behind, the queue fills, and
-//! what finds it full is lost, counted here and, as soon as the disk takes anything again, in the log itself.
+//! The writer thread. Whoever records hands a record over and never waits: when the disk falls behind, the queue fills,
+//! and what finds it full is lost, counted here and, as soon as the disk takes anything again, in the log itself.
 //!
-//! Knows the log by a trait and the pipeline by the records that [`Scribe`](crate::log::Scribe) makes of its events.
+//! A log that does not open, or no longer lies where it was opened, is opened again: what is recorded from then on is in
+//! a new file. Knows the log by a trait and the pipeline by the records that
+//! [`EventRecorder`](crate::log::EventRecorder) makes of its events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, tick};
 
+use crate::base::backoff::Backoff;
+use crate::base::message::Message;
 use crate::base::thread::Thread;
 use crate::live::Waker;
-use crate::log::data::entry::{Entry, Kind, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, SessionStart};
+use crate::log::data::keep::Keep;
 use crate::log::error::LogError;
-use crate::log::threads::events::{Record, Telling, What};
+use crate::log::threads::events::{Record, RecordKind, SessionRef};
 use crate::log::thumbnail;
 
 /// Records that wait for the disk. Each holds its frame: at 1280x720, all of them 85 MiB.
@@ -22,6 +28,12 @@ const QUEUE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After so many entries the log is kept small, where the user wants it kept small.
 const TIDY_EVERY: u64 = 100;
+/// How often it is looked whether the log's file is still there while nothing is written.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a record is tried again that another program's lock keeps from being written, such as a large import.
+const LOCK_PATIENCE: Duration = Duration::from_mins(2);
+/// How long it waits between two such tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where records go.
 pub trait Log: Send {
@@ -56,11 +68,17 @@ pub trait Log: Send {
     /// When it can't be written.
     fn end(&mut self, session: i64, ended_ms: i64, lost: u64) -> Result<(), LogError>;
 
-    /// Removes what is too old or too much, if the user wants that.
+    /// Removes what may not stay.
     ///
     /// # Errors
     /// When it can't be written.
-    fn tidy(&mut self) -> Result<(), LogError>;
+    fn tidy(&mut self, keep: &Keep) -> Result<(), LogError>;
+
+    /// Looks whether the file is still where it was opened.
+    ///
+    /// # Errors
+    /// With [`LogError::Gone`] when it is not.
+    fn look(&mut self) -> Result<(), LogError>;
 }
 
 /// How an entry lasts.
@@ -78,31 +96,37 @@ pub struct Extension {
     pub skipped: i64,
 }
 
-/// Opens a log, on the writer thread.
-pub type OpenLog = Box<dyn FnOnce() -> Result<Box<dyn Log>, LogError> + Send>;
+/// Opens a log, on the writer thread, and again when it is gone.
+pub type OpenLog = Box<dyn FnMut() -> Result<Box<dyn Log>, LogError> + Send>;
 
 /// How recording goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct RecorderStatus {
     /// Entries in the log.
     pub recorded: u64,
     /// Entries that were lost.
     pub lost: u64,
-    /// Why the last one was: a sentence. None once writing works again.
-    pub trouble: Option<String>,
+    /// Why the last one was. None once writing works again.
+    pub trouble: Option<Message>,
+    /// How often the log was begun anew because its file was deleted, moved or replaced.
+    pub renewed: u64,
+    /// Entries in files that were deleted, moved or replaced.
+    pub left_behind: u64,
 }
 
 #[derive(Default)]
-struct Shared {
+struct RecorderShared {
     /// Entries that were handed over, whatever became of them.
     offered: AtomicU64,
     recorded: AtomicU64,
     lost: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    renewed: AtomicU64,
+    left_behind: AtomicU64,
+    trouble: Mutex<Option<Message>>,
 }
 
-impl Shared {
-    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+impl RecorderShared {
+    fn trouble(&self) -> MutexGuard<'_, Option<Message>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,32 +134,23 @@ impl Shared {
 /// A running writer thread. Dropping it writes what is queued, but does not wait for ever.
 pub struct Recorder {
     queue: Option<Sender<Record>>,
-    shared: Arc<Shared>,
+    shared: Arc<RecorderShared>,
     thread: Thread,
     patience: Duration,
 }
 
 impl Recorder {
-    /// Starts the thread, which opens the log. `wake` is called when [`Recorder::status`] has changed.
+    /// Starts the thread, which opens the log and keeps it to `keep`. `wake` is called when [`Recorder::status`] has
+    /// changed.
     ///
     /// # Errors
     /// When the system starts no more threads.
-    pub fn start(open: OpenLog, wake: Waker) -> Result<Self, LogError> {
+    pub fn start(open: OpenLog, keep: Keep, wake: Waker) -> Result<Self, LogError> {
         let (queue, records) = bounded(QUEUE);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(RecorderShared::default());
         let ours = Arc::clone(&shared);
-        let thread = Thread::start("log", move || match open() {
-            Ok(log) => Writer::new(log, ours, wake).run(&records),
-            Err(error) => {
-                *ours.trouble() = Some(error.to_string());
-                wake();
-                // Whoever records is told by the count, as with a disk that is full.
-                for record in records {
-                    ours.lost.fetch_add(u64::from(record.is_entry()), Ordering::Relaxed);
-                }
-            }
-        })
-        .map_err(|error| LogError::NoThread(error.to_string()))?;
+        let thread = Thread::start("log", move || Writer::new(open, keep, ours, wake).run(&records))
+            .map_err(|error| LogError::NoThread(error.to_string()))?;
         Ok(Self { queue: Some(queue), shared, thread, patience: PATIENCE })
     }
 
@@ -152,21 +167,23 @@ impl Recorder {
 
     /// How it goes.
     #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
+    pub fn status(&self) -> RecorderStatus {
+        RecorderStatus {
             recorded: self.shared.recorded.load(Ordering::Relaxed),
             lost: self.shared.lost.load(Ordering::Relaxed),
             trouble: self.shared.trouble().clone(),
+            renewed: self.shared.renewed.load(Ordering::Relaxed),
+            left_behind: self.shared.left_behind.load(Ordering::Relaxed),
         }
     }
 
     /// Writes what is queued, ends the session, and says how it went. What a slow disk has not taken by then is lost.
     #[must_use]
-    pub fn finish(mut self) -> Status {
+    pub fn finish(mut self) -> RecorderStatus {
         self.end();
         let status = self.status();
         let offered = self.shared.offered.load(Ordering::Relaxed);
-        Status { lost: offered.saturating_sub(status.recorded), ..status }
+        RecorderStatus { lost: offered.saturating_sub(status.recorded + status.left_behind), ..status }
     }
 
     fn end(&mut self) {
@@ -189,10 +206,15 @@ impl std::fmt::Debug for Recorder {
 
 /// The state of the writer thread.
 struct Writer {
-    log: Box<dyn Log>,
-    shared: Arc<Shared>,
+    open: OpenLog,
+    log: Option<Box<dyn Log>>,
+    /// Why it is not open, and when to try again.
+    closed: Option<(LogError, Instant)>,
+    backoff: Backoff,
+    keep: Keep,
+    shared: Arc<RecorderShared>,
     wake: Waker,
-    session: Option<(Arc<Telling>, i64)>,
+    session: Option<(Arc<SessionRef>, i64)>,
     lasting: Option<Lasting>,
     /// Lost entries that the log itself knows of.
     lost_in_log: u64,
@@ -200,7 +222,7 @@ struct Writer {
 
 /// What was asked of the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Written {
     Nothing,
     Something,
 }
@@ -208,7 +230,8 @@ enum Asked {
 /// The caption that holds at present.
 struct Lasting {
     id: i64,
-    text: String,
+    entry: Entry,
+    thumbnail: Option<Vec<u8>>,
     captured_at: Instant,
     last_known: Instant,
 }
@@ -222,42 +245,73 @@ impl Lasting {
 }
 
 impl Writer {
-    fn new(log: Box<dyn Log>, shared: Arc<Shared>, wake: Waker) -> Self {
-        Self { log, shared, wake, session: None, lasting: None, lost_in_log: 0 }
+    fn new(open: OpenLog, keep: Keep, shared: Arc<RecorderShared>, wake: Waker) -> Self {
+        Self {
+            open,
+            log: None,
+            closed: None,
+            backoff: Backoff::default(),
+            keep,
+            shared,
+            wake,
+            session: None,
+            lasting: None,
+            lost_in_log: 0,
+        }
     }
 
     fn run(mut self, records: &Receiver<Record>) {
         let kept_small = self.tidy();
         self.note(&kept_small);
+        let clock = tick(LOOK_EVERY);
         let mut last = Instant::now();
-        for record in records {
-            last = record.at;
-            let is_entry = record.is_entry();
-            let written = self.write(record);
-            if is_entry {
-                let count = if written.is_ok() { &self.shared.recorded } else { &self.shared.lost };
-                let recorded = count.fetch_add(1, Ordering::Relaxed) + 1;
-                if written.is_ok() && recorded.is_multiple_of(TIDY_EVERY) {
-                    let kept_small = self.tidy();
-                    self.note(&kept_small);
+        loop {
+            select! {
+                recv(records) -> record => {
+                    let Ok(record) = record else { break };
+                    last = record.at;
+                    self.take(&record);
+                }
+                recv(clock) -> _ => {
+                    let looked = self.look();
+                    self.note(&looked);
                 }
             }
-            self.note(&written);
         }
         let ended = self.end_session(last);
         self.note(&ended);
     }
 
+    fn take(&mut self, record: &Record) {
+        let is_entry = record.is_entry();
+        let mut written = self.write(record);
+        let until = Instant::now() + LOCK_PATIENCE;
+        while matches!(written, Err(LogError::Locked(_))) && Instant::now() < until {
+            self.note(&written);
+            thread::sleep(LOCK_PAUSE);
+            written = self.write(record);
+        }
+        if is_entry {
+            let count = if written.is_ok() { &self.shared.recorded } else { &self.shared.lost };
+            let recorded = count.fetch_add(1, Ordering::Relaxed) + 1;
+            if written.is_ok() && recorded.is_multiple_of(TIDY_EVERY) {
+                let kept_small = self.tidy();
+                self.note(&kept_small);
+            }
+        }
+        self.note(&written);
+    }
+
     /// Shows trouble, or that it has passed. Where the disk was asked for nothing, it has told nothing.
-    fn note(&self, outcome: &Result<Asked, LogError>) {
-        if *outcome == Ok(Asked::Nothing) {
+    fn note(&self, outcome: &Result<Written, LogError>) {
+        if *outcome == Ok(Written::Nothing) {
             return;
         }
-        let trouble = outcome.as_ref().err().map(ToString::to_string);
+        let trouble = outcome.as_ref().err().map(LogError::message);
         let mut shown = self.shared.trouble();
         if *shown != trouble {
-            if let Some(sentence) = &trouble {
-                tracing::warn!("{sentence}");
+            if let Some(message) = &trouble {
+                tracing::warn!("{message}");
             }
             *shown = trouble;
             drop(shown);
@@ -265,87 +319,148 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, record: Record) -> Result<Asked, LogError> {
-        let Record { telling, what, at } = record;
-        if self.session.as_ref().is_some_and(|(ours, _)| !Arc::ptr_eq(ours, &telling)) {
-            self.end_session(at)?;
+    /// The log, which is opened when it is not open and it is time to try.
+    fn log(&mut self) -> Result<&mut Box<dyn Log>, LogError> {
+        let log = match self.log.take() {
+            Some(log) => log,
+            None => self.opened()?,
+        };
+        Ok(self.log.insert(log))
+    }
+
+    fn opened(&mut self) -> Result<Box<dyn Log>, LogError> {
+        if let Some((error, until)) = &self.closed
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
         }
-        let mut entry = match &what {
-            What::Lasts => return self.lasts(at),
-            What::Caption(caption) if self.is_repeated(&caption.reply.text) => {
+        let opened = (self.open)();
+        match &opened {
+            Ok(_) => {
+                self.closed = None;
+                self.backoff.reset();
+            }
+            Err(error) => self.closed = Some((error.clone(), Instant::now() + self.backoff.next())),
+        }
+        opened
+    }
+
+    /// Looks whether the log is still there, and begins it anew when it is not.
+    fn look(&mut self) -> Result<Written, LogError> {
+        let Some(log) = &mut self.log else { return self.log().map(|_| Written::Something) };
+        match log.look() {
+            Ok(()) => Ok(Written::Nothing),
+            Err(LogError::Gone(_)) => self.renew(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a new file where the old one was, which begins with the session and the caption that hold.
+    fn renew(&mut self) -> Result<Written, LogError> {
+        // Closing writes what SQLite still holds to the old file, wherever that is now.
+        self.log = None;
+        self.shared.left_behind.fetch_add(self.shared.recorded.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.shared.renewed.fetch_add(1, Ordering::Relaxed);
+        (self.wake)();
+        let (session, lasting) = (self.session.take(), self.lasting.take());
+        if let (Some((session, _)), Some(lasting)) = (session, lasting) {
+            let entry = Entry { session: self.session_of(&session)?, ..lasting.entry.clone() };
+            let id = self.log()?.add(&entry, lasting.thumbnail.as_deref(), None, 0)?;
+            self.log()?.extend(Extension { entry: id, ..lasting.until(lasting.last_known) })?;
+            self.lasting = Some(Lasting { id, entry, ..lasting });
+            self.shared.offered.fetch_add(1, Ordering::Relaxed);
+            self.shared.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        self.log().map(|_| Written::Something)
+    }
+
+    fn write(&mut self, record: &Record) -> Result<Written, LogError> {
+        let Record { session, what, at } = record;
+        self.look()?;
+        if self.session.as_ref().is_some_and(|(ours, _)| !Arc::ptr_eq(ours, session)) {
+            self.end_session(*at)?;
+        }
+        let mut entry = match what {
+            RecordKind::Lasts => return self.lasts(*at),
+            RecordKind::Caption(caption) if self.is_repeated(&caption.reply.text) => {
                 let (dropped, skipped) = (caption.dropped as i64, caption.skipped as i64);
                 return self.repeats(caption.frame.captured_at, dropped, skipped);
             }
-            What::Caption(caption) => {
-                let mut entry = Entry::about(&caption.frame, telling.since_ms(&caption.frame), &caption.reply);
-                entry.figures.age_ms = Some(milliseconds(caption.age));
-                entry.figures.dropped = Some(caption.dropped as i64);
-                entry.figures.skipped = Some(caption.skipped as i64);
+            RecordKind::Caption(caption) => {
+                let mut entry = Entry::about(&caption.frame, session.since_ms(&caption.frame), &caption.reply);
+                entry.metrics.age_ms = Some(milliseconds(caption.age));
+                entry.metrics.dropped = Some(caption.dropped as i64);
+                entry.metrics.skipped = Some(caption.skipped as i64);
                 entry
             }
-            What::Answer { question, reply } => Entry {
-                kind: Kind::Answer,
+            RecordKind::Answer { question, reply } => Entry {
+                kind: EntryKind::Answer,
                 question: Some(question.text.to_string()),
-                ..Entry::about(&question.frame, telling.since_ms(&question.frame), reply)
+                ..Entry::about(&question.frame, session.since_ms(&question.frame), reply)
             },
         };
-        entry.session = self.session_of(&telling)?;
+        entry.session = self.session_of(session)?;
         let frame = what.frame();
         let thumbnail = frame.and_then(|frame| thumbnail::of(&frame.image));
-        let captured_at = frame.map_or(at, |frame| frame.captured_at);
-        let is_caption = entry.kind == Kind::Caption;
+        let captured_at = frame.map_or(*at, |frame| frame.captured_at);
+        let is_caption = entry.kind == EntryKind::Caption;
         // An answer stands beside the caption that holds, and replaces none.
         let ended = self.lasting.as_ref().filter(|_| is_caption).map(|lasting| lasting.until(captured_at));
         let lost = self.shared.lost.load(Ordering::Relaxed);
-        let id = self.log.add(&entry, thumbnail.as_deref(), ended, lost - self.lost_in_log)?;
+        let more_lost = lost - self.lost_in_log;
+        let id = self.log()?.add(&entry, thumbnail.as_deref(), ended, more_lost)?;
         self.lost_in_log = lost;
         if is_caption {
-            self.lasting = Some(Lasting { id, text: entry.text, captured_at, last_known: captured_at });
+            self.lasting = Some(Lasting { id, entry, thumbnail, captured_at, last_known: captured_at });
         }
-        Ok(Asked::Something)
+        Ok(Written::Something)
     }
 
     fn is_repeated(&self, text: &str) -> bool {
-        self.lasting.as_ref().is_some_and(|lasting| lasting.text == text)
+        self.lasting.as_ref().is_some_and(|lasting| lasting.entry.text == text)
     }
 
-    fn repeats(&mut self, captured_at: Instant, dropped: i64, skipped: i64) -> Result<Asked, LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(Asked::Nothing) };
+    fn repeats(&mut self, captured_at: Instant, dropped: i64, skipped: i64) -> Result<Written, LogError> {
+        let Some(lasting) = &mut self.lasting else { return Ok(Written::Nothing) };
         lasting.last_known = lasting.last_known.max(captured_at);
-        self.log.extend(Extension { repeats: 1, dropped, skipped, ..lasting.until(captured_at) })?;
-        Ok(Asked::Something)
+        let extension = Extension { repeats: 1, dropped, skipped, ..lasting.until(captured_at) };
+        self.log()?.extend(extension)?;
+        Ok(Written::Something)
     }
 
-    fn lasts(&mut self, until: Instant) -> Result<Asked, LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(Asked::Nothing) };
+    fn lasts(&mut self, until: Instant) -> Result<Written, LogError> {
+        let Some(lasting) = &mut self.lasting else { return Ok(Written::Nothing) };
         lasting.last_known = lasting.last_known.max(until);
-        self.log.extend(lasting.until(until))?;
-        Ok(Asked::Something)
+        let extension = lasting.until(until);
+        self.log()?.extend(extension)?;
+        Ok(Written::Something)
     }
 
-    fn session_of(&mut self, telling: &Arc<Telling>) -> Result<i64, LogError> {
+    fn session_of(&mut self, session: &Arc<SessionRef>) -> Result<i64, LogError> {
         if let Some((_, id)) = &self.session {
             return Ok(*id);
         }
-        let id = self.log.begin(&telling.start)?;
-        self.session = Some((Arc::clone(telling), id));
+        let id = self.log()?.begin(&session.start)?;
+        self.session = Some((Arc::clone(session), id));
         Ok(id)
     }
 
-    /// Ends the running session. Even when that can't be written, another one begins: this one stays without an end, like
-    /// one that was cut off.
-    fn end_session(&mut self, at: Instant) -> Result<Asked, LogError> {
+    /// Ends the running session. Even when that can't be written, another one begins: this one stays without an end,
+    /// like one that was cut off.
+    fn end_session(&mut self, at: Instant) -> Result<Written, LogError> {
         self.lasting = None;
-        let Some((telling, id)) = self.session.take() else { return Ok(Asked::Nothing) };
+        let Some((session, id)) = self.session.take() else { return Ok(Written::Nothing) };
         let lost = self.shared.lost.load(Ordering::Relaxed);
-        let ended_ms = telling.start.began.plus_ms(milliseconds(at.saturating_duration_since(telling.began_at))).ms;
-        self.log.end(id, ended_ms, lost - self.lost_in_log)?;
+        let ended_ms = session.start.began.plus_ms(milliseconds(at.saturating_duration_since(session.began_at))).ms;
+        let more_lost = lost - self.lost_in_log;
+        self.log()?.end(id, ended_ms, more_lost)?;
         self.lost_in_log = lost;
-        Ok(Asked::Something)
+        Ok(Written::Something)
     }
 
-    fn tidy(&mut self) -> Result<Asked, LogError> {
-        self.log.tidy().map(|()| Asked::Something)
+    fn tidy(&mut self) -> Result<Written, LogError> {
+        let keep = self.keep;
+        self.log()?.tidy(&keep).map(|()| Written::Something)
     }
 }
 

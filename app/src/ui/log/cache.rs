@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use image::RgbImage;
 
-use crate::log::{Found, Order, PAGE, Reader};
+use crate::log::{FoundEntry, PAGE, Reader, ReaderOrder};
 
 /// Pages held: those on screen and some around them.
 const PAGES: usize = 12;
@@ -15,7 +15,7 @@ const PICTURES: usize = 96;
 const UNDER_WAY: usize = 12;
 
 struct Page {
-    entries: Vec<Found>,
+    entries: Vec<FoundEntry>,
     /// The log has changed since.
     is_stale: bool,
     used: u64,
@@ -54,7 +54,7 @@ impl Cache {
     }
 
     /// Takes in a page.
-    pub fn put_page(&mut self, number: u64, entries: Vec<Found>) {
+    pub fn put_page(&mut self, number: u64, entries: Vec<FoundEntry>) {
         self.asked_pages.remove(&number);
         self.clock += 1;
         self.pages.insert(number, Page { entries, is_stale: false, used: self.clock });
@@ -90,14 +90,14 @@ impl Cache {
     }
 
     /// The entry of a row, counted from the oldest. Asks the reader for it when it is not here, or has changed.
-    pub fn entry(&mut self, reader: Option<&Reader>, row: u64) -> Option<&Found> {
+    pub fn entry(&mut self, reader: Option<&Reader>, row: u64) -> Option<&FoundEntry> {
         let number = row / PAGE;
         self.clock += 1;
         let is_fresh = self.pages.get(&number).is_some_and(|page| !page.is_stale);
         if !is_fresh
             && self.asked_pages.len() < UNDER_WAY
             && !self.asked_pages.contains(&number)
-            && reader.is_some_and(|reader| reader.order(Order::Page(number)))
+            && reader.is_some_and(|reader| reader.order(ReaderOrder::Page(number)))
         {
             self.asked_pages.insert(number);
         }
@@ -115,7 +115,7 @@ impl Cache {
         }
         if self.asked_pictures.len() < UNDER_WAY
             && !self.asked_pictures.contains(&entry)
-            && reader.order(Order::Thumbnail(entry))
+            && reader.order(ReaderOrder::Thumbnail(entry))
         {
             self.asked_pictures.insert(entry);
         }
@@ -138,7 +138,7 @@ mod tests {
         let (mut cache, ctx) = (Cache::default(), Context::default());
         let picture = RgbImage::new(4, 3);
         for number in 0..1000 {
-            cache.put_page(number, vec![Found::default(); PAGE as usize]);
+            cache.put_page(number, vec![FoundEntry::default(); PAGE as usize]);
             cache.put_picture(&ctx, number as i64, Some(&picture));
         }
         assert_eq!(cache.held(), (PAGES, PICTURES));

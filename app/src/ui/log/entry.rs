@@ -3,7 +3,7 @@
 use egui::{Grid, Image, Label, Layout, RichText, ScrollArea, TextEdit, TextureHandle, Ui, vec2};
 
 use crate::base::text;
-use crate::log::{Found, Kind, Session};
+use crate::log::{EntryKind, FoundEntry, Session};
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
 use crate::ui::{theme, wording};
@@ -24,7 +24,7 @@ pub struct Detail {
     /// Its number.
     pub id: i64,
     /// What is known of it, once it was read.
-    pub told: Option<Box<(Found, Session)>>,
+    pub told: Option<Box<(FoundEntry, Session)>>,
     note: String,
 }
 
@@ -54,7 +54,7 @@ impl Detail {
     }
 
     /// Takes in what was read.
-    pub fn set(&mut self, told: Box<(Found, Session)>) {
+    pub fn set(&mut self, told: Box<(FoundEntry, Session)>) {
         let noted = told.0.entry.note.clone().unwrap_or_default();
         let before = self.told.as_ref().map(|told| told.0.entry.note.clone().unwrap_or_default());
         // What is being typed is not taken away by a bookmark.
@@ -145,11 +145,11 @@ impl Detail {
     }
 }
 
-fn facts(ui: &mut Ui, found: &Found, session: &Session) {
-    let (entry, figures) = (&found.entry, &found.entry.figures);
+fn facts(ui: &mut Ui, found: &FoundEntry, session: &Session) {
+    let (entry, metrics) = (&found.entry, &found.entry.metrics);
     let mut rows: Vec<(&str, String)> = Vec::new();
     rows.push(("Captured", format!("{}, frame {}", wording::moment(entry.at), entry.frame)));
-    if entry.kind == Kind::Caption {
+    if entry.kind == EntryKind::Caption {
         let said = if entry.repeats > 0 { format!(", said {} times", entry.repeats + 1) } else { String::new() };
         rows.push(("On screen", format!("{}{said}", text::length(entry.duration_ms))));
     }
@@ -162,17 +162,17 @@ fn facts(ui: &mut Ui, found: &Found, session: &Session) {
         "Stages",
         format!(
             "preprocess {} · vision {} · prefill {} · decode {} ms",
-            ms(figures.preprocess_us),
-            ms(figures.vision_us),
-            ms(figures.prefill_us),
-            ms(figures.decode_us)
+            ms(metrics.preprocess_us),
+            ms(metrics.vision_us),
+            ms(metrics.prefill_us),
+            ms(metrics.decode_us)
         ),
     ));
     rows.push((
         "Tokens",
-        format!("{} of {} drafted, {} written", figures.draft_accepted, figures.draft_offered, figures.tokens),
+        format!("{} of {} drafted, {} written", metrics.draft_accepted, metrics.draft_offered, metrics.tokens),
     ));
-    if let Some(mean) = figures.mean_log_prob {
+    if let Some(mean) = metrics.mean_log_prob {
         // The geometric mean of the tokens' probabilities, which people read more easily than its logarithm.
         rows.push(("Confidence", format!("{:.0} % a token (mean log-probability {mean:.3})", 100.0 * mean.exp())));
     }

@@ -7,7 +7,7 @@ use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, Ui, WidgetInf
 
 use crate::base::text;
 use crate::live::Waker;
-use crate::log::export::{Export, ExportError, Format, Job};
+use crate::log::export::{Export, ExportError, ExportJob, Format};
 use crate::log::{Filter, LogError};
 use crate::ui::theme;
 
@@ -29,7 +29,7 @@ const FORMATS: [(Format, &str, &str); 6] = [
 
 /// Which part of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
+enum ExportScope {
     #[default]
     Everything,
     Listed,
@@ -39,7 +39,7 @@ enum Part {
 
 /// What there is to choose from.
 #[derive(Clone, Debug, Default)]
-pub struct Parts {
+pub struct ExportScopes {
     /// What the list shows, when that is not everything.
     pub listed: Option<Filter>,
     /// The day of the timeline.
@@ -48,15 +48,15 @@ pub struct Parts {
     pub session: Option<(&'static str, Filter)>,
 }
 
-impl Parts {
+impl ExportScopes {
     /// The entries of a part, as a format can hold them. None where there is no such part, or it does not fit.
-    fn filter(&self, part: Part, format: Format) -> Option<Filter> {
+    fn filter(&self, part: ExportScope, format: Format) -> Option<Filter> {
         match part {
-            Part::Session => self.session.as_ref().map(|(_, filter)| filter.clone()),
+            ExportScope::Session => self.session.as_ref().map(|(_, filter)| filter.clone()),
             _ if format.is_subtitles() => None,
-            Part::Everything => Some(Filter::default()),
-            Part::Listed => self.listed.clone(),
-            Part::Day => self.day.clone(),
+            ExportScope::Everything => Some(Filter::default()),
+            ExportScope::Listed => self.listed.clone(),
+            ExportScope::Day => self.day.clone(),
         }
     }
 }
@@ -67,7 +67,7 @@ enum Phase {
     #[default]
     Closed,
     Choosing,
-    Writing(Job),
+    Writing(ExportJob),
     Over(String),
 }
 
@@ -76,7 +76,7 @@ enum Phase {
 pub struct ExportDialog {
     phase: Phase,
     format: Option<Format>,
-    part: Part,
+    part: ExportScope,
     thumbnails: bool,
     /// What is written once the file has a name.
     wanted: Option<Export>,
@@ -105,9 +105,9 @@ impl ExportDialog {
         let Phase::Writing(job) = &self.phase else { return };
         let Some(done) = job.outcome() else { return };
         let over = match done {
-            Ok(entries) => format!("Wrote {} to {}.", text::entries(entries), job.to().display()),
+            Ok(entries) => format!("Wrote {} to {}.", text::entries(entries), text::path(job.to())),
             Err(ExportError::Stopped) => ExportError::Stopped.to_string(),
-            Err(error) => format!("{} was not written. {error}", job.to().display()),
+            Err(error) => format!("{} was not written. {}", text::path(job.to()), error.message()),
         };
         self.phase = Phase::Over(over);
     }
@@ -119,19 +119,19 @@ impl ExportDialog {
             to.set_extension(export.format.extension());
             if to.exists() {
                 // The desktop's dialog asked about the name without the ending only.
-                self.phase = Phase::Over(format!("{} is there already. Choose another name.", to.display()));
+                self.phase = Phase::Over(format!("{} is there already. Choose another name.", text::path(&to)));
                 return;
             }
         }
-        self.phase = match Job::start(log.to_owned(), export, to, wake) {
+        self.phase = match ExportJob::start(log.to_owned(), export, to, wake) {
             Ok(job) => Phase::Writing(job),
-            Err(error @ LogError::NoThread(_)) => Phase::Over(error.to_string()),
-            Err(error) => Phase::Over(format!("Nothing was exported. {error}")),
+            Err(error @ LogError::NoThread(_)) => Phase::Over(error.message().to_string()),
+            Err(error) => Phase::Over(format!("Nothing was exported. {}", error.message())),
         };
     }
 
     /// Draws it, if it is open, with what there is to choose from now. Gives the format for which a file is to be chosen.
-    pub fn show(&mut self, ui: &Ui, parts: &Parts) -> Option<Format> {
+    pub fn show(&mut self, ui: &Ui, parts: &ExportScopes) -> Option<Format> {
         if matches!(self.phase, Phase::Closed) {
             return None;
         }
@@ -164,7 +164,7 @@ impl ExportDialog {
         (self.phase, self.wanted) = (Phase::Closed, None);
     }
 
-    fn choose(&mut self, ui: &mut Ui, parts: &Parts) -> Option<Format> {
+    fn choose(&mut self, ui: &mut Ui, parts: &ExportScopes) -> Option<Format> {
         let format = self.choose_format(ui);
         ui.add_space(theme::GRID);
         let filter = self.choose_part(ui, parts, format);
@@ -177,7 +177,7 @@ impl ExportDialog {
             if ui.add_enabled(filter.is_some(), Button::new("Choose file…")).clicked()
                 && let Some(filter) = filter
             {
-                self.wanted = Some(Export { format, filter, thumbnails: self.thumbnails });
+                self.wanted = Some(Export { format, filter, thumbnails: self.thumbnails, byte_order_mark: false });
                 chosen = Some(format);
             }
             if ui.button("Cancel").clicked() {
@@ -203,15 +203,15 @@ impl ExportDialog {
     }
 
     /// The part that was chosen, or the one that the format can hold. None where it can hold none.
-    fn choose_part(&mut self, ui: &mut Ui, parts: &Parts, format: Format) -> Option<Filter> {
-        let fits = |part: &Part| parts.filter(*part, format).is_some();
-        let chosen = [self.part, Part::Everything, Part::Session].into_iter().find(fits);
+    fn choose_part(&mut self, ui: &mut Ui, parts: &ExportScopes, format: Format) -> Option<Filter> {
+        let fits = |part: &ExportScope| parts.filter(*part, format).is_some();
+        let chosen = [self.part, ExportScope::Everything, ExportScope::Session].into_iter().find(fits);
         let session = parts.session.as_ref().map_or("One session", |(name, _)| name);
         let choices = [
-            (Part::Everything, "All"),
-            (Part::Listed, "What the list shows"),
-            (Part::Day, "The day on the timeline"),
-            (Part::Session, session),
+            (ExportScope::Everything, "All"),
+            (ExportScope::Listed, "What the list shows"),
+            (ExportScope::Day, "The day on the timeline"),
+            (ExportScope::Session, session),
         ];
         ui.label(RichText::new("Which entries").small().weak());
         ui.horizontal_wrapped(|ui| {
@@ -230,7 +230,7 @@ impl ExportDialog {
     }
 }
 
-fn writing(ui: &mut Ui, job: &Job) {
+fn writing(ui: &mut Ui, job: &ExportJob) {
     let (written, total) = job.progress();
     let text = if total == 0 {
         "Counting…".to_owned()

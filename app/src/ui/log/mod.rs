@@ -17,13 +17,12 @@ use egui::{Context, Frame, Id, Key, Margin, Panel, Ui};
 
 use crate::live::Waker;
 use crate::log::export::Format;
-use crate::log::{Filter, Kind, LogError, News, Order, Reader, Sort};
+use crate::log::{EntryFilter, EntryKind, Filter, LogError, Reader, ReaderNews, ReaderOrder, no_folder};
 use crate::ui::log::cache::Cache;
 use crate::ui::log::entry::{Detail, EntryAction};
 use crate::ui::log::export::ExportDialog;
 use crate::ui::log::rows::Scroll;
 use crate::ui::log::timeline::{PARTS, Timeline, TimelineAction};
-use crate::ui::recording::no_folder;
 use crate::ui::{Clock, theme};
 
 /// How often the timeline is read again while the log grows.
@@ -60,13 +59,13 @@ impl Shown {
         (Self::Notes, "Notes"),
     ];
 
-    fn sorts(self) -> Vec<Sort> {
+    fn kinds(self) -> Vec<EntryFilter> {
         match self {
             Self::All => Vec::new(),
-            Self::Captions => vec![Sort::Of(Kind::Caption)],
-            Self::Answers => vec![Sort::Of(Kind::Answer)],
-            Self::Bookmarks => vec![Sort::Bookmarked],
-            Self::Notes => vec![Sort::Noted],
+            Self::Captions => vec![EntryFilter::Of(EntryKind::Caption)],
+            Self::Answers => vec![EntryFilter::Of(EntryKind::Answer)],
+            Self::Bookmarks => vec![EntryFilter::Bookmarked],
+            Self::Notes => vec![EntryFilter::Noted],
         }
     }
 }
@@ -150,7 +149,7 @@ impl LogPanel {
             self.begin();
         }
         if let Some(reader) = &self.reader
-            && !reader.order(Order::Watch(open))
+            && !reader.order(ReaderOrder::Watch(open))
         {
             tracing::warn!("the log's reader is too busy to look for changes");
         }
@@ -176,7 +175,7 @@ impl LogPanel {
     fn filter(&self) -> Filter {
         // Until there is a letter, there is nothing to search for.
         let words = Some(self.search.trim().to_owned()).filter(|words| words.chars().any(char::is_alphanumeric));
-        Filter { sorts: self.shown.sorts(), words, ..Filter::default() }
+        Filter { kinds: self.shown.kinds(), words, ..Filter::default() }
     }
 
     /// Wants the list that search and filter describe.
@@ -198,9 +197,9 @@ impl LogPanel {
         }
     }
 
-    fn apply(&mut self, ctx: &Context, news: News) {
+    fn apply(&mut self, ctx: &Context, news: ReaderNews) {
         match news {
-            News::Listed { list, rows } if list == self.list => {
+            ReaderNews::Listed { list, rows } if list == self.list => {
                 self.trouble = None;
                 self.timeline.is_stale = true;
                 if std::mem::take(&mut self.is_waiting) {
@@ -211,16 +210,16 @@ impl LogPanel {
                     self.scroll.grown(rows.saturating_sub(self.rows.unwrap_or(rows)));
                 }
                 if let Some(id) = self.detail.as_ref().map(|detail| detail.id).filter(|id| *id != 0) {
-                    self.order(Order::Entry(id));
+                    self.order(ReaderOrder::Entry(id));
                 }
                 self.rows = Some(rows);
                 self.chosen = self.chosen.filter(|_| rows > 0).map(|row| row.min(rows - 1));
             }
-            News::Page { list, page, entries } if list == self.list && !self.is_waiting => {
+            ReaderNews::Page { list, page, entries } if list == self.list && !self.is_waiting => {
                 self.cache.put_page(page, entries);
             }
-            News::Thumbnail(id, picture) => self.cache.put_picture(ctx, id, picture.as_ref()),
-            News::Entry(id, told) => {
+            ReaderNews::Thumbnail(id, picture) => self.cache.put_picture(ctx, id, picture.as_ref()),
+            ReaderNews::Entry(id, told) => {
                 if let Some(detail) = self.detail.as_mut().filter(|detail| detail.id == id) {
                     match told {
                         Some(told) => {
@@ -233,14 +232,14 @@ impl LogPanel {
                     }
                 }
             }
-            News::Marks { list, from_ms, marks } if list == self.list => self.timeline.set_marks(from_ms, marks),
-            News::Row { list, row: Some(row) } if list == self.list => {
+            ReaderNews::Marks { list, from_ms, marks } if list == self.list => self.timeline.set_marks(from_ms, marks),
+            ReaderNews::Row { list, row: Some(row) } if list == self.list => {
                 self.choose(row);
                 self.scroll.centre(self.flipped(row));
                 // It is shown once its page is here.
                 self.detail.get_or_insert_with(|| Detail::new(0));
             }
-            News::Deleted(id) => {
+            ReaderNews::Deleted(id) => {
                 self.deleted = Some(id);
                 // Its number may be given to another entry.
                 self.cache.forget(id);
@@ -248,16 +247,17 @@ impl LogPanel {
                     self.detail = None;
                 }
             }
-            News::Restored(id) => {
+            ReaderNews::Restored(id) => {
                 self.deleted = None;
                 self.cache.forget(id);
             }
-            News::Trouble(error) => {
+            ReaderNews::Trouble(error) => {
                 self.cache.grow_stale();
                 self.trouble = Some(error);
             }
             // Of a list that is no longer wanted.
-            News::Listed { .. } | News::Page { .. } | News::Marks { .. } | News::Row { .. } => {}
+            ReaderNews::Listed { .. } | ReaderNews::Page { .. } | ReaderNews::Marks { .. } | ReaderNews::Row { .. } => {
+            }
         }
     }
 
@@ -279,12 +279,12 @@ impl LogPanel {
         self.choose(self.flipped(there as u64));
     }
 
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: ReaderOrder) {
         if let Some(reader) = &self.reader
             && !reader.order(order)
         {
-            let sentence = "The disk of the caption log is too busy. Try again in a moment.";
-            self.trouble = Some(LogError::Request(sentence.to_owned()));
+            self.trouble =
+                Some(LogError::request("The disk of the caption log is too busy.", "Try again in a moment."));
         }
     }
 
@@ -329,9 +329,9 @@ impl LogPanel {
             EntryAction::Newer => self.move_by(-1),
             EntryAction::Older => self.move_by(1),
             EntryAction::Copy(words) => ctx.copy_text(words),
-            EntryAction::Bookmark(on) => self.order(Order::Bookmark(id, on)),
-            EntryAction::Note(note) => self.order(Order::Note(id, Some(note).filter(|note| !note.is_empty()))),
-            EntryAction::Delete => self.order(Order::Delete(id)),
+            EntryAction::Bookmark(on) => self.order(ReaderOrder::Bookmark(id, on)),
+            EntryAction::Note(note) => self.order(ReaderOrder::Note(id, Some(note).filter(|note| !note.is_empty()))),
+            EntryAction::Delete => self.order(ReaderOrder::Delete(id)),
         }
     }
 
@@ -342,7 +342,7 @@ impl LogPanel {
             && !self.is_waiting
             && let Some(found) = self.cache.entry(Some(reader), row)
             && found.entry.id != detail.id
-            && reader.order(Order::Entry(found.entry.id))
+            && reader.order(ReaderOrder::Entry(found.entry.id))
         {
             *detail = Detail::new(found.entry.id);
         }
@@ -350,7 +350,7 @@ impl LogPanel {
             let wait = self.marks_asked.map_or(Duration::ZERO, |asked| MARKS_EVERY.saturating_sub(asked.elapsed()));
             if let Some((from_ms, to_ms)) = self.timeline.span()
                 && wait.is_zero()
-                && reader.order(Order::Marks { from_ms, to_ms, parts: PARTS })
+                && reader.order(ReaderOrder::Marks { from_ms, to_ms, parts: PARTS })
             {
                 self.timeline.is_stale = false;
                 self.marks_asked = Some(Instant::now());
@@ -375,7 +375,7 @@ impl LogPanel {
         let shown =
             Panel::bottom("timeline").frame(frame).show_separator_line(false).show(ui, |ui| self.timeline.show(ui));
         match shown.inner {
-            Some(TimelineAction::Go(at_ms)) => self.order(Order::RowAt(at_ms)),
+            Some(TimelineAction::Go(at_ms)) => self.order(ReaderOrder::RowAt(at_ms)),
             Some(TimelineAction::Day) => self.marks_asked = None,
             None => {}
         }

@@ -7,11 +7,11 @@ use egui::{
 };
 
 use crate::base::text;
-use crate::log::{Filter, LogError, Order};
+use crate::log::{Filter, LogError, ReaderOrder};
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
 use crate::ui::log::entry::Detail;
-use crate::ui::log::export::Parts;
+use crate::ui::log::export::ExportScopes;
 use crate::ui::log::{LogAction, LogPanel, Shown, list_id, row, rows};
 use crate::ui::theme;
 
@@ -24,7 +24,7 @@ impl LogPanel {
     /// Draws the panel at the right, if it is open, and the export dialog.
     pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool, always: bool) -> Option<LogAction> {
         // What the list has of the newest entry may come while the dialog is open.
-        let parts = if self.export.is_choosing() { self.parts() } else { Parts::default() };
+        let parts = if self.export.is_choosing() { self.parts() } else { ExportScopes::default() };
         let wanted = self.export.show(ui, &parts).map(LogAction::SaveAs);
         if !self.is_open {
             return wanted;
@@ -67,7 +67,7 @@ impl LogPanel {
         });
     }
 
-    fn parts(&mut self) -> Parts {
+    fn parts(&mut self) -> ExportScopes {
         let filter = self.filter();
         let newest = self.rows.and_then(|rows| rows.checked_sub(1));
         let row = self.chosen.or(newest);
@@ -81,7 +81,7 @@ impl LogPanel {
             until_ms: Some(to),
             ..Filter::default()
         });
-        Parts { listed: Some(filter).filter(|filter| *filter != Filter::default()), day, session }
+        ExportScopes { listed: Some(filter).filter(|filter| *filter != Filter::default()), day, session }
     }
 
     fn search_box(&mut self, ui: &mut Ui) {
@@ -130,7 +130,7 @@ impl LogPanel {
             // Nothing was ever recorded: no mistake of anyone's.
             Some(LogError::Missing(_)) | None => {}
             Some(error) => {
-                let message = error.to_string();
+                let message = error.message().to_string();
                 let response = ui.add(Label::new(RichText::new(&message).color(colours.warning)).wrap());
                 response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, &message));
             }
@@ -140,7 +140,7 @@ impl LogPanel {
                 let said = ui.label("Deleted.");
                 ui.ctx().accesskit_node_builder(said.id, |node| node.set_live(Live::Polite));
                 if ui.button("Undo").on_hover_text("Put the entry back").clicked() {
-                    self.order(Order::Undo);
+                    self.order(ReaderOrder::Undo);
                 }
                 if icon::button(ui, Icon::Close, Look::Quiet, true, "Keep deleted", "It stays deleted").clicked() {
                     self.deleted = None;

@@ -6,7 +6,7 @@ use egui::{Color32, FontId, Rect, Response, TextFormat, TextureHandle, Ui, Widge
 use jiff::civil::Date;
 
 use crate::base::text;
-use crate::log::{Entry, Found, Kind};
+use crate::log::{Entry, EntryKind, FoundEntry};
 use crate::ui::icon;
 use crate::ui::icon::Icon;
 use crate::ui::theme;
@@ -23,7 +23,7 @@ pub fn draw(
     ui: &Ui,
     place: Rect,
     response: &Response,
-    found: Option<&Found>,
+    found: Option<&FoundEntry>,
     picture: Option<&TextureHandle>,
     is_chosen: bool,
     today: Date,
@@ -38,7 +38,7 @@ pub fn draw(
     let size = vec2(PICTURE * 16.0 / 9.0, PICTURE);
     let left = Rect::from_min_size(pos2(ground.left() + MARGIN, ground.center().y - PICTURE / 2.0), size);
     ui.painter().rect_filled(left, 6.0, colours.card);
-    let Some(Found { entry, .. }) = found else { return };
+    let Some(FoundEntry { entry, .. }) = found else { return };
     if let Some(picture) = picture {
         let shape = fitting(picture.size_vec2(), left);
         egui::Image::from_texture(picture).corner_radius(6).paint_at(ui, shape);
@@ -97,11 +97,11 @@ fn when(entry: &Entry, today: Date) -> String {
         at.strftime("%-d %b %Y %H:%M").to_string()
     };
     match entry.kind {
-        Kind::Caption => {
+        EntryKind::Caption => {
             when.push_str(" · ");
             when.push_str(&text::length(entry.duration_ms));
         }
-        Kind::Answer => when.push_str(" · answer"),
+        EntryKind::Answer => when.push_str(" · answer"),
     }
     if entry.note.is_some() {
         when.push_str(" · note");

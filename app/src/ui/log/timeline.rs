@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::base::text;
-use crate::log::Mark;
+use crate::log::DayMark;
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
 use crate::ui::{Clock, theme, wording};
@@ -33,7 +33,7 @@ pub struct Timeline {
     today: Date,
     date: Date,
     zone: TimeZone,
-    marks: Vec<Mark>,
+    marks: Vec<DayMark>,
     /// The moment of the chosen entry.
     chosen_ms: Option<i64>,
     /// The marks have to be read again.
@@ -74,7 +74,7 @@ impl Timeline {
     }
 
     /// Takes in marks, if they are still of this day.
-    pub fn set_marks(&mut self, from_ms: i64, marks: Vec<Mark>) {
+    pub fn set_marks(&mut self, from_ms: i64, marks: Vec<DayMark>) {
         if self.span().is_some_and(|(from, _)| from == from_ms) {
             self.marks = marks;
         }
@@ -187,7 +187,7 @@ impl Timeline {
         ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
         let (back, on) = ui.input(|input| (input.key_pressed(Key::ArrowLeft), input.key_pressed(Key::ArrowRight)));
         let here = self.chosen_ms.map_or(-1, |at| (at - from).div_euclid(length.max(1)));
-        let part = |mark: &&Mark| mark.part as i64;
+        let part = |mark: &&DayMark| mark.part as i64;
         let next = if on {
             self.marks.iter().filter(|mark| part(mark) > here).min_by_key(part)
         } else if back {
@@ -224,10 +224,10 @@ mod tests {
         let mut timeline = timeline();
         let (from, to) = timeline.span().expect("a day");
         assert!(!timeline.choose(from + 1000) && !timeline.is_stale);
-        timeline.set_marks(from, vec![Mark::default()]);
+        timeline.set_marks(from, vec![DayMark::default()]);
         assert!(timeline.choose(to + 1000) && timeline.is_stale && timeline.marks.is_empty());
         // What comes late of the old day is not shown on the new one.
-        timeline.set_marks(from, vec![Mark::default()]);
+        timeline.set_marks(from, vec![DayMark::default()]);
         assert!(timeline.marks.is_empty());
         assert_eq!(timeline.span().map(|(from, _)| from), Some(to));
     }

@@ -4,7 +4,7 @@ use egui::Modifiers;
 use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 
-use crate::log::{Entry, Filter, Found, Kind, Log as _, Moment, SessionStart, Store};
+use crate::log::{Entry, EntryKind, Filter, FoundEntry, Log as _, Moment, SessionStart, Store};
 use crate::ui::tests::*;
 
 const SEARCH: &str = "Search the log";
@@ -13,7 +13,7 @@ fn path(bench: &Bench) -> PathBuf {
     bench.folder.path().join("captions.db")
 }
 
-fn entries(bench: &Bench) -> Vec<Found> {
+fn entries(bench: &Bench) -> Vec<FoundEntry> {
     Store::open_existing(&path(bench)).and_then(|store| store.search(&Filter::default(), None, 99)).unwrap_or_default()
 }
 
@@ -37,7 +37,7 @@ fn beside_a_log(captions: i64) -> Bench {
     let answer = Entry {
         session,
         at: now,
-        kind: Kind::Answer,
+        kind: EntryKind::Answer,
         question: Some("Is it warm?".to_owned()),
         text: "Yes, it is.".to_owned(),
         ..Entry::default()
@@ -95,7 +95,7 @@ fn r_records_what_is_captioned_and_says_so() {
     assert!(store.thumbnail(said[0].0).expect("read").is_some());
     let session = store.session(1).expect("read").expect("there");
     assert_eq!((session.start.source.as_str(), session.start.card.model.as_str()), ("Fake camera", "fake"));
-    assert_eq!(said[0].1.figures.mean_log_prob, Some(-0.25));
+    assert_eq!(said[0].1.metrics.mean_log_prob, Some(-0.25));
 }
 
 #[test]

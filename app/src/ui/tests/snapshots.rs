@@ -10,7 +10,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
 use crate::engine::EngineCard;
-use crate::log::{Entry, Figures, Kind, Log as _, Moment, SessionStart, Store};
+use crate::log::{Entry, EntryKind, Log as _, Metrics, Moment, SessionStart, Store};
 use crate::ui::tests::raster::Raster;
 use crate::ui::tests::*;
 
@@ -47,7 +47,7 @@ fn record(store: &mut Store) {
     let instruction = "Describe this image in one sentence.".to_owned();
     let start = SessionStart { source: "Front door".to_owned(), card, instruction, began: at(-1500) };
     let session = store.begin(&start).expect("begun");
-    let figures = Figures {
+    let metrics = Metrics {
         preprocess_us: 6_100,
         vision_us: 407_000,
         prefill_us: 80_000,
@@ -56,10 +56,10 @@ fn record(store: &mut Store) {
         draft_offered: 24,
         draft_accepted: 11,
         mean_log_prob: Some(-0.223),
-        ..Figures::default()
+        ..Metrics::default()
     };
     let mut add = |minutes: i64, hue: Option<u8>, entry: Entry| {
-        let entry = Entry { session, at: at(minutes), frame: 1500 + minutes, figures: figures.clone(), ..entry };
+        let entry = Entry { session, at: at(minutes), frame: 1500 + minutes, metrics: metrics.clone(), ..entry };
         store.add(&entry, hue.map(jpeg).as_deref(), None, 0).expect("added");
     };
     let caption = |text: &str, duration_ms| Entry { text: text.to_owned(), duration_ms, ..Entry::default() };
@@ -68,7 +68,7 @@ fn record(store: &mut Store) {
     let marked = Entry { bookmarked: true, repeats: 2, ..caption("A person in a red coat rings the bell.", 8_300) };
     add(-240, Some(60), marked);
     let question = Some("What is the person carrying?".to_owned());
-    add(-239, Some(70), Entry { kind: Kind::Answer, question, ..caption("A bunch of yellow tulips.", 0) });
+    add(-239, Some(70), Entry { kind: EntryKind::Answer, question, ..caption("A bunch of yellow tulips.", 0) });
     let note = Some("Grandma was here".to_owned());
     add(-200, None, Entry { note, ..caption("Two people talk at the open door.", 126_000) });
     let long = "A black and white cat with a long tail sits on the doormat and looks straight into the camera, as if it \

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::log::{Kind, Sort};
+use crate::log::{EntryFilter, EntryKind};
 use crate::testing::log::{Scratch, entry, filled};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ impl Asked {
 
     /// The first news that `pick` wants.
     #[track_caller]
-    fn wait<T>(&self, mut pick: impl FnMut(News) -> Option<T>) -> T {
+    fn wait<T>(&self, mut pick: impl FnMut(ReaderNews) -> Option<T>) -> T {
         let deadline = Instant::now() + LONG;
         loop {
             if let Some(picked) = self.reader.news().and_then(&mut pick) {
@@ -35,16 +35,16 @@ impl Asked {
     #[track_caller]
     fn rows(&self, wanted: u64) -> u64 {
         self.wait(|news| match news {
-            News::Listed { list, rows } if list == wanted => Some(rows),
+            ReaderNews::Listed { list, rows } if list == wanted => Some(rows),
             _ => None,
         })
     }
 
     #[track_caller]
     fn page(&self, number: u64) -> Vec<i64> {
-        assert!(self.reader.order(Order::Page(number)));
+        assert!(self.reader.order(ReaderOrder::Page(number)));
         self.wait(|news| match news {
-            News::Page { page, entries, .. } if page == number => {
+            ReaderNews::Page { page, entries, .. } if page == number => {
                 Some(entries.iter().map(|found| found.entry.id).collect())
             }
             _ => None,
@@ -82,7 +82,7 @@ fn only_the_list_that_was_wanted_last_has_to_come() {
 #[test]
 fn what_others_write_is_seen() {
     let mut asked = Asked::new(filled());
-    assert!(asked.reader.order(Order::Watch(true)));
+    assert!(asked.reader.order(ReaderOrder::Watch(true)));
     let list = asked.reader.list(Filter::default());
     assert_eq!(asked.rows(list), 6);
     asked.log.add(&entry(2, "2026-11-24T09:00:09.000+01:00", 9000, "A late cup"));
@@ -93,15 +93,27 @@ fn what_others_write_is_seen() {
 }
 
 #[test]
+fn a_log_that_is_replaced_is_read_anew() {
+    let asked = Asked::new(filled());
+    assert!(asked.reader.order(ReaderOrder::Watch(true)));
+    let list = asked.reader.list(Filter::default());
+    assert_eq!(asked.rows(list), 6);
+    let path = asked.log.store.path().to_owned();
+    std::fs::rename(&path, path.with_extension("old")).expect("moved");
+    Store::open(&path).expect("made");
+    while asked.rows(list) != 0 {}
+}
+
+#[test]
 fn a_log_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("captions.db");
     let reader = Reader::start(path.clone(), Arc::new(|| {})).expect("a thread");
     let asked = Asked { reader, log: Scratch::new() };
-    assert!(asked.reader.order(Order::Watch(true)));
+    assert!(asked.reader.order(ReaderOrder::Watch(true)));
     let list = asked.reader.list(Filter::default());
     let missing = asked.wait(|news| match news {
-        News::Trouble(error) => Some(error),
+        ReaderNews::Trouble(error) => Some(error),
         _ => None,
     });
     assert_eq!(missing, LogError::Missing(path.clone()));
@@ -117,10 +129,10 @@ fn a_file_that_is_no_log_is_said_once() {
     let reader = Reader::start(path.clone(), Arc::new(|| {})).expect("a thread");
     let asked = Asked { reader, log };
     for _ in 0..3 {
-        assert!(asked.reader.order(Order::Watch(true)));
+        assert!(asked.reader.order(ReaderOrder::Watch(true)));
     }
-    asked.wait(|news| matches!(news, News::Trouble(LogError::NotALog(_))).then_some(()));
-    assert!(asked.reader.order(Order::Entry(1)));
+    asked.wait(|news| matches!(news, ReaderNews::Trouble(LogError::NotALog(_))).then_some(()));
+    assert!(asked.reader.order(ReaderOrder::Entry(1)));
     thread::sleep(Duration::from_millis(50));
     assert!(asked.reader.news().is_none());
 }
@@ -128,37 +140,37 @@ fn a_file_that_is_no_log_is_said_once() {
 #[test]
 fn an_entry_is_shown_marked_removed_and_put_back() {
     let asked = Asked::new(filled());
-    let bookmarks = Filter { sorts: vec![Sort::Bookmarked], ..Filter::default() };
+    let bookmarks = Filter { kinds: vec![EntryFilter::Bookmarked], ..Filter::default() };
     let list = asked.reader.list(bookmarks);
     assert_eq!(asked.rows(list), 1);
-    assert!(asked.reader.order(Order::Bookmark(2, true)));
+    assert!(asked.reader.order(ReaderOrder::Bookmark(2, true)));
     let (found, session) = *asked.wait(|news| match news {
-        News::Entry(2, entry) => Some(entry.expect("there")),
+        ReaderNews::Entry(2, entry) => Some(entry.expect("there")),
         _ => None,
     });
     assert!(found.entry.bookmarked && session.start.source == "Front door");
     assert_eq!(asked.rows(list), 2);
 
-    assert!(asked.reader.order(Order::Note(2, Some("asleep".to_owned()))));
+    assert!(asked.reader.order(ReaderOrder::Note(2, Some("asleep".to_owned()))));
     let list = asked.reader.list(words("asleep"));
     assert_eq!(asked.rows(list), 1);
-    assert!(asked.reader.order(Order::Delete(2)));
-    asked.wait(|news| matches!(news, News::Deleted(2)).then_some(()));
+    assert!(asked.reader.order(ReaderOrder::Delete(2)));
+    asked.wait(|news| matches!(news, ReaderNews::Deleted(2)).then_some(()));
     assert_eq!(asked.rows(list), 0);
-    assert!(asked.reader.order(Order::Undo));
-    asked.wait(|news| matches!(news, News::Restored(2)).then_some(()));
+    assert!(asked.reader.order(ReaderOrder::Undo));
+    asked.wait(|news| matches!(news, ReaderNews::Restored(2)).then_some(()));
     assert_eq!(asked.rows(list), 1);
     let back = asked.log.store.entry(2).expect("read").expect("there").entry;
-    assert_eq!((back.note.as_deref(), back.bookmarked, back.kind), (Some("asleep"), true, Kind::Caption));
+    assert_eq!((back.note.as_deref(), back.bookmarked, back.kind), (Some("asleep"), true, EntryKind::Caption));
 }
 
 #[test]
 fn a_broken_thumbnail_is_none() {
     let asked = Asked::new(filled());
     for id in [1, 2] {
-        assert!(asked.reader.order(Order::Thumbnail(id)));
+        assert!(asked.reader.order(ReaderOrder::Thumbnail(id)));
         let picture = asked.wait(|news| match news {
-            News::Thumbnail(of, picture) if of == id => Some(picture),
+            ReaderNews::Thumbnail(of, picture) if of == id => Some(picture),
             _ => None,
         });
         assert!(picture.is_none());

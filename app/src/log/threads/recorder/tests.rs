@@ -1,11 +1,13 @@
 //! Tests of the writer thread, with a log that does as a test tells it.
 
+use std::sync::atomic::AtomicBool;
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::*;
 use crate::engine::EngineCard;
 use crate::live::Event;
-use crate::log::Scribe;
+use crate::log::EventRecorder;
 use crate::testing::log::{answered, caption, captioned, frame};
 
 /// What a fake log was asked to do.
@@ -18,10 +20,13 @@ enum Call {
 }
 
 /// A log that keeps what it is told. Each write first waits for `gate`, if there is one, and fails while it should.
+#[derive(Clone)]
 struct FakeLog {
     calls: Arc<Mutex<Vec<Call>>>,
     failing: Arc<Mutex<Option<LogError>>>,
     gate: Option<Receiver<()>>,
+    /// Somebody deletes the file.
+    is_gone: Arc<AtomicBool>,
     sessions: i64,
     entries: i64,
 }
@@ -68,31 +73,46 @@ impl Log for FakeLog {
         self.write(Call::End { session, lost })
     }
 
-    fn tidy(&mut self) -> Result<(), LogError> {
+    fn tidy(&mut self, _: &Keep) -> Result<(), LogError> {
         Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), LogError> {
+        let is_gone = self.is_gone.swap(false, Ordering::Relaxed);
+        if is_gone { Err(LogError::Gone("captions.db".into())) } else { Ok(()) }
     }
 }
 
 /// A recorder over a fake log, and the test's ends of that.
 struct Bench {
     recorder: Recorder,
-    scribe: Scribe,
+    events: EventRecorder,
     calls: Arc<Mutex<Vec<Call>>>,
     failing: Arc<Mutex<Option<LogError>>>,
+    is_gone: Arc<AtomicBool>,
     start: Instant,
 }
 
 impl Bench {
     fn new(gate: Option<Receiver<()>>) -> Self {
         let (calls, failing) = (Arc::<Mutex<Vec<Call>>>::default(), Arc::<Mutex<Option<LogError>>>::default());
-        let log = FakeLog { calls: Arc::clone(&calls), failing: Arc::clone(&failing), gate, sessions: 0, entries: 0 };
-        let recorder = Recorder::start(Box::new(move || Ok(Box::new(log))), Arc::new(|| {})).expect("started");
-        let scribe = Scribe::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
-        Self { recorder, scribe, calls, failing, start: Instant::now() }
+        let is_gone = Arc::<AtomicBool>::default();
+        let log = FakeLog {
+            calls: Arc::clone(&calls),
+            failing: Arc::clone(&failing),
+            gate,
+            is_gone: Arc::clone(&is_gone),
+            sessions: 0,
+            entries: 0,
+        };
+        let open = move || Ok(Box::new(log.clone()) as Box<dyn Log>);
+        let recorder = Recorder::start(Box::new(open), Keep::default(), Arc::new(|| {})).expect("started");
+        let events = EventRecorder::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
+        Self { recorder, events, calls, failing, is_gone, start: Instant::now() }
     }
 
     fn observe(&mut self, event: &Event) {
-        self.recorder.record(self.scribe.observe(event).expect("something to record"));
+        self.recorder.record(self.events.observe(event).expect("something to record"));
     }
 
     fn caption(&mut self, after: u64, text: &str) {
@@ -100,15 +120,15 @@ impl Bench {
         self.observe(&caption(frame, text));
     }
 
-    fn wait(&self, what: impl Fn(&Status) -> bool) {
+    fn wait(&self, what: impl Fn(&RecorderStatus) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !what(&self.recorder.status()) {
             assert!(Instant::now() < deadline, "{:?}", self.recorder.status());
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn finish(self) -> (Status, Vec<Call>) {
+    fn finish(self) -> (RecorderStatus, Vec<Call>) {
         let status = self.recorder.finish();
         let calls = self.calls.lock().expect("sound").clone();
         (status, calls)
@@ -159,7 +179,7 @@ fn an_answer_stands_beside_the_caption_that_holds() {
 fn another_source_begins_another_session() {
     let mut bench = Bench::new(None);
     bench.caption(1, "A cup.");
-    assert!(bench.scribe.observe(&Event::SourceOpened { name: "film".to_owned() }).is_none());
+    assert!(bench.events.observe(&Event::SourceOpened { name: "film".to_owned() }).is_none());
     bench.caption(2, "A cup.");
     let (_, calls) = bench.finish();
     assert_eq!(calls[2], Call::End { session: 1, lost: 0 });
@@ -215,7 +235,7 @@ fn a_disk_that_fails_is_shown_and_what_it_cost_is_written_once_it_works() {
     bench.caption(1, "A cup.");
     bench.caption(2, "A jug.");
     bench.wait(|status| status.lost == 2 && status.trouble.is_some());
-    assert_eq!(bench.recorder.status().trouble, Some(full.to_string()));
+    assert_eq!(bench.recorder.status().trouble, Some(full.message()));
     *bench.failing.lock().expect("sound") = None;
     bench.caption(3, "A pot.");
     bench.wait(|status| status.recorded == 1 && status.trouble.is_none());
@@ -228,11 +248,12 @@ fn a_disk_that_fails_is_shown_and_what_it_cost_is_written_once_it_works() {
 fn a_log_that_does_not_open_counts_everything_as_lost() {
     let error = LogError::ReadOnly("captions.db".into());
     let ours = error.clone();
-    let recorder = Recorder::start(Box::new(move || Err(ours)), Arc::new(|| {})).expect("started");
-    let mut scribe = Scribe::new("camera".to_owned(), EngineCard::default(), String::new());
-    recorder.record(scribe.observe(&captioned(1, "A cup.")).expect("a caption"));
+    let recorder =
+        Recorder::start(Box::new(move || Err(ours.clone())), Keep::default(), Arc::new(|| {})).expect("started");
+    let mut events = EventRecorder::new("camera".to_owned(), EngineCard::default(), String::new());
+    recorder.record(events.observe(&captioned(1, "A cup.")).expect("a caption"));
     let status = recorder.finish();
-    assert_eq!(status, Status { recorded: 0, lost: 1, trouble: Some(error.to_string()) });
+    assert_eq!(status, RecorderStatus { lost: 1, trouble: Some(error.message()), ..RecorderStatus::default() });
 }
 
 #[test]
@@ -242,9 +263,44 @@ fn trouble_stays_until_the_disk_takes_something_again() {
     bench.caption(1, "A cup");
     bench.wait(|status| status.trouble.is_some());
     // The view is unchanged, but no caption of it could be written, so there is nothing to write now.
-    let record = bench.scribe.observe(&captioned(2, "A cup")).expect("recorded");
-    bench.recorder.record(Record { what: What::Lasts, ..record });
+    let record = bench.events.observe(&captioned(2, "A cup")).expect("recorded");
+    bench.recorder.record(Record { what: RecordKind::Lasts, ..record });
     let (status, calls) = bench.finish();
-    assert!(status.trouble.is_some_and(|sentence| sentence.contains("is full")), "said at the end, too");
+    assert!(status.trouble.is_some_and(|message| message.what().contains("is full")), "said at the end, too");
     assert_eq!((status.lost, calls.len()), (1, 0));
+}
+
+#[test]
+fn a_log_that_is_gone_is_begun_anew_with_the_caption_that_holds() {
+    let mut bench = Bench::new(None);
+    bench.caption(1, "A cup.");
+    bench.caption(3, "A jug.");
+    bench.wait(|status| status.recorded == 2);
+    bench.is_gone.store(true, Ordering::Relaxed);
+    // Nothing is recorded meanwhile: it is noticed all the same.
+    bench.wait(|status| status.renewed == 1 && status.recorded == 1);
+    bench.caption(4, "A pot.");
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.left_behind, status.lost, status.trouble), (2, 2, 0, None));
+    let add = |text: &str, ended| Call::Add { session: 1, text: text.to_owned(), ended, lost: 0 };
+    assert_eq!(
+        calls[3..7],
+        [
+            Call::Begin("camera".to_owned()),
+            add("A jug.", None),
+            Call::Extend(held(1, 0)),
+            add("A pot.", Some(held(1, 1))),
+        ]
+    );
+}
+
+#[test]
+fn a_lock_is_waited_for() {
+    let mut bench = Bench::new(None);
+    *bench.failing.lock().expect("sound") = Some(LogError::Locked("captions.db".into()));
+    bench.caption(1, "A cup.");
+    bench.wait(|status| status.trouble.is_some());
+    *bench.failing.lock().expect("sound") = None;
+    bench.wait(|status| status.recorded == 1 && status.trouble.is_none());
+    assert_eq!(bench.finish().0.lost, 0);
 }

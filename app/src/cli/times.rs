@@ -1,5 +1,5 @@
-//! Times as people write them: `2 hours ago`, `2026-11-24`, RFC 3339, `30d`. Knows the local time
-//! zone and no log.
+//! Times and ages as people write them after an option: `2 hours ago`, `2026-11-24`, RFC 3339, `30d`. Knows the local
+//! time zone, and no option.
 
 use std::time::Duration;
 
@@ -7,17 +7,25 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
 
-/// Milliseconds since 1970 in UTC of a moment that people wrote, seen from `now`.
-///
-/// # Errors
-/// A sentence, when the text is no time.
-pub fn moment(text: &str, now: &ZonedDateTime) -> Result<i64, String> {
+/// Milliseconds since 1970 in UTC of a moment, seen from now.
+pub fn moment(text: &str) -> Result<i64, String> {
+    moment_at(text, &ZonedDateTime::now())
+}
+
+/// The first millisecond of a day and that of the next, seen from now.
+pub fn day(text: &str) -> Result<(i64, i64), String> {
+    day_at(text, &ZonedDateTime::now())
+}
+
+/// A length of time up to now, such as `30d`, `2 weeks` or `36h`.
+pub fn age(text: &str) -> Result<Duration, String> {
+    age_at(text, &ZonedDateTime::now())
+}
+
+fn moment_at(text: &str, now: &ZonedDateTime) -> Result<i64, String> {
     let text = text.trim();
-    let unknown = || {
-        format!(
-            "`{text}` is no time. Write one such as \"2 hours ago\", 2026-11-24, \"2026-11-24 15:30\" or 2026-11-24T15:30:00Z."
-        )
-    };
+    let unknown =
+        || "write a time such as \"2 hours ago\", 2026-11-24, \"2026-11-24 15:30\" or 2026-11-24T15:30:00Z".to_owned();
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at.as_millisecond());
     }
@@ -35,25 +43,16 @@ pub fn moment(text: &str, now: &ZonedDateTime) -> Result<i64, String> {
     now.checked_add(back).map(|at| at.timestamp().as_millisecond()).map_err(|_| unknown())
 }
 
-/// The first millisecond of a day and that of the next.
-///
-/// # Errors
-/// A sentence, when the text is no day.
-pub fn day(text: &str, now: &ZonedDateTime) -> Result<(i64, i64), String> {
+fn day_at(text: &str, now: &ZonedDateTime) -> Result<(i64, i64), String> {
     let text = text.trim();
     let date = named_day(text, now).or_else(|| text.parse().ok());
     let ends = date.and_then(|date: Date| Some((start_of(date, now)?, start_of(date.tomorrow().ok()?, now)?)));
-    let (from, to) =
-        ends.ok_or_else(|| format!("`{text}` is no day. Write one such as 2026-11-24, today or yesterday."))?;
+    let (from, to) = ends.ok_or("write a day such as 2026-11-24, today or yesterday")?;
     Ok((from.timestamp().as_millisecond(), to.timestamp().as_millisecond()))
 }
 
-/// A length of time such as `30d`, `2 weeks` or `36h`, up to now.
-///
-/// # Errors
-/// A sentence, when the text is none.
-pub fn age(text: &str, now: &ZonedDateTime) -> Result<Duration, String> {
-    let unknown = || format!("`{text}` is no length of time. Write one such as 30d, 36h or \"2 weeks\".");
+fn age_at(text: &str, now: &ZonedDateTime) -> Result<Duration, String> {
+    let unknown = || "write a length of time such as 30d, 36h or \"2 weeks\"".to_owned();
     let span: Span = text.trim().parse().map_err(|_| unknown())?;
     let back = if span.is_negative() { span } else { span.negate() };
     let then = now.checked_add(back).map_err(|_| unknown())?;
@@ -77,7 +76,7 @@ fn start_of(date: Date, now: &ZonedDateTime) -> Option<ZonedDateTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::data::entry::Moment;
+    use crate::log::Moment;
 
     fn now() -> ZonedDateTime {
         "2026-11-24T16:00:00+01:00[Europe/Berlin]".parse().expect("a time")
@@ -99,31 +98,31 @@ mod tests {
             ("2026-11-24T15:30:00Z", "2026-11-24T15:30:00.000+00:00"),
             ("2026-07-01", "2026-07-01T00:00:00.000+02:00"),
         ] {
-            assert_eq!(moment(written, &now()), Ok(at(meant)), "{written}");
+            assert_eq!(moment_at(written, &now()), Ok(at(meant)), "{written}");
         }
     }
 
     #[test]
     fn what_is_no_time_is_refused_in_a_sentence() {
         for text in ["", "soon", "2026-13-01", "99999999 years ago", "12"] {
-            assert!(moment(text, &now()).is_err_and(|message| message.contains("2 hours ago")), "{text}");
+            assert!(moment_at(text, &now()).is_err_and(|message| message.contains("2 hours ago")), "{text}");
         }
-        assert!(day("noon", &now()).is_err());
-        assert!(age("old", &now()).is_err());
+        assert!(day_at("noon", &now()).is_err());
+        assert!(age_at("old", &now()).is_err());
     }
 
     #[test]
     fn a_day_has_the_hours_that_it_has_here() {
-        let (from, to) = day("2026-11-24", &now()).expect("a day");
+        let (from, to) = day_at("2026-11-24", &now()).expect("a day");
         assert_eq!((from, to - from), (at("2026-11-24T00:00:00.000+01:00"), 24 * 3_600_000));
         // The clocks went back that night.
-        let (from, to) = day("2026-10-25", &now()).expect("a day");
+        let (from, to) = day_at("2026-10-25", &now()).expect("a day");
         assert_eq!(to - from, 25 * 3_600_000);
     }
 
     #[test]
     fn ages_are_lengths_of_time() {
-        assert_eq!(age("30d", &now()).expect("an age").as_secs() / 3600, 30 * 24);
-        assert_eq!(age("36h", &now()), Ok(Duration::from_hours(36)));
+        assert_eq!(age_at("30d", &now()).expect("an age").as_secs() / 3600, 30 * 24);
+        assert_eq!(age_at("36h", &now()), Ok(Duration::from_hours(36)));
     }
 }

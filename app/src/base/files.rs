@@ -1,0 +1,135 @@
+//! Files and folders that only their owner reads, and files that are there whole or not at all. Knows nothing of what
+//! is in them.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
+/// How the name of a file begins that is not whole yet. What follows can't be guessed.
+const UNFINISHED: &str = ".sightline-";
+
+/// Who may read a file that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner alone: it tells what happens at home, or what somebody likes.
+    Owner,
+    /// Whoever reads other files that the user makes (the umask says who): several users share it.
+    AsUsual,
+}
+
+/// Makes a folder, and those above it, that only their owner reads. One that is there is left as it is.
+///
+/// # Errors
+/// When the system lets none be made there.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Makes an empty file that only its owner reads. One that is there is left as it is.
+///
+/// # Errors
+/// When the system lets none be made there.
+pub fn private_file(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ())
+}
+
+/// Writes a file that is there only when it is whole: into a file made new beside it (`O_EXCL`, a name that can't be
+/// guessed), which then takes its place. What fails leaves nothing behind.
+///
+/// # Errors
+/// With the error of `write`, or when the file can't be made, written to the disk or moved to its place.
+pub fn write_whole<T, E: From<io::Error>>(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    if readers == Readers::AsUsual {
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    #[cfg(not(unix))]
+    let _ = readers;
+    let mut unfinished = builder.tempfile_in(folder_of(path))?;
+    let mut out = BufWriter::new(unfinished.as_file_mut());
+    let done = write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    unfinished.as_file().sync_all()?;
+    unfinished.persist(path).map_err(|failed| failed.error)?;
+    Ok(done)
+}
+
+/// The folder that a file is in; the one where the program was started for a plain name.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_whole_or_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("words.txt");
+        let written = write_whole(&path, Readers::Owner, |out| {
+            out.write_all(b"all of it")?;
+            Ok::<_, io::Error>(7)
+        });
+        assert_eq!(written.expect("written"), 7);
+        let failed = write_whole(&path, Readers::Owner, |out| {
+            out.write_all(b"half of")?;
+            Err::<(), _>(io::Error::other("enough"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).expect("read"), "all of it");
+        assert_eq!(names(folder.path()), ["words.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_made_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let within = folder.path().join("within");
+        private_folder(&within).expect("made");
+        private_file(&within.join("empty")).expect("made");
+        write_whole(&within.join("words"), Readers::Owner, |out| out.write_all(b"x")).expect("written");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&within), mode(&within.join("empty")), mode(&within.join("words"))), (0o700, 0o600, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_the_file_is_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("words"));
+        fs::write(&victim, "precious").expect("written");
+        std::os::unix::fs::symlink(&victim, &path).expect("linked");
+        write_whole(&path, Readers::Owner, |out| out.write_all(b"x")).expect("written");
+        assert_eq!(fs::read_to_string(&victim).expect("read"), "precious");
+        assert!(!path.is_symlink());
+    }
+}

@@ -1,0 +1,228 @@
+//! A recording as the window and the command line have it: begun, fed with events, asked how it goes, and ended. The
+//! recorder's own thread writes; nothing here waits but [`Recording::finish`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::base::message::Message;
+use crate::base::text;
+use crate::engine::EngineCard;
+use crate::live::{Caption, Event, Waker};
+use crate::log::data::keep::Keep;
+use crate::log::error::LogError;
+use crate::log::store::Store;
+use crate::log::threads::events::EventRecorder;
+use crate::log::threads::recorder::{Log, OpenLog, Recorder, RecorderStatus};
+
+/// Ends of recordings that wait for the window.
+const ENDED: usize = 4;
+
+/// Which log, and what is kept of it.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// The log's file. None where the system knows no folder for it and none is named.
+    pub path: Option<PathBuf>,
+    /// Whether to record from the start.
+    pub record: bool,
+    /// What may stay in it.
+    pub keep: Keep,
+}
+
+impl LogOptions {
+    /// The log's file.
+    ///
+    /// # Errors
+    /// When none is named and the system knows no folder for one.
+    pub fn named(&self) -> Result<&Path, LogError> {
+        self.path.as_deref().ok_or_else(no_folder)
+    }
+}
+
+/// What is wrong where no log is named and the system knows no folder for one.
+#[must_use]
+pub fn no_folder() -> LogError {
+    LogError::request("The system knows no folder for your data.", "Name a file with --log FILE.")
+}
+
+/// Records what the pipeline tells while the user wants it.
+pub struct Recording {
+    options: LogOptions,
+    wake: Waker,
+    events: EventRecorder,
+    recorder: Option<Recorder>,
+    /// The caption that holds, so that a recording of a still scene begins with what is seen.
+    last: Option<Caption>,
+    /// What was said last.
+    trouble: Option<Message>,
+    /// How many new files were told of.
+    renewed: u64,
+    ended: (Sender<RecorderStatus>, Receiver<RecorderStatus>),
+}
+
+/// News about recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingNews {
+    /// It does not work. Captioning goes on.
+    Trouble(Message),
+    /// The file was deleted, moved or replaced, and it goes on in a new one.
+    Renewed(Message),
+    /// It works again. So many entries were lost since it began.
+    Well(u64),
+}
+
+impl Recording {
+    /// Records nothing yet. Captions are made by this instruction. `wake` is called when there is news.
+    #[must_use]
+    pub fn new(options: LogOptions, instruction: String, wake: Waker) -> Self {
+        let events = EventRecorder::new(String::new(), EngineCard::default(), instruction);
+        Self { options, wake, events, recorder: None, last: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+    }
+
+    /// The log's file.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.options.path.as_deref()
+    }
+
+    /// Whether it is meant to record from the start.
+    #[must_use]
+    pub fn is_wanted_at_once(&self) -> bool {
+        self.options.record
+    }
+
+    /// How it goes; None while nothing is recorded.
+    #[must_use]
+    pub fn status(&self) -> Option<RecorderStatus> {
+        self.recorder.as_ref().map(Recorder::status)
+    }
+
+    /// Begins to record. The log is opened on the recorder's thread: what is wrong with the file is news later.
+    ///
+    /// # Errors
+    /// When there is no place for a log, or the system starts no more threads.
+    pub fn start(&mut self) -> Result<(), LogError> {
+        self.start_with(None)
+    }
+
+    /// Begins to record into a log that is opened here and now.
+    ///
+    /// # Errors
+    /// When the log can't be opened, or as [`Recording::start`].
+    pub fn start_opened(&mut self) -> Result<(), LogError> {
+        let store = Store::open(self.options.named()?)?;
+        self.start_with(Some(store))
+    }
+
+    fn start_with(&mut self, mut opened: Option<Store>) -> Result<(), LogError> {
+        let path = self.options.named()?.to_owned();
+        let open: OpenLog = Box::new(move || {
+            let store = opened.take().map_or_else(|| Store::open(&path), Ok)?;
+            Ok(Box::new(store) as Box<dyn Log>)
+        });
+        self.recorder = Some(Recorder::start(open, self.options.keep, Arc::clone(&self.wake))?);
+        self.renewed = 0;
+        self.events.begin_anew();
+        if let Some(caption) = self.last.clone() {
+            self.observe(&Event::Captioned(caption));
+        }
+        Ok(())
+    }
+
+    /// Ends recording. What is queued is written on another thread.
+    pub fn stop(&mut self) {
+        let Some(recorder) = self.recorder.take() else { return };
+        self.trouble = None;
+        let (sender, wake) = (self.ended.0.clone(), Arc::clone(&self.wake));
+        let finish = move || {
+            // When the window is gone there is nobody to tell.
+            let _ = sender.try_send(recorder.finish());
+            wake();
+        };
+        if let Err(error) = thread::Builder::new().name("log end".to_owned()).spawn(finish) {
+            // The closure, and the recorder in it, is dropped: what is queued is written here after all.
+            tracing::error!(%error, "no thread to end the recording on");
+        }
+    }
+
+    /// Writes what is queued and says what became of the recording. Waits for the disk, ten seconds at most.
+    pub fn finish(mut self) -> Option<Message> {
+        let status = self.recorder.take()?.finish();
+        let RecorderStatus { recorded, lost, left_behind, trouble, .. } = status;
+        let captions = text::count(recorded, "caption", "captions");
+        let mut what = format!("Recorded {captions} in {}", text::path(self.options.path.as_deref()?));
+        if left_behind > 0 {
+            what.push_str(&format!(
+                ", and {} in a file that was deleted, moved or replaced",
+                text::number(left_behind)
+            ));
+        }
+        what.push('.');
+        if lost > 0 {
+            what.push_str(&format!(" Lost {}.", text::number(lost)));
+        }
+        // What was said while it recorded is not said again.
+        Some(match trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {
+            Some(trouble) => followed(&Message::new(what), &trouble),
+            None => Message::new(what),
+        })
+    }
+
+    /// Takes in an event of the pipeline.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Captioned(caption) if caption.reply.stop != vlm::Stop::Cancelled => {
+                self.last = Some(caption.clone());
+            }
+            Event::SourceOpened { .. } | Event::ModelReady(_) => self.last = None,
+            _ => {}
+        }
+        // Observed also while nothing is recorded, so that source, model and questions are known when it begins.
+        if let Some(record) = self.events.observe(event)
+            && let Some(recorder) = &self.recorder
+        {
+            recorder.record(record);
+        }
+    }
+
+    /// What changed since it was asked for last.
+    pub fn news(&mut self) -> Option<RecordingNews> {
+        if let Ok(RecorderStatus { trouble: Some(trouble), lost, .. }) = self.ended.1.try_recv() {
+            let ended = format!("The recording has ended; {} lost.", text::entries(lost));
+            return Some(RecordingNews::Trouble(followed(&trouble, &Message::new(ended))));
+        }
+        let RecorderStatus { trouble, renewed, lost, .. } = self.status()?;
+        if renewed > self.renewed {
+            self.renewed = renewed;
+            return Some(RecordingNews::Renewed(self.told_anew()));
+        }
+        if trouble == self.trouble {
+            return None;
+        }
+        self.trouble.clone_from(&trouble);
+        Some(match trouble {
+            Some(trouble) => {
+                let goes_on = Message::new("Captioning goes on without recording.");
+                RecordingNews::Trouble(followed(&trouble, &goes_on))
+            }
+            None => RecordingNews::Well(lost),
+        })
+    }
+
+    fn told_anew(&self) -> Message {
+        let gone = LogError::Gone(self.options.path.clone().unwrap_or_default());
+        Message::new(format!("{gone} Recording goes on in a new file of that name."))
+            .hint("What was recorded before is in the old file, if it still exists.")
+    }
+}
+
+/// Two messages as one: what happened first, then what to do.
+fn followed(first: &Message, then: &Message) -> Message {
+    let joined = Message::new(format!("{} {}", first.what(), then.what()));
+    match first.advice().or(then.advice()) {
+        Some(hint) => joined.hint(hint),
+        None => joined,
+    }
+}
