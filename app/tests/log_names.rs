@@ -51,7 +51,7 @@ fn a_log_and_an_export_may_have_any_name() {
         assert!(imported.status.success(), "{name:?}: {}", String::from_utf8_lossy(&imported.stderr));
         assert!(folder.path().join(name).metadata().unwrap().len() > 0, "{name:?}");
         let listed = of(&["log", "list", "--json"]);
-        assert_eq!(listed.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{name:?}");
+        assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1, "{name:?}");
         let told = of(&["log", "path"]);
         assert_eq!(told.stdout, [name.as_bytes(), b"\n"].concat(), "{name:?}");
         assert!(of(&["log", "check"]).status.success(), "{name:?}");

@@ -1,6 +1,7 @@
 //! A recording as the window and the command line have it: begun, fed with events, asked how it goes, and ended. The
 //! recorder's own thread writes; nothing here waits but [`Recording::finish`].
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -148,20 +149,19 @@ impl Recording {
     }
 
     /// Writes what is queued and says what became of the recording. Waits for the disk, ten seconds at most.
+    #[must_use]
     pub fn finish(mut self) -> Option<Message> {
         let status = self.recorder.take()?.finish();
         let RecorderStatus { recorded, lost, left_behind, trouble, .. } = status;
         let captions = text::count(recorded, "caption", "captions");
         let mut what = format!("Recorded {captions} in {}", text::path(self.options.path.as_deref()?));
+        // Writing to a text does not fail.
         if left_behind > 0 {
-            what.push_str(&format!(
-                ", and {} in a file that was deleted, moved or replaced",
-                text::number(left_behind)
-            ));
+            let _ = write!(what, ", and {} in a file that was deleted, moved or replaced", text::number(left_behind));
         }
         what.push('.');
         if lost > 0 {
-            what.push_str(&format!(" Lost {}.", text::number(lost)));
+            let _ = write!(what, " Lost {}.", text::number(lost));
         }
         // What was said while it recorded is not said again.
         Some(match trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {

@@ -6,6 +6,7 @@ use crate::log::data::entry::EntryKind;
 use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
 use crate::log::store::Store;
+use crate::log::store::search::narrow;
 
 /// What was recorded in one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Store {
             ..filter.clone()
         };
         let mut condition = within.condition();
-        self.narrow(&mut condition, &within)?;
+        narrow(&mut condition, &within)?;
         let sql = format!(
             "SELECT (e.at_ms - {from_ms}) / {length} AS part, count(*), sum(e.kind = {}), sum(e.bookmarked)
              FROM entry e CROSS JOIN session s ON s.id = e.session WHERE {} GROUP BY part",

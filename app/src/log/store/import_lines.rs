@@ -5,10 +5,10 @@
 //! while a pipe is slow, and a bad line is known before the log is touched.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Chain, Cursor, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Cursor, Read, Seek as _, SeekFrom, Write as _};
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
-use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::base::text;
 use crate::log::error::LogError;
@@ -104,7 +104,7 @@ pub fn bad(number: u64, why: &str) -> LogError {
 }
 
 /// The input in UTF-8, without a byte order mark.
-fn decoded<R: Read>(mut input: R) -> io::Result<DecodeReaderBytes<Chain<Cursor<Vec<u8>>, R>, Vec<u8>>> {
+fn decoded(mut input: impl Read) -> io::Result<impl Read> {
     let mut first = Vec::new();
     input.by_ref().take(2).read_to_end(&mut first)?;
     // A line begins with a brace; UTF-16 without a byte order mark has a zero beside it.

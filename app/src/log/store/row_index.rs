@@ -11,7 +11,7 @@ use crate::log::error::LogError;
 use crate::log::store::Store;
 use crate::log::store::search::RowKey;
 
-/// The most places that an row_index holds: 64 KiB, however long the log is.
+/// The most places that a row index holds: 64 KiB, however long the log is.
 const PLACES: usize = 4096;
 /// Rows from one place to the next in a short list. In a longer one it is doubled as often as need be.
 const STRIDE: u64 = 64;
@@ -71,7 +71,7 @@ impl Store {
         Ok(row_index)
     }
 
-    /// Counts the rows that were added behind the last one. Says whether the row_index still holds: not when entries were
+    /// Counts the rows that were added behind the last one. Says whether the row index still holds: not when entries were
     /// removed, or added before the last one, or may have been marked; then a new one has to be made.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Store {
         })
     }
 
-    /// Whether an entry that is new to the row_index stands before its last row.
+    /// Whether an entry that is new to the row index stands before its last row.
     fn is_any_before(&self, row_index: &RowIndex) -> Result<bool, LogError> {
         let Some((last, newest)) = row_index.last.zip(row_index.newest) else { return Ok(false) };
         self.connection()

@@ -15,8 +15,11 @@ pub struct Step {
     /// What SQL does.
     pub sql: &'static str,
     /// What it can't do, done after it, and the SQL that ends the step.
-    pub then: Option<(fn(&Connection) -> rusqlite::Result<()>, &'static str)>,
+    pub then: Option<(Fill, &'static str)>,
 }
+
+/// Fills tables that a step has made.
+pub type Fill = fn(&Connection) -> rusqlite::Result<()>;
 
 impl Step {
     /// A step of SQL alone.

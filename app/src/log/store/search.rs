@@ -82,7 +82,7 @@ impl Store {
         most: usize,
     ) -> Result<Vec<FoundEntry>, LogError> {
         let columns = format!("{}, {}", rows::ENTRY, rows::FOUND);
-        let (sql, mut values) = self.listing(filter, &columns, from)?;
+        let (sql, mut values) = listing(filter, &columns, from)?;
         for number in [most as u64, skipped] {
             values.push(Value::from(i64::try_from(number).unwrap_or(i64::MAX)));
         }
@@ -102,7 +102,7 @@ impl Store {
         from: Option<RowKey>,
         mut each: impl FnMut(RowKey) -> bool,
     ) -> Result<(), LogError> {
-        let (sql, values) = self.listing(filter, ROW_KEY, from)?;
+        let (sql, values) = listing(filter, ROW_KEY, from)?;
         let read = || -> rusqlite::Result<()> {
             let mut statement = self.connection().prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
@@ -116,35 +116,6 @@ impl Store {
         read().map_err(|error| self.error(&error))
     }
 
-    /// The list from `from` on, oldest first, as SQL.
-    fn listing(&self, filter: &Filter, columns: &str, from: Option<RowKey>) -> Result<(String, Vec<Value>), LogError> {
-        let mut condition = filter.condition();
-        let words = words(filter)?;
-        // Where only places are wanted, what is in the index is not looked up in the tables as well.
-        let is_narrow = columns == ROW_KEY;
-        let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
-        let (columns, tables, order) = match (&words, is_narrow) {
-            (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
-            (Some(_), true) => (columns, "entry_words w CROSS JOIN entry e ON e.id = w.rowid", "w.rowid"),
-            (Some(_), false) => (
-                columns,
-                "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
-                "w.rowid",
-            ),
-            (None, true) => (columns, "entry e", "e.at_ms, e.id"),
-            (None, false) => (columns, "entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms, e.id"),
-        };
-        if let Some(RowKey { at_ms, id }) = from {
-            match &words {
-                Some(_) => condition.and("w.rowid >= ?", [id.into()]),
-                None => condition.and("(e.at_ms, e.id) >= (?, ?)", [at_ms.into(), id.into()]),
-            }
-        }
-        add_words(&mut condition, words);
-        let sql = format!("SELECT {columns} FROM {tables} WHERE {} ORDER BY {order}", condition.sql);
-        Ok((sql, condition.values))
-    }
-
     /// Gives every entry that the filter lets through to `each`, in the order in which they were recorded, session by
     /// session, until `each` fails.
     ///
@@ -156,7 +127,7 @@ impl Store {
         mut each: impl FnMut(FoundEntry) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut condition = filter.condition();
-        self.narrow(&mut condition, filter)?;
+        narrow(&mut condition, filter)?;
         let sql = format!(
             "SELECT {}, {} FROM session s CROSS JOIN entry e ON e.session = s.id WHERE {} ORDER BY s.id, e.id",
             rows::ENTRY,
@@ -178,7 +149,7 @@ impl Store {
     /// When the log can't be read.
     pub fn sessions(&self, filter: &Filter) -> Result<Vec<Session>, LogError> {
         let mut condition = filter.condition();
-        self.narrow(&mut condition, filter)?;
+        narrow(&mut condition, filter)?;
         let which = if *filter == Filter::default() {
             "1".to_owned()
         } else {
@@ -190,14 +161,43 @@ impl Store {
             .and_then(|mut statement| statement.query_map(params_from_iter(condition.values), rows::session)?.collect())
             .map_err(|error| self.error(&error))
     }
+}
 
-    /// Adds the filter's words to a condition on entries.
-    pub(crate) fn narrow(&self, condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
-        if let Some(words) = words(filter)? {
-            condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
+/// The list from `from` on, oldest first, as SQL.
+fn listing(filter: &Filter, columns: &str, from: Option<RowKey>) -> Result<(String, Vec<Value>), LogError> {
+    let mut condition = filter.condition();
+    let words = words(filter)?;
+    // Where only places are wanted, what is in the index is not looked up in the tables as well.
+    let is_narrow = columns == ROW_KEY;
+    let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
+    let (columns, tables, order) = match (&words, is_narrow) {
+        (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
+        (Some(_), true) => (columns, "entry_words w CROSS JOIN entry e ON e.id = w.rowid", "w.rowid"),
+        (Some(_), false) => (
+            columns,
+            "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
+            "w.rowid",
+        ),
+        (None, true) => (columns, "entry e", "e.at_ms, e.id"),
+        (None, false) => (columns, "entry e CROSS JOIN session s ON s.id = e.session", "e.at_ms, e.id"),
+    };
+    if let Some(RowKey { at_ms, id }) = from {
+        match &words {
+            Some(_) => condition.and("w.rowid >= ?", [id.into()]),
+            None => condition.and("(e.at_ms, e.id) >= (?, ?)", [at_ms.into(), id.into()]),
         }
-        Ok(())
     }
+    add_words(&mut condition, words);
+    let sql = format!("SELECT {columns} FROM {tables} WHERE {} ORDER BY {order}", condition.sql);
+    Ok((sql, condition.values))
+}
+
+/// Adds the filter's words to a condition on entries.
+pub(crate) fn narrow(condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
+    if let Some(words) = words(filter)? {
+        condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
+    }
+    Ok(())
 }
 
 /// The filter's words as FTS5 reads them.

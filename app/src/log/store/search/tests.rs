@@ -235,7 +235,7 @@ fn what_is_rare_is_found_without_looking_at_every_entry() {
     ] {
         let filter = Filter { kinds: vec![sort], ..Filter::default() };
         for (columns, from) in [(ROW_KEY, None), (rows::ENTRY, Some(RowKey { at_ms: 1, id: 1 }))] {
-            let (sql, values) = log.store.listing(&filter, columns, from).expect("SQL");
+            let (sql, values) = listing(&filter, columns, from).expect("SQL");
             let mut plan = log.store.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("SQL");
             let steps: Vec<String> = plan
                 .query_map(params_from_iter(values), |row| row.get(3))
