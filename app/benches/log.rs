@@ -1,4 +1,5 @@
-//! How quick the caption log is with many captions in it: a million, or as many as `SIGHTLINE_BENCH_CAPTIONS` says.
+//! How quick the caption log is with many captions in it: a million, or as many as
+//! `SIGHTLINE_BENCH_CAPTIONS` says.
 //!
 //! Prints the size of the file and the rates of import and export besides what criterion measures.
 
@@ -19,12 +20,28 @@ const WORDS: [&str; 24] = [
     "standing", "sitting", "holding", "walking", "looking", "book", "laptop", "camera", "wall", "door", "light",
 ];
 
-/// What is said about the metrics that criterion does not measure.
+const JAPANESE: [&str; 12] = [
+    "男性が",
+    "女性と",
+    "黒い猫",
+    "赤い",
+    "机の上",
+    "窓際に",
+    "座って",
+    "立って",
+    "本を",
+    "持つ",
+    "歩いて",
+    "見ている",
+];
+
+/// What is said about the figures that criterion does not measure.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Numbers that look random and are the same each time (a linear congruential generator, Knuth's constants).
+/// Numbers that look random and are the same each time (a linear congruential generator, Knuth's
+/// constants).
 struct Dice(u64);
 
 impl Dice {
@@ -40,6 +57,13 @@ fn entry(number: i64, session: i64, dice: &mut Dice) -> Entry {
     for _ in 0..8 {
         text.push(' ');
         text.push_str(WORDS[dice.roll(WORDS.len() as u64) as usize]);
+    }
+    // One in ten in Japanese, which has no spaces between words.
+    if number % 10 == 0 {
+        text.clear();
+        for _ in 0..6 {
+            text.push_str(JAPANESE[dice.roll(JAPANESE.len() as u64) as usize]);
+        }
     }
     let sign = dice.roll(20_000);
     text.push_str(" and sign ");
@@ -120,11 +144,15 @@ fn log(criterion: &mut Criterion) {
     let queries: Vec<String> = (0..200)
         .map(|i| {
             let word = |dice: &mut Dice| WORDS[dice.roll(WORDS.len() as u64) as usize];
-            match i % 5 {
+            let japanese = |dice: &mut Dice| JAPANESE[dice.roll(JAPANESE.len() as u64) as usize];
+            match i % 8 {
                 0 => word(&mut dice).to_owned(),
                 1 => format!("{} {}", word(&mut dice), word(&mut dice)),
                 2 => format!("\"sign {}\"", dice.roll(20_000)),
                 3 => format!("{}*", &word(&mut dice)[..3]),
+                4 => japanese(&mut dice).to_owned(),
+                5 => japanese(&mut dice).chars().take(1).collect(),
+                6 => format!("{} {}", japanese(&mut dice), japanese(&mut dice)),
                 _ => format!("{} NOT {}", word(&mut dice), word(&mut dice)),
             }
         })

@@ -1,5 +1,6 @@
-//! The log on a disk that is really full, and in a folder that really can't be written, by the program as it is run. What
-//! this machine does not allow to be set up is passed over with a sentence.
+//! The log on a disk that is really full, and in a folder that really can't be written, by the
+//! program as it is run. What this machine does not allow to be set up is passed over with a
+//! sentence.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]

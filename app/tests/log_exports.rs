@@ -1,5 +1,6 @@
-//! The log's command line, run as a person runs it, and its exports read by other programs: Python's csv and json, and
-//! FFmpeg, and Chromium. A reader that this machine does not have is passed over.
+//! The log's command line, run as a person runs it, and its exports read by other programs:
+//! Python's csv and json, and FFmpeg, and Chromium. A reader that this machine does not have is
+//! passed over.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
@@ -169,7 +170,8 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// What starts Chromium here, if anything does: Ubuntu has a command of that name that only asks for a snap.
+/// What starts Chromium here, if anything does: Ubuntu has a command of that name that only asks
+/// for a snap.
 fn chromium() -> Option<&'static str> {
     let starts = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(starts)
@@ -197,8 +199,8 @@ fn in_a_browser(browser: &str, page: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a person does in the page, done by the page itself: types into the search box, one after the other, and notes what is
-/// shown. Its ground is noted, too.
+/// What a person does in the page, done by the page itself: types into the search box, one after
+/// the other, and notes what is shown. Its ground is noted, too.
 const VISIT: &str = "<script>
 const seen = ['', 'FindMe', 'findme nothing', 'XYZZY', ''].map(typed => {
   words.value = typed;

@@ -1,5 +1,6 @@
-//! Logs and exports under any name that the system allows, by the program as it is run: none is taken for an address, a
-//! database in memory or an option, and none reaches a terminal with control characters.
+//! Logs and exports under any name that the system allows, by the program as it is run: none is
+//! taken for an address, a database in memory or an option, and none reaches a terminal with
+//! control characters.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]

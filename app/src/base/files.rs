@@ -1,5 +1,5 @@
-//! Files and folders that only their owner reads, and files that are there whole or not at all. Knows nothing of what
-//! is in them.
+//! Files and folders that only their owner reads, and files that are there whole or not at all.
+//! Knows nothing of what is in them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -17,7 +17,8 @@ pub enum Readers {
     AsUsual,
 }
 
-/// Makes a folder, and those above it, that only their owner reads. One that is there is left as it is.
+/// Makes a folder, and those above it, that only their owner reads. One that is there is left as it
+/// is.
 ///
 /// # Errors
 /// When the system lets none be made there.
@@ -41,11 +42,12 @@ pub fn private_file(path: &Path) -> io::Result<()> {
     options.open(path).map(|_| ())
 }
 
-/// Writes a file that is there only when it is whole: into a file made new beside it (`O_EXCL`, a name that can't be
-/// guessed), which then takes its place. What fails leaves nothing behind.
+/// Writes a file that is there only when it is whole: into a file made new beside it (`O_EXCL`, a
+/// name that can't be guessed), which then takes its place. What fails leaves nothing behind.
 ///
 /// # Errors
-/// With the error of `write`, or when the file can't be made, written to the disk or moved to its place.
+/// With the error of `write`, or when the file can't be made, written to the disk or moved to its
+/// place.
 pub fn write_whole<T, E: From<io::Error>>(
     path: &Path,
     readers: Readers,

@@ -1,5 +1,5 @@
-//! The network, for callers that block: waiting for work on it, which ends within a tenth of a second when nobody wants it any
-//! more, and what every request has in common.
+//! The network, for callers that block: waiting for work on it, which ends within a tenth of a
+//! second when nobody wants it any more, and what every request has in common.
 
 use std::future::Future;
 use std::io;
@@ -17,7 +17,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// How this program names itself to servers.
 pub const USER_AGENT: &str = concat!("sightline/", env!("CARGO_PKG_VERSION"));
 
-/// The innermost cause of a failed request, which is the one that says something: "connection refused".
+/// The innermost cause of a failed request, which is the one that says something: "connection
+/// refused".
 pub fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

@@ -1,5 +1,5 @@
-//! What any part of the program may use: channels, threads, files, waiting, text and the network. No domain word lives here, and
-//! nothing here imports from another part.
+//! What any part of the program may use: channels, threads, files, waiting, text and the network.
+//! No domain word lives here, and nothing here imports from another part.
 
 pub(crate) mod backoff;
 pub(crate) mod files;

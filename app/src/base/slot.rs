@@ -1,7 +1,8 @@
-//! A channel of one slot in which the newest replaces the oldest. It knows nothing of what it carries.
+//! A channel of one slot in which the newest replaces the oldest. It knows nothing of what it
+//! carries.
 //!
-//! Frames go through one, so that the model always looks at the newest picture; so do orders of which only the last
-//! one counts, so that giving an order never waits for a thread that is busy.
+//! Frames go through one, so that the model always looks at the newest picture; so do orders of
+//! which only the last one counts, so that giving an order never waits for a thread that is busy.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -28,7 +29,8 @@ impl<T> Default for Slot<T> {
 impl<T> Slot<T> {
     /// Puts `newest` in the slot without waiting, and gives back what it replaced.
     ///
-    /// With several threads putting at once each value is either taken, or given back to one of them.
+    /// With several threads putting at once each value is either taken, or given back to one of
+    /// them.
     pub fn put(&self, newest: T) -> Option<T> {
         let mut newest = newest;
         let mut replaced = None;

@@ -36,8 +36,8 @@ impl Thread {
         self.ended.clone()
     }
 
-    /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver is left behind, with
-    /// a warning. Says whether it ended.
+    /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver
+    /// is left behind, with a warning. Says whether it ended.
     pub fn join_until(&mut self, deadline: Instant) -> bool {
         let Some(handle) = self.handle.take() else { return true };
         if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {

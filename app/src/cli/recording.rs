@@ -1,4 +1,5 @@
-//! Recording into the caption log from the command line: which log, and what is said of it while it is written.
+//! Recording into the caption log from the command line: which log, and what is said of it while it
+//! is written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub struct RecordArgs {
     #[allow(clippy::option_option, reason = "not given, given alone, and given with a file are three things to clap")]
     pub log: Option<Option<PathBuf>>,
 
-    /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked entries stay
+    /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked
+    /// entries stay
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub log_limit: Option<u64>,
 
@@ -30,7 +32,8 @@ pub struct RecordArgs {
 }
 
 impl RecordArgs {
-    /// Whether they limit a log without one being recorded. The window may record later, with a key.
+    /// Whether they limit a log without one being recorded. The window may record later, with a
+    /// key.
     pub fn limit_nothing(&self) -> bool {
         self.log.is_none() && (self.log_limit.is_some() || self.log_keep.is_some())
     }
@@ -42,7 +45,8 @@ impl RecordArgs {
         LogOptions { path: named.or_else(log::default_path), record: self.log.is_some(), keep }
     }
 
-    /// Opens the log and begins to record, if that is wanted. Captions are made by this instruction.
+    /// Opens the log and begins to record, if that is wanted. Captions are made by this
+    /// instruction.
     ///
     /// # Errors
     /// When the log can't be opened.

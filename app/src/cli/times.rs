@@ -1,5 +1,5 @@
-//! Times and ages as people write them after an option: `2 hours ago`, `2026-11-24`, RFC 3339, `30d`. Knows the local
-//! time zone, and no option.
+//! Times and ages as people write them after an option: `2 hours ago`, `2026-11-24`, RFC 3339,
+//! `30d`. Knows the local time zone, and no option.
 
 use std::time::Duration;
 

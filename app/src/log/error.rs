@@ -1,4 +1,5 @@
-//! Why the log can't be used, as sentences for people. Knows SQLite's codes, so that nothing above has to.
+//! Why the log can't be used, as sentences for people. Knows SQLite's codes, so that nothing above
+//! has to.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use rusqlite::ErrorCode;
 use crate::base::message::Message;
 use crate::base::text;
 
-/// Why something with the log failed. Displays what happened; [`LogError::message`] says what to do, too.
+/// Why something with the log failed. Displays what happened; [`LogError::message`] says what to
+/// do, too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// There is no log there yet.

@@ -1,5 +1,5 @@
-//! Sessions and entries as lines of JSON: what `--json` prints, what is exported and what is imported. The keys are a
-//! contract, and those that `watch --json` has too mean the same.
+//! Sessions and entries as lines of JSON: what `--json` prints, what is exported and what is
+//! imported. The keys are a contract, and those that `watch --json` has too mean the same.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::EngineCard;
 use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
 
-/// Times of a session and counts are no larger than what JSON readers keep exactly: 2^53, 285,000 years.
+/// Times of a session and counts are no larger than what JSON readers keep exactly: 2^53, 285,000
+/// years.
 const LARGEST: i64 = 1 << 53;
 
 /// A line of an export.
@@ -44,7 +45,7 @@ impl From<Session> for SessionLine {
 }
 
 impl SessionLine {
-    /// As the log has it. None when its time is none.
+    /// As the log has it. None when its time can't be read.
     #[must_use]
     pub fn into_session(self) -> Option<Session> {
         let Self { id, source, model, device, precision, prompt, began, ended_ms, lost } = self;

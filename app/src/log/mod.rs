@@ -1,9 +1,10 @@
 //! The caption log: what was said of what, when, kept in one SQLite file.
 //!
-//! [`Recording`] is what the window and the command line begin and end. In it, [`EventRecorder`] turns the pipeline's
-//! events into records, and [`Recorder`] writes them on a thread of its own. [`Store`] is the file, and [`Reader`] reads
-//! it for a window on another thread. What is in it is found by a [`Filter`] and leaves it through [`export`]. The log
-//! knows no window, and of the pipeline only its events.
+//! [`Recording`] is what the window and the command line begin and end. In it, [`EventRecorder`]
+//! turns the pipeline's events into records, and [`Recorder`] writes them on a thread of its own.
+//! [`Store`] is the file, and [`Reader`] reads it for a window on another thread. What is in it is
+//! found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
+//! pipeline only its events.
 
 pub(crate) mod data;
 mod error;
@@ -33,7 +34,8 @@ pub use crate::log::threads::events::{EventRecorder, Record, RecordKind, Session
 pub use crate::log::threads::reader::{PAGE, Reader, ReaderNews, ReaderOrder};
 pub use crate::log::threads::recorder::{Extension, Log, OpenLog, Recorder, RecorderStatus};
 
-/// The log of those who name none: in the platform's folder for data. None where the system knows no home.
+/// The log of those who name none: in the platform's folder for data. None where the system knows
+/// no home.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "sightline")?;

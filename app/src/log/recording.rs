@@ -1,5 +1,5 @@
-//! A recording as the window and the command line have it: begun, fed with events, asked how it goes, and ended. The
-//! recorder's own thread writes; nothing here waits but [`Recording::finish`].
+//! A recording as the window and the command line have it: begun, fed with events, asked how it
+//! goes, and ended. The recorder's own thread writes; nothing here waits but [`Recording::finish`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ pub enum RecordingNews {
 }
 
 impl Recording {
-    /// Records nothing yet. Captions are made by this instruction. `wake` is called when there is news.
+    /// Records nothing yet. Captions are made by this instruction. `wake` is called when there is
+    /// news.
     #[must_use]
     pub fn new(options: LogOptions, instruction: String, wake: Waker) -> Self {
         let events = EventRecorder::new(String::new(), EngineCard::default(), instruction);
@@ -100,7 +101,8 @@ impl Recording {
         self.recorder.as_ref().map(Recorder::status)
     }
 
-    /// Begins to record. The log is opened on the recorder's thread: what is wrong with the file is news later.
+    /// Begins to record. The log is opened on the recorder's thread: what is wrong with the file is
+    /// news later.
     ///
     /// # Errors
     /// When there is no place for a log, or the system starts no more threads.
@@ -143,12 +145,14 @@ impl Recording {
             wake();
         };
         if let Err(error) = thread::Builder::new().name("log end".to_owned()).spawn(finish) {
-            // The closure, and the recorder in it, is dropped: what is queued is written here after all.
+            // The closure, and the recorder in it, is dropped: what is queued is written here after
+            // all.
             tracing::error!(%error, "no thread to end the recording on");
         }
     }
 
-    /// Writes what is queued and says what became of the recording. Waits for the disk, ten seconds at most.
+    /// Writes what is queued and says what became of the recording. Waits for the disk, ten seconds
+    /// at most.
     #[must_use]
     pub fn finish(mut self) -> Option<Message> {
         let status = self.recorder.take()?.finish();
@@ -179,7 +183,8 @@ impl Recording {
             Event::SourceOpened { .. } | Event::ModelReady(_) => self.last = None,
             _ => {}
         }
-        // Observed also while nothing is recorded, so that source, model and questions are known when it begins.
+        // Observed also while nothing is recorded, so that source, model and questions are known
+        // when it begins.
         if let Some(record) = self.events.observe(event)
             && let Some(recorder) = &self.recorder
         {

@@ -121,7 +121,8 @@ pub fn entry(session: i64, at: &str, since_ms: i64, text: &str) -> Entry {
     }
 }
 
-/// Two sessions with what there can be in a log: repeats, an answer, a bookmark, a note, markup, and a clock set back.
+/// Two sessions with what there can be in a log: repeats, an answer, a bookmark, a note, markup,
+/// and a clock set back.
 pub fn filled() -> Scratch {
     let mut log = Scratch::new();
     let camera = log.session("Front door", "256m", "2026-11-23T10:00:00.000+01:00");

@@ -9,9 +9,9 @@ use jiff::ZonedDateTime;
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::Settings;
+use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
 use crate::ui::platform::Platform;
-use crate::ui::recording::LogOptions;
 
 /// What tells the time and the place, which tests make stand still.
 pub type Clock = fn() -> ZonedDateTime;

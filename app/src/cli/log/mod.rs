@@ -78,7 +78,8 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the path as it is, so that programs can use it; to a terminal, without control characters.
+/// Writes the path as it is, so that programs can use it; to a terminal, without control
+/// characters.
 fn print_path(path: &Path, out: &mut Output) -> io::Result<()> {
     if out.is_terminal() {
         return writeln!(out, "{}", text::path(path));

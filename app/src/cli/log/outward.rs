@@ -63,7 +63,8 @@ pub fn export(store: &Store, args: &ExportArgs, out: &mut impl Write, err: &mut 
     let Some(path) = args.output.as_ref().filter(|path| path.as_os_str() != "-") else {
         let mut out = BufWriter::new(out);
         return match export.write(store, &mut out).and_then(|_| Ok(out.flush()?)) {
-            // Told from other errors by whoever runs commands: a reader that has read enough is no failure.
+            // Told from other errors by whoever runs commands: a reader that has read enough is no
+            // failure.
             Err(ExportError::Output(error)) => Err(error.into()),
             Err(error) => Err(error.message().into()),
             Ok(()) => Ok(()),
@@ -84,8 +85,8 @@ fn not_written(path: &Path, error: &ExportError) -> Message {
     }
 }
 
-/// Takes in an export. All of it is read before the log is written to, so that whoever records does not wait for a slow
-/// pipe.
+/// Takes in an export. All of it is read before the log is written to, so that whoever records does
+/// not wait for a slow pipe.
 ///
 /// # Errors
 /// When the file can't be read or is something else, or the log can't be written.

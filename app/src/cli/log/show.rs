@@ -208,7 +208,8 @@ pub fn stats(store: &Store, args: &StatsArgs, out: &mut impl Write) -> anyhow::R
     Ok(())
 }
 
-/// Writes a line of JSON. Its errors are those of the output, so that a reader that has read enough is known as one.
+/// Writes a line of JSON. Its errors are those of the output, so that a reader that has read enough
+/// is known as one.
 fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)

@@ -11,13 +11,13 @@ use vlm::{Cancel, Stop};
 
 use crate::base::message::Message;
 use crate::base::text::one_line;
-use crate::cli::failure::sentences;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
-use crate::cli::recording::Recording;
+use crate::cli::recording;
 use crate::demo::model;
 use crate::engine::EngineCard;
 use crate::live::{Caption, Event, Pipeline, Report, Told};
+use crate::log::Recording;
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -214,8 +214,11 @@ impl<O: Write, E: Write> Watcher<O, E> {
     fn record(&mut self, report: Option<&Report>) -> io::Result<()> {
         for number in 0..self.recordings.len() {
             let event = report.filter(|report| report.view.is_none_or(|view| view == number));
-            if let Some(sentence) = self.recordings[number].observe(event.map(|report| &report.event)) {
-                self.complain(Some(number), &sentences(&sentence))?;
+            if let Some(report) = event {
+                self.recordings[number].observe(&report.event);
+            }
+            if let Some(news) = self.recordings[number].news() {
+                self.complain(Some(number), &recording::told(news))?;
             }
         }
         Ok(())
@@ -224,9 +227,10 @@ impl<O: Write, E: Write> Watcher<O, E> {
     /// Writes what is still to be recorded, and says what became of it.
     pub fn finish_recording(&mut self) {
         for (number, recording) in std::mem::take(&mut self.recordings).into_iter().enumerate() {
-            let sentence = recording.finish();
             let label = self.label(number);
-            self.err.note(&format!("{label}{sentence}"));
+            if let Some(message) = recording.finish() {
+                self.err.note(&format!("{label}{message}"));
+            }
         }
     }
 

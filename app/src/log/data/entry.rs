@@ -94,7 +94,8 @@ pub struct Session {
     pub id: i64,
     /// What it is about.
     pub start: SessionStart,
-    /// When it ended, milliseconds since 1970, UTC. None while it runs, and for one that was cut off.
+    /// When it ended, milliseconds since 1970, UTC. None while it runs, and for one that was cut
+    /// off.
     pub ended_ms: Option<i64>,
     /// Entries that were lost because the disk was too slow or too full.
     pub lost: i64,

@@ -1,4 +1,5 @@
-//! Which entries are meant: by time, source, model, kind and words. Knows the tables, and nothing of what becomes of them.
+//! Which entries are meant: by time, source, model, kind and words. Knows the tables, and nothing
+//! of what becomes of them.
 
 use rusqlite::types::Value;
 
@@ -80,7 +81,8 @@ impl Filter {
         }
         for (column, name) in [("source", &self.source), ("model", &self.model)] {
             if let Some(name) = name {
-                // Asked once of the few sessions. The plus sign keeps the order of the list from being given up for it.
+                // Asked once of the few sessions. The plus sign keeps the order of the list from
+                // being given up for it.
                 let sessions = format!("SELECT id FROM session WHERE instr(folded({column}), folded(?)) > 0");
                 condition.and(&format!("+e.session IN ({sessions})"), [name.clone().into()]);
             }

@@ -1,11 +1,11 @@
-//! A table for spreadsheets, as RFC 4180 has it: commas, lines that end with CR LF, quotation marks where they are
-//! needed.
+//! A table for spreadsheets, as RFC 4180 has it: commas, lines that end with CR LF, quotation marks
+//! where they are needed.
 //!
-//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it. Such texts get an
-//! apostrophe before them, which spreadsheets show as text. What begins a cell depends on the reader: where another
-//! character separates cells (a semicolon in most of Europe, a tab, a bar), the commas and quotation marks of this file
-//! mean nothing to it. So an apostrophe stands before every formula that comes after any of these, or after a line
-//! break.
+//! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it. Such
+//! texts get an apostrophe before them, which spreadsheets show as text. What begins a cell depends
+//! on the reader: where another character separates cells (a semicolon in most of Europe, a tab, a
+//! bar), the commas and quotation marks of this file mean nothing to it. So an apostrophe stands
+//! before every formula that comes after any of these, or after a line break.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -84,8 +84,8 @@ fn cell(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// The text with an apostrophe before all that begins a formula in a cell of any reader. Some readers skip white space
-/// and quotation marks before it.
+/// The text with an apostrophe before all that begins a formula in a cell of any reader. Some
+/// readers skip white space and quotation marks before it.
 fn without_formulas(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     let mut rest = text;

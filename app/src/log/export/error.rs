@@ -5,7 +5,8 @@ use std::io;
 use crate::base::message::Message;
 use crate::log::error::LogError;
 
-/// Why an export did not come to its end. Displays what happened; [`ExportError::message`] says what to do, too.
+/// Why an export did not come to its end. Displays what happened; [`ExportError::message`] says
+/// what to do, too.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The log can't be read, or does not fit the format.

@@ -1,4 +1,5 @@
-//! An export into a file, whole or not at all, at once or on a thread of its own that tells how far it is.
+//! An export into a file, whole or not at all, at once or on a thread of its own that tells how far
+//! it is.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -25,8 +26,9 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Export {
-    /// Writes a file that is there only when it is whole; what is no ordinary file, such as a pipe, is written as it comes.
-    /// `progress` is told how many entries are written, and may end it. Returns how many entries these are.
+    /// Writes a file that is there only when it is whole; what is no ordinary file, such as a pipe,
+    /// is written as it comes. `progress` is told how many entries are written, and may end it.
+    /// Returns how many entries these are.
     ///
     /// # Errors
     /// As [`Export::write`], when the file is the log itself, and [`ExportError::Stopped`].
@@ -82,7 +84,8 @@ pub struct ExportJob {
 }
 
 impl ExportJob {
-    /// Begins to export the log at `log` into the file `to`. `wake` is called now and then while it goes on, and at its end.
+    /// Begins to export the log at `log` into the file `to`. `wake` is called now and then while it
+    /// goes on, and at its end.
     ///
     /// # Errors
     /// When the system starts no more threads.

@@ -1,4 +1,5 @@
-//! The formats of an export, and what each of them does: it is given sessions and entries one after the other.
+//! The formats of an export, and what each of them does: it is given sessions and entries one after
+//! the other.
 
 use std::io;
 use std::str::FromStr;

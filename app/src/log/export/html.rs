@@ -1,6 +1,8 @@
-//! The log as one page that needs nothing besides: thumbnails, a search box, and the reader's choice of light or dark.
+//! The log as one page that needs nothing besides: thumbnails, a search box, and the reader's
+//! choice of light or dark.
 //!
-//! What captions say is text and nothing else: everything is escaped, and the page's own policy lets no address be fetched.
+//! What captions say is text and nothing else: everything is escaped, and the page's own policy
+//! lets no address be fetched.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! The log as text for notes: a heading a session, a line an entry. What a caption says is never taken for markup.
+//! The log as text for notes: a heading a session, a line an entry. What a caption says is never
+//! taken for markup.
 
 use std::io::{self, Write};
 

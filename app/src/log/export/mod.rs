@@ -1,5 +1,5 @@
-//! The log as files that other programs read. Each format is a module that is given entries one after the other and
-//! writes them: none holds more than one in memory.
+//! The log as files that other programs read. Each format is a module that is given entries one
+//! after the other and writes them: none holds more than one in memory.
 
 mod csv;
 mod error;

@@ -22,8 +22,8 @@ pub struct Export {
     pub filter: Filter,
     /// Whether JSONL has the thumbnails in it. HTML always has.
     pub thumbnails: bool,
-    /// Whether the file begins with a byte order mark, without which some programs of Windows take UTF-8 for something
-    /// else.
+    /// Whether the file begins with a byte order mark, without which some programs of Windows take
+    /// UTF-8 for something else.
     pub byte_order_mark: bool,
 }
 
@@ -31,7 +31,8 @@ impl Export {
     /// Writes everything that the filter lets through. Returns how many entries these are.
     ///
     /// # Errors
-    /// When the log can't be read or `out` can't be written, or when subtitles are wanted of several sessions.
+    /// When the log can't be read or `out` can't be written, or when subtitles are wanted of
+    /// several sessions.
     pub fn write(&self, store: &Store, out: &mut impl Write) -> Result<u64, ExportError> {
         self.write_with(store, out, &mut |_| ControlFlow::Continue(()))
     }
@@ -57,7 +58,8 @@ impl Export {
         }
     }
 
-    /// What the format can hold of it: subtitles are captions, and their times are those of one session.
+    /// What the format can hold of it: subtitles are captions, and their times are those of one
+    /// session.
     pub(super) fn narrowed(&self, store: &Store) -> Result<Self, LogError> {
         let mut only = self.clone();
         if !self.format.is_subtitles() {

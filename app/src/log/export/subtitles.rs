@@ -1,12 +1,14 @@
-//! Captions as subtitles, for `SubRip` players and for browsers. Times run from the session's start, so that they play beside
-//! a recording of it. A caption stays until the next one's frame, but no longer than it is known to have held.
+//! Captions as subtitles, for `SubRip` players and for browsers. Times run from the session's
+//! start, so that they play beside a recording of it. A caption stays until the next one's frame,
+//! but no longer than it is known to have held.
 
 use std::io::{self, Write};
 
 use crate::log::data::entry::FoundEntry;
 use crate::log::export::format::FormatWriter;
 
-/// How long a caption is shown of which it is not known how long it held: one that was cut off by a kill.
+/// How long a caption is shown of which it is not known how long it held: one that was cut off by a
+/// kill.
 const AT_LEAST_MS: i64 = 1000;
 
 /// Which of the two formats.

@@ -1,5 +1,6 @@
-//! Looking for damage. The log is only read, so that nobody who records has to wait meanwhile: FTS5 compares its index
-//! with the entries by a statement that writes, which therefore runs on a copy of the texts and the index.
+//! Looking for damage. The log is only read, so that nobody who records has to wait meanwhile: FTS5
+//! compares its index with the entries by a statement that writes, which therefore runs on a copy
+//! of the texts and the index.
 
 use rusqlite::Connection;
 
@@ -23,8 +24,8 @@ INSERT INTO copy.entry_words_docsize SELECT * FROM main.entry_words_docsize;
 "#;
 
 impl Store {
-    /// Looks for damage: in the file, in the index of words and in what refers to what. Returns what was found, a line
-    /// each.
+    /// Looks for damage: in the file, in the index of words and in what refers to what. Returns
+    /// what was found, a line each.
     ///
     /// # Errors
     /// When the log can't be read at all, or there is no room for the copy.
@@ -63,7 +64,8 @@ impl Store {
             done
         };
         copied().map_err(|error| self.error(&error))?;
-        // A connection of its own has nothing of the new tables in mind that the copied rows contradict.
+        // A connection of its own has nothing of the new tables in mind that the copied rows
+        // contradict.
         let compared = Connection::open(&copy).and_then(|connection| {
             connection.execute("INSERT INTO entry_words (entry_words, rank) VALUES ('integrity-check', 1)", [])
         });

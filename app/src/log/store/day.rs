@@ -1,4 +1,5 @@
-//! A stretch of time as a strip of marks: how much was recorded in each of many equal parts. Knows the tables; draws nothing.
+//! A stretch of time as a strip of marks: how much was recorded in each of many equal parts. Knows
+//! the tables; draws nothing.
 
 use rusqlite::params_from_iter;
 
@@ -22,8 +23,9 @@ pub struct DayMark {
 }
 
 impl Store {
-    /// Counts what the filter lets through in each of `parts` equal parts of the time from `from_ms` to `to_ms` (milliseconds
-    /// since 1970, UTC). Parts in which nothing was recorded are left out.
+    /// Counts what the filter lets through in each of `parts` equal parts of the time from
+    /// `from_ms` to `to_ms` (milliseconds since 1970, UTC). Parts in which nothing was recorded are
+    /// left out.
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.

@@ -1,8 +1,8 @@
 //! Reading an export in JSONL back into a log. All of a file is taken, or nothing.
 //!
-//! Into an empty log everything comes under its old numbers, so that export and import give the same log again. Otherwise
-//! everything gets new numbers, and sessions that the log has already (the same source, model, instruction and beginning)
-//! are left out with their entries.
+//! Into an empty log everything comes under its old numbers, so that export and import give the
+//! same log again. Otherwise everything gets new numbers, and sessions that the log has already
+//! (the same source, model, instruction and beginning) are left out with their entries.
 
 use std::collections::HashMap;
 

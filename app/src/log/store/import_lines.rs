@@ -1,8 +1,9 @@
-//! The lines of a file that is imported: in UTF-8, or in UTF-16 as Windows writes it, with a byte order mark or without,
-//! each no longer than is read into memory at once. Knows the form of a line and no log.
+//! The lines of a file that is imported: in UTF-8, or in UTF-16 as Windows writes it, with a byte
+//! order mark or without, each no longer than is read into memory at once. Knows the form of a line
+//! and no log.
 //!
-//! They are read twice: first to see that all of them can be taken in, then to take them in. So nobody waits for a lock
-//! while a pipe is slow, and a bad line is known before the log is touched.
+//! They are read twice: first to see that all of them can be taken in, then to take them in. So
+//! nobody waits for a lock while a pipe is slow, and a bad line is known before the log is touched.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Cursor, Read, Seek as _, SeekFrom, Write as _};
@@ -14,7 +15,8 @@ use crate::base::text;
 use crate::log::error::LogError;
 use crate::log::json::ExportLine;
 
-/// The longest line, in bytes. An entry with the largest thumbnail that there can be takes a third of it.
+/// The longest line, in bytes. An entry with the largest thumbnail that there can be takes a third
+/// of it.
 const LONGEST: u64 = 64 << 20;
 /// The most that is told of why a line is wrong.
 const LONGEST_REASON: usize = 200;
@@ -39,7 +41,8 @@ impl ImportLines {
         Ok(lines)
     }
 
-    /// Looks at every line of what can't be read twice, such as a pipe, and keeps them in a temporary file.
+    /// Looks at every line of what can't be read twice, such as a pipe, and keeps them in a
+    /// temporary file.
     ///
     /// # Errors
     /// As [`ImportLines::of_file`], or when there is no room for them.

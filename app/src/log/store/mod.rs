@@ -1,9 +1,11 @@
-//! The log's file: opening it, whatever state it is in, and the few writes that recording needs. Knows no thread and no
-//! pipeline; what can be found in it is `search`'s, what goes out of it `export`'s.
+//! The log's file: opening it, whatever state it is in, and the few writes that recording needs.
+//! Knows no thread and no pipeline; what can be found in it is `search`'s, what goes out of it
+//! `export`'s.
 //!
-//! The file is in WAL mode, so that readers and the writer do not wait for each other and several programs may record into
-//! it at once. With `synchronous = NORMAL`, a program that is killed loses nothing that it has committed; a machine that
-//! loses its power may lose the last commits, but never the file.
+//! The file is in WAL mode, so that readers and the writer do not wait for each other and several
+//! programs may record into it at once. With `synchronous = NORMAL`, a program that is killed loses
+//! nothing that it has committed; a machine that loses its power may lose the last commits, but
+//! never the file.
 
 mod check;
 pub(crate) mod day;
@@ -58,7 +60,8 @@ pub struct RemovedEntry {
     thumbnail: Option<Vec<u8>>,
 }
 
-/// Stops what a [`Store`] is reading, from another thread. What is stopped fails with [`LogError::Interrupted`].
+/// Stops what a [`Store`] is reading, from another thread. What is stopped fails with
+/// [`LogError::Interrupted`].
 pub struct Interrupter(InterruptHandle);
 
 impl Interrupter {
@@ -69,10 +72,12 @@ impl Interrupter {
 }
 
 impl Store {
-    /// Opens the log at `path` for reading and writing; makes it, and its folder, when it is not there.
+    /// Opens the log at `path` for reading and writing; makes it, and its folder, when it is not
+    /// there.
     ///
     /// # Errors
-    /// When it can't be opened or made, is damaged, newer than this program, or something else than a log.
+    /// When it can't be opened or made, is damaged, newer than this program, or something else than
+    /// a log.
     pub fn open(path: &Path) -> Result<Self, LogError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_folder(folder).map_err(|error| LogError::of_file(folder, &error))?;
@@ -101,7 +106,8 @@ impl Store {
             .map_err(|error| LogError::of(path, &error))
             .and_then(|connection| Self::prepare(connection, path, false));
         match opened {
-            // WAL needs files beside the log. Where none can be made, nobody writes either, and the file can be read alone.
+            // WAL needs files beside the log. Where none can be made, nobody writes either, and the
+            // file can be read alone.
             Err(LogError::ReadOnly(_) | LogError::Unreachable(..)) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
                 let address = format!("file:{}?immutable=1", percent_encoded(&absolute(path)));
@@ -135,7 +141,8 @@ impl Store {
 
     fn configure(&mut self, is_older: bool, is_new: bool) -> rusqlite::Result<()> {
         if is_new {
-            // Before the first table, so that space can be given back without writing the whole file anew.
+            // Before the first table, so that space can be given back without writing the whole
+            // file anew.
             self.connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         change_to_wal(&self.connection)?;
@@ -232,7 +239,8 @@ impl Store {
         })
     }
 
-    /// Removes an entry with its thumbnail and gives both back, so that it can be undone. None when there is no such entry.
+    /// Removes an entry with its thumbnail and gives both back, so that it can be undone. None when
+    /// there is no such entry.
     ///
     /// # Errors
     /// When the log can't be written.
@@ -243,8 +251,8 @@ impl Store {
         Ok(Some(RemovedEntry { entry: taken, thumbnail }))
     }
 
-    /// Puts back what [`Store::take`] gave, under its number, or under the next one when that was given to another entry
-    /// since. Returns the number.
+    /// Puts back what [`Store::take`] gave, under its number, or under the next one when that was
+    /// given to another entry since. Returns the number.
     ///
     /// # Errors
     /// When the log can't be written, or the entry's session is gone.
@@ -361,14 +369,14 @@ fn open(name: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A path from the root on. SQLite takes no such one for an address (`file:…`) or for a database in memory
-/// (`:memory:`).
+/// A path from the root on. SQLite takes no such one for an address (`file:…`) or for a database in
+/// memory (`:memory:`).
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Has the file written through a log ahead of it. SQLite's own waiting leaves this change out, which fails at once
-/// while another program opens the file for the first time, too.
+/// Has the file written through a log ahead of it. SQLite's own waiting leaves this change out,
+/// which fails at once while another program opens the file for the first time, too.
 fn change_to_wal(connection: &Connection) -> rusqlite::Result<()> {
     let start = Instant::now();
     loop {

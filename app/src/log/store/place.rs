@@ -1,14 +1,16 @@
-//! Whether a log's file is still the one that was opened: neither deleted nor moved, nor another one in its place.
+//! Whether a log's file is still the one that was opened: neither deleted nor moved, nor another
+//! one in its place.
 //!
-//! Only asks the system about names. A file that SQLite has open is never opened here: closing it would take away the
-//! locks that this process holds on it (<https://sqlite.org/howtocorrupt.html>, "POSIX advisory locks").
+//! Only asks the system about names. A file that SQLite has open is never opened here: closing it
+//! would take away the locks that this process holds on it (<https://sqlite.org/howtocorrupt.html>,
+//! "POSIX advisory locks").
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What tells a file from any other on this machine: device and inode. Where the system has neither, SQLite keeps an
-/// open file from being removed.
+/// What tells a file from any other on this machine: device and inode. Where the system has
+/// neither, SQLite keeps an open file from being removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIdentity(u64, u64);
 

@@ -1,8 +1,10 @@
-//! What people type to search, read into what FTS5 reads. Knows the search form of texts and no table.
+//! What people type to search, read into what FTS5 reads. Knows the search form of texts and no
+//! table.
 //!
-//! The guide names a phrase in quotation marks, `begin*`, `NOT` and `OR`. Everything else that FTS5 takes for syntax is
-//! only words here: brackets, colons, hyphens, apostrophes, carets, plus signs, `AND`, `NEAR`, a quotation mark alone.
-//! Words side by side must all be there; they bind tighter than `NOT`, and that tighter than `OR`, as FTS5 has it.
+//! The guide names a phrase in quotation marks, `begin*`, `NOT` and `OR`. Everything else that FTS5
+//! takes for syntax is only words here: brackets, colons, hyphens, apostrophes, carets, plus signs,
+//! `AND`, `NEAR`, a quotation mark alone. Words side by side must all be there; they bind tighter
+//! than `NOT`, and that tighter than `OR`, as FTS5 has it.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,6 @@
-//! Keeping the log as small and as sound as its owner wants: pruning, a limit of size, backups and checks. Nothing is ever
-//! removed by itself: only by the command, or while recording with a limit that the user set.
+//! Keeping the log as small and as sound as its owner wants: pruning, a limit of size, backups and
+//! checks. Nothing is ever removed by itself: only by the command, or while recording with a limit
+//! that the user set.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,8 +21,8 @@ const BACKUP_PAGES: i32 = 1024;
 const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 
 impl Store {
-    /// Removes what is too old, and then, while the log uses too many bytes, first the oldest thumbnails and then the
-    /// oldest entries. Gives the space back to the disk.
+    /// Removes what is too old, and then, while the log uses too many bytes, first the oldest
+    /// thumbnails and then the oldest entries. Gives the space back to the disk.
     ///
     /// # Errors
     /// When the log can't be written.

@@ -1,7 +1,9 @@
-//! The list of entries as rows with numbers, so that a window can show any part of a million without holding them: how
-//! many there are, and a few places to start reading from. Knows the tables; holds no entry.
+//! The list of entries as rows with numbers, so that a window can show any part of a million
+//! without holding them: how many there are, and a few places to start reading from. Knows the
+//! tables; holds no entry.
 //!
-//! Rows are numbered from the oldest, so that a number stays what it is while entries are added behind it.
+//! Rows are numbered from the oldest, so that a number stays what it is while entries are added
+//! behind it.
 
 use rusqlite::{OptionalExtension as _, Row};
 
@@ -13,7 +15,8 @@ use crate::log::store::search::RowKey;
 
 /// The most places that a row index holds: 64 KiB, however long the log is.
 const PLACES: usize = 4096;
-/// Rows from one place to the next in a short list. In a longer one it is doubled as often as need be.
+/// Rows from one place to the next in a short list. In a longer one it is doubled as often as need
+/// be.
 const STRIDE: u64 = 64;
 
 /// The rows of one filter, as they were when it was made or last grown.
@@ -25,7 +28,8 @@ pub struct RowIndex {
     /// The place of every row whose number `stride` divides.
     places: Vec<RowKey>,
     last: Option<RowKey>,
-    /// All entries of the log, whether the filter lets them through or not: by this a removal is noticed.
+    /// All entries of the log, whether the filter lets them through or not: by this a removal is
+    /// noticed.
     all: i64,
     /// The entry with the highest number. When it is removed, its number is given to another one.
     newest: Option<RowKey>,
@@ -58,8 +62,8 @@ impl RowIndex {
 }
 
 impl Store {
-    /// Counts the rows that the filter lets through. Takes some 0.1 s for a million, and longer where words or kinds have to
-    /// be looked at; [`Store::interrupter`] ends it early.
+    /// Counts the rows that the filter lets through. Takes some 0.1 s for a million, and longer
+    /// where words or kinds have to be looked at; [`Store::interrupter`] ends it early.
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
@@ -71,8 +75,9 @@ impl Store {
         Ok(row_index)
     }
 
-    /// Counts the rows that were added behind the last one. Says whether the row index still holds: not when entries were
-    /// removed, or added before the last one, or may have been marked; then a new one has to be made.
+    /// Counts the rows that were added behind the last one. Says whether the row index still holds:
+    /// not when entries were removed, or added before the last one, or may have been marked; then a
+    /// new one has to be made.
     ///
     /// # Errors
     /// As [`Store::row_index`].
@@ -108,8 +113,8 @@ impl Store {
         self.list(&row_index.filter, Some(*start), skipped, most)
     }
 
-    /// The row of the first entry that was captured at this moment or later, or of the last one of all. None when there is
-    /// no row.
+    /// The row of the first entry that was captured at this moment or later, or of the last one of
+    /// all. None when there is no row.
     ///
     /// # Errors
     /// As [`Store::row_index`].

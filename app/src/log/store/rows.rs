@@ -1,4 +1,5 @@
-//! Sessions and entries to rows and back. Knows the tables, and nothing of who reads or writes them.
+//! Sessions and entries to rows and back. Knows the tables, and nothing of who reads or writes
+//! them.
 
 use rusqlite::{Connection, Row, named_params};
 
@@ -132,7 +133,8 @@ pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<
     Ok(id)
 }
 
-/// Adds a session under its own number, or under the next one when that is zero. Returns the number.
+/// Adds a session under its own number, or under the next one when that is zero. Returns the
+/// number.
 ///
 /// # Errors
 /// When the number is taken, or SQLite can't write.

@@ -1,12 +1,15 @@
-//! The tables of the log, and how those of an older version become today's. Knows SQLite and no row's meaning beyond it.
+//! The tables of the log, and how those of an older version become today's. Knows SQLite and no
+//! row's meaning beyond it.
 //!
-//! `user_version` counts the steps that a file has taken. Steps are only ever added: one that was released stays as it is.
+//! `user_version` counts the steps that a file has taken. Steps are only ever added: one that was
+//! released stays as it is.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::log::store::search_form;
 
-/// `SLog`, in the header of every file that is a log, so that no other program's database is taken for one.
+/// `SLog`, in the header of every file that is a log, so that no other program's database is taken
+/// for one.
 pub const APPLICATION_ID: i64 = 0x534C_6F67;
 
 /// A step from the tables of one version to those of the next.
@@ -32,9 +35,9 @@ impl Step {
 pub const STEPS: [Step; 3] =
     [Step::of(FIRST), Step::of(RARE), Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) }];
 
-/// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds beside them; `since_ms` is
-/// counted from the session's start on the monotonic clock, so that a wall clock that is set back disturbs no order.
-/// Stage timings are microseconds.
+/// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds
+/// beside them; `since_ms` is counted from the session's start on the monotonic clock, so that a
+/// wall clock that is set back disturbs no order. Stage timings are microseconds.
 const FIRST: &str = "
 CREATE TABLE session (
     id INTEGER PRIMARY KEY,
@@ -113,8 +116,8 @@ CREATE INDEX entry_noted ON entry (at_ms) WHERE note IS NOT NULL;
 CREATE INDEX entry_answers ON entry (at_ms) WHERE kind = 2;
 ";
 
-/// Words are found in every script, case and accents alike: the index is of the search form of texts, where they have
-/// one. Marks are parts of words (the vowels of Hindi and Thai).
+/// Words are found in every script, case and accents alike: the index is of the search form of
+/// texts, where they have one. Marks are parts of words (the vowels of Hindi and Thai).
 const FORMS: &str = r#"
 DROP TRIGGER entry_added;
 DROP TRIGGER entry_removed;
@@ -138,8 +141,9 @@ CREATE VIRTUAL TABLE entry_words USING fts5 (
 );
 "#;
 
-/// What the index has of an entry is always its row of `searched`: taken out before that changes, put in after. A form
-/// is written after its entry, and removed by every change of the entry's texts.
+/// What the index has of an entry is always its row of `searched`: taken out before that changes,
+/// put in after. A form is written after its entry, and removed by every change of the entry's
+/// texts.
 const FORMS_IN_USE: &str = "
 INSERT INTO entry_words (entry_words) VALUES ('rebuild');
 CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
@@ -195,7 +199,8 @@ pub fn find(connection: &Connection) -> rusqlite::Result<FileKind> {
     Ok(if tables == 0 && version == 0 { FileKind::Empty } else { FileKind::Foreign })
 }
 
-/// Takes the steps that the file has not taken, all or none: two programs that do so at once take them once.
+/// Takes the steps that the file has not taken, all or none: two programs that do so at once take
+/// them once.
 ///
 /// # Errors
 /// When SQLite can't write the file; it then is as it was.

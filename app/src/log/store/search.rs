@@ -1,5 +1,5 @@
-//! Finding entries: a page of the list, a page of what has certain words, and every one of them in the order in which they
-//! were recorded. Knows the tables; formats nothing.
+//! Finding entries: a page of the list, a page of what has certain words, and every one of them in
+//! the order in which they were recorded. Knows the tables; formats nothing.
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -29,11 +29,12 @@ impl From<&FoundEntry> for RowKey {
 }
 
 impl Store {
-    /// The newest entries before `before` that the filter lets through, at most `most`, newest first. With words, those that
-    /// were recorded last come first, otherwise those of the latest time.
+    /// The newest entries before `before` that the filter lets through, at most `most`, newest
+    /// first. With words, those that were recorded last come first, otherwise those of the latest
+    /// time.
     ///
-    /// All words must be there; `"a phrase"`, `begin*`, `NOT` and `OR` work. Case and accents do not count, and in
-    /// scripts without spaces between words any part of a text is found.
+    /// All words must be there; `"a phrase"`, `begin*`, `NOT` and `OR` work. Case and accents do
+    /// not count, and in scripts without spaces between words any part of a text is found.
     ///
     /// # Errors
     /// When the log can't be read, or there are no words in `filter.words`.
@@ -44,7 +45,8 @@ impl Store {
             if let Some(RowKey { id, .. }) = before {
                 condition.and("w.rowid < ?", [id.into()]);
             }
-            // CROSS keeps the order: the index of words gives rows by their number, newest first, and stops at the limit.
+            // CROSS keeps the order: the index of words gives rows by their number, newest first,
+            // and stops at the limit.
             (
                 "entry_words w CROSS JOIN entry e ON e.id = w.rowid CROSS JOIN session s ON s.id = e.session",
                 "w.rowid DESC",
@@ -69,8 +71,8 @@ impl Store {
             .map_err(|error| self.error(&error))
     }
 
-    /// A part of the same list the other way round, oldest first: from `from` on, which is part of it, without the first
-    /// `skipped`, at most `most`.
+    /// A part of the same list the other way round, oldest first: from `from` on, which is part of
+    /// it, without the first `skipped`, at most `most`.
     ///
     /// # Errors
     /// As [`Store::search`].
@@ -116,8 +118,8 @@ impl Store {
         read().map_err(|error| self.error(&error))
     }
 
-    /// Gives every entry that the filter lets through to `each`, in the order in which they were recorded, session by
-    /// session, until `each` fails.
+    /// Gives every entry that the filter lets through to `each`, in the order in which they were
+    /// recorded, session by session, until `each` fails.
     ///
     /// # Errors
     /// When the log can't be read, or with the error of `each`.
@@ -143,7 +145,8 @@ impl Store {
         Ok(())
     }
 
-    /// The sessions of the entries that the filter lets through, oldest first. Without any filter, also those that have none.
+    /// The sessions of the entries that the filter lets through, oldest first. Without any filter,
+    /// also those that have none.
     ///
     /// # Errors
     /// When the log can't be read.

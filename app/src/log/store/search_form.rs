@@ -1,10 +1,12 @@
-//! The form in which text is searched: case and accents alike, and each character of a script without spaces between
-//! words a word of its own. Knows the table that holds the forms, and no query.
+//! The form in which text is searched: case and accents alike, and each character of a script
+//! without spaces between words a word of its own. Knows the table that holds the forms, and no
+//! query.
 //!
-//! FTS5's tokenizer `unicode61` does this by itself for text in ASCII, which nearly all captions are; only others have a
-//! row in `search_form`. There, text in Chinese, Japanese, Korean, Thai, Lao, Khmer or Burmese stands twice: character
-//! by character, so that any of them and any sequence of them is found, and in pairs of neighbours, which are rare where
-//! characters are common (the bigrams of Lucene's `CJKAnalyzer`).
+//! FTS5's tokenizer `unicode61` does this by itself for text in ASCII, which nearly all captions
+//! are; only others have a row in `search_form`. There, text in Chinese, Japanese, Korean, Thai,
+//! Lao, Khmer or Burmese stands twice: character by character, so that any of them and any sequence
+//! of them is found, and in pairs of neighbours, which are rare where characters are common (the
+//! bigrams of Lucene's `CJKAnalyzer`).
 
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
@@ -14,8 +16,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 /// The SQL function that folds case and accents.
 const FOLDED: &str = "folded";
 
-/// Characters of scripts that put no spaces between words, or that put what other languages have as words of their own
-/// behind the word without one (Korean).
+/// Characters of scripts that put no spaces between words, or that put what other languages have as
+/// words of their own behind the word without one (Korean).
 fn is_continuous(c: char) -> bool {
     matches!(c,
         '\u{0E01}'..='\u{0E3A}' | '\u{0E40}'..='\u{0E4E}' // Thai, without its digits and signs
@@ -33,11 +35,12 @@ fn is_continuous(c: char) -> bool {
     )
 }
 
-/// Text with case and accents folded: `Straße` and `STRASSE`, `Café` and `cafe`, `ｶﾌｪ` and `カフェ` become the same.
+/// Text with case and accents folded: `Straße` and `STRASSE`, `Café` and `cafe`, `ｶﾌｪ` and `カフェ`
+/// become the same.
 ///
-/// Compatible characters become their plain ones (NFKD), accents and vowel points are left out, case goes by way of
-/// upper case (so that `ß`, `ς` and `ı` meet what they are written as there). What tells words apart in scripts of
-/// Asia stays: vowels, tones and voicing.
+/// Compatible characters become their plain ones (NFKD), accents and vowel points are left out,
+/// case goes by way of upper case (so that `ß`, `ς` and `ı` meet what they are written as there).
+/// What tells words apart in scripts of Asia stays: vowels, tones and voicing.
 #[must_use]
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
@@ -55,20 +58,22 @@ pub fn folded(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfc().normalize(&bare).into_owned()
 }
 
-/// Whether a canonical combining class is that of marks that people leave out when they search: Latin, Greek and
-/// Cyrillic accents, Hebrew and Arabic points, the nukta. The classes of vowels and tones of Thai, Lao and Tibetan, of
-/// the virama and of the voicing of Kana are not among them (Unicode Standard Annex 44, table 15).
+/// Whether a canonical combining class is that of marks that people leave out when they search:
+/// Latin, Greek and Cyrillic accents, Hebrew and Arabic points, the nukta. The classes of vowels
+/// and tones of Thai, Lao and Tibetan, of the virama and of the voicing of Kana are not among them
+/// (Unicode Standard Annex 44, table 15).
 fn is_accent(class: u8) -> bool {
     matches!(class, 1 | 7 | 10..=36 | 200..=240)
 }
 
-/// What is not seen within a word: joiners, marks of direction, variation selectors, the soft hyphen, and the Arabic
-/// line that only makes a word longer.
+/// What is not seen within a word: joiners, marks of direction, variation selectors, the soft
+/// hyphen, and the Arabic line that only makes a word longer.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{00AD}' | '\u{0640}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
 }
 
-/// Adds a letter; what stands for it where it has a stroke or is a ligature, which have no decomposition.
+/// Adds a letter; what stands for it where it has a stroke or is a ligature, which have no
+/// decomposition.
 fn push_base(text: &mut String, c: char) {
     match c {
         'ø' => text.push('o'),
@@ -148,7 +153,8 @@ pub fn insert(
         .map(|_| ())
 }
 
-/// Writes the forms of an entry anew. Those of before are gone: every change of an entry's texts removes them.
+/// Writes the forms of an entry anew. Those of before are gone: every change of an entry's texts
+/// removes them.
 ///
 /// # Errors
 /// When SQLite can't write.

@@ -1,4 +1,5 @@
-//! What a log says as a whole: how much, how long the longest still scene was, which words came most. Formats nothing.
+//! What a log says as a whole: how much, how long the longest still scene was, which words came
+//! most. Formats nothing.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ const LITTLE_WORDS: [&str; 39] = [
     "with", "image", "shows", "his", "her", "he", "she",
 ];
 
-/// A log in metrics.
+/// A log in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     /// Sessions.
@@ -93,7 +94,7 @@ impl Store {
 }
 
 fn count_words(words: &mut HashMap<String, u64>, text: &str) {
-    // A letter alone is no word that says anything.
+    // A letter alone says nothing.
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().nth(1).is_some()) {
         let word = word.to_lowercase();
         if LITTLE_WORDS.contains(&word.as_str()) {

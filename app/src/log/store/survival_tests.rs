@@ -1,5 +1,5 @@
-//! Tests that break things: processes that are killed, programs that write at once, files that are damaged, and clocks that
-//! are set back.
+//! Tests that break things: processes that are killed, programs that write at once, files that are
+//! damaged, and clocks that are set back.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -35,7 +35,8 @@ fn recorder(path: &Path) -> Recorder {
     Recorder::start(Box::new(open), Keep::default(), Arc::new(|| {})).expect("started")
 }
 
-/// Not a test by itself: records for ever, and prints the number of each caption once it is on disk.
+/// Not a test by itself: records for ever, and prints the number of each caption once it is on
+/// disk.
 #[test]
 fn records_until_it_is_killed() {
     let Some(path) = env::var_os(CHILD_LOG) else { return };

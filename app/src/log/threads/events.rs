@@ -1,7 +1,8 @@
-//! From the pipeline's events to what is recorded. Knows neither disk nor thread: it makes records, the recorder takes them.
+//! From the pipeline's events to what is recorded. Knows neither disk nor thread: it makes records,
+//! the recorder takes them.
 //!
-//! A session is what one source, model and instruction told without a break. When one of them changes, the next caption
-//! begins another session.
+//! A session is what one source, model and instruction told without a break. When one of them
+//! changes, the next caption begins another session.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,7 +132,8 @@ impl EventRecorder {
             Event::ModelReady(card) => {
                 if *card != self.card {
                     self.card.clone_from(card);
-                    // The session's time runs from its source's start: loading the first model is a part of it.
+                    // The session's time runs from its source's start: loading the first model is a
+                    // part of it.
                     if self.session.is_some() {
                         self.begin_anew();
                     }

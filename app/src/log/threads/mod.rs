@@ -1,4 +1,5 @@
-//! The log's threads: from the pipeline's events to records, the recorder that writes them, the reader that finds them.
+//! The log's threads: from the pipeline's events to records, the recorder that writes them, the
+//! reader that finds them.
 
 pub(crate) mod events;
 pub(crate) mod reader;

@@ -1,8 +1,9 @@
-//! The reader thread: whoever shows a log asks it for parts of the list, small pictures and changes, and never waits for the
-//! disk. It looks now and then whether the log has grown, whoever wrote to it. Knows no window.
+//! The reader thread: whoever shows a log asks it for parts of the list, small pictures and
+//! changes, and never waits for the disk. It looks now and then whether the log has grown, whoever
+//! wrote to it. Knows no window.
 //!
-//! Which list is wanted is a value of which the newest counts: another one stops the search for the one before, and what
-//! still comes of that one bears its old number.
+//! Which list is wanted is a value of which the newest counts: another one stops the search for the
+//! one before, and what still comes of that one bears its old number.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,7 +142,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread for the log at `path`, which need not be there yet. `wake` is called when there is news.
+    /// Starts the thread for the log at `path`, which need not be there yet. `wake` is called when
+    /// there is news.
     ///
     /// # Errors
     /// When the system starts no more threads.

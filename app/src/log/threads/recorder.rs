@@ -1,9 +1,10 @@
-//! The writer thread. Whoever records hands a record over and never waits: when the disk falls behind, the queue fills,
-//! and what finds it full is lost, counted here and, as soon as the disk takes anything again, in the log itself.
+//! The writer thread. Whoever records hands a record over and never waits: when the disk falls
+//! behind, the queue fills, and what finds it full is lost, counted here and, as soon as the disk
+//! takes anything again, in the log itself.
 //!
-//! A log that does not open, or no longer lies where it was opened, is opened again: what is recorded from then on is in
-//! a new file. Knows the log by a trait and the pipeline by the records that
-//! [`EventRecorder`](crate::log::EventRecorder) makes of its events.
+//! A log that does not open, or no longer lies where it was opened, is opened again: what is
+//! recorded from then on is in a new file. Knows the log by a trait and the pipeline by the records
+//! that [`EventRecorder`](crate::log::EventRecorder) makes of its events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TIDY_EVERY: u64 = 100;
 /// How often it is looked whether the log's file is still there while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a record is tried again that another program's lock keeps from being written, such as a large import.
+/// How long a record is tried again that another program's lock keeps from being written, such as a
+/// large import.
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
 /// How long it waits between two such tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -43,8 +45,8 @@ pub trait Log: Send {
     /// When it can't be written.
     fn begin(&mut self, start: &SessionStart) -> Result<i64, LogError>;
 
-    /// Adds an entry, ends the one that it replaces, and adds to the session's count of lost ones: all of it or nothing.
-    /// Returns the entry's number.
+    /// Adds an entry, ends the one that it replaces, and adds to the session's count of lost ones:
+    /// all of it or nothing. Returns the entry's number.
     ///
     /// # Errors
     /// When it can't be written.
@@ -140,8 +142,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the thread, which opens the log and keeps it to `keep`. `wake` is called when [`Recorder::status`] has
-    /// changed.
+    /// Starts the thread, which opens the log and keeps it to `keep`. `wake` is called when
+    /// [`Recorder::status`] has changed.
     ///
     /// # Errors
     /// When the system starts no more threads.
@@ -177,7 +179,8 @@ impl Recorder {
         }
     }
 
-    /// Writes what is queued, ends the session, and says how it went. What a slow disk has not taken by then is lost.
+    /// Writes what is queued, ends the session, and says how it went. What a slow disk has not
+    /// taken by then is lost.
     #[must_use]
     pub fn finish(mut self) -> RecorderStatus {
         self.end();
@@ -237,7 +240,8 @@ struct Lasting {
 }
 
 impl Lasting {
-    /// How it lasts when it was seen to hold until `until`. A moment before its own frame makes it no shorter.
+    /// How it lasts when it was seen to hold until `until`. A moment before its own frame makes it
+    /// no shorter.
     fn until(&self, until: Instant) -> Extension {
         let held = until.max(self.last_known).saturating_duration_since(self.captured_at);
         Extension { entry: self.id, duration_ms: milliseconds(held), ..Extension::default() }
@@ -302,7 +306,8 @@ impl Writer {
         self.note(&written);
     }
 
-    /// Shows trouble, or that it has passed. Where the disk was asked for nothing, it has told nothing.
+    /// Shows trouble, or that it has passed. Where the disk was asked for nothing, it has told
+    /// nothing.
     fn note(&self, outcome: &Result<Written, LogError>) {
         if *outcome == Ok(Written::Nothing) {
             return;
@@ -355,7 +360,8 @@ impl Writer {
         }
     }
 
-    /// Opens a new file where the old one was, which begins with the session and the caption that hold.
+    /// Opens a new file where the old one was, which begins with the session and the caption that
+    /// hold.
     fn renew(&mut self) -> Result<Written, LogError> {
         // Closing writes what SQLite still holds to the old file, wherever that is now.
         self.log = None;
@@ -445,8 +451,8 @@ impl Writer {
         Ok(id)
     }
 
-    /// Ends the running session. Even when that can't be written, another one begins: this one stays without an end,
-    /// like one that was cut off.
+    /// Ends the running session. Even when that can't be written, another one begins: this one
+    /// stays without an end, like one that was cut off.
     fn end_session(&mut self, at: Instant) -> Result<Written, LogError> {
         self.lasting = None;
         let Some((session, id)) = self.session.take() else { return Ok(Written::Nothing) };

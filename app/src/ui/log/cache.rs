@@ -1,4 +1,5 @@
-//! What the panel holds of the log: a few pages and small pictures around what is seen, however long the log is.
+//! What the panel holds of the log: a few pages and small pictures around what is seen, however
+//! long the log is.
 
 use std::collections::{HashMap, HashSet};
 
@@ -89,7 +90,8 @@ impl Cache {
         }
     }
 
-    /// The entry of a row, counted from the oldest. Asks the reader for it when it is not here, or has changed.
+    /// The entry of a row, counted from the oldest. Asks the reader for it when it is not here, or
+    /// has changed.
     pub fn entry(&mut self, reader: Option<&Reader>, row: u64) -> Option<&FoundEntry> {
         let number = row / PAGE;
         self.clock += 1;

@@ -173,7 +173,8 @@ fn facts(ui: &mut Ui, found: &FoundEntry, session: &Session) {
         format!("{} of {} drafted, {} written", metrics.draft_accepted, metrics.draft_offered, metrics.tokens),
     ));
     if let Some(mean) = metrics.mean_log_prob {
-        // The geometric mean of the tokens' probabilities, which people read more easily than its logarithm.
+        // The geometric mean of the tokens' probabilities, which people read more easily than its
+        // logarithm.
         rows.push(("Confidence", format!("{:.0} % a token (mean log-probability {mean:.3})", 100.0 * mean.exp())));
     }
     ui.spacing_mut().interact_size.y = 0.0;

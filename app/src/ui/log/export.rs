@@ -1,4 +1,5 @@
-//! The export dialog: format and part of the log, then the file's name by the desktop's own dialog, then how far it is.
+//! The export dialog: format and part of the log, then the file's name by the desktop's own dialog,
+//! then how far it is.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,8 @@ pub struct ExportScopes {
 }
 
 impl ExportScopes {
-    /// The entries of a part, as a format can hold them. None where there is no such part, or it does not fit.
+    /// The entries of a part, as a format can hold them. None where there is no such part, or it
+    /// does not fit.
     fn filter(&self, part: ExportScope, format: Format) -> Option<Filter> {
         match part {
             ExportScope::Session => self.session.as_ref().map(|(_, filter)| filter.clone()),
@@ -130,7 +132,8 @@ impl ExportDialog {
         };
     }
 
-    /// Draws it, if it is open, with what there is to choose from now. Gives the format for which a file is to be chosen.
+    /// Draws it, if it is open, with what there is to choose from now. Gives the format for which a
+    /// file is to be chosen.
     pub fn show(&mut self, ui: &Ui, parts: &ExportScopes) -> Option<Format> {
         if matches!(self.phase, Phase::Closed) {
             return None;

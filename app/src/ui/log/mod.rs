@@ -1,5 +1,6 @@
-//! The Log panel: a live list of what was recorded, with search, a timeline and each entry large. It shows what the log's
-//! reader thread tells and gives it orders; it reads no file itself and holds only what is on screen and a little more.
+//! The Log panel: a live list of what was recorded, with search, a timeline and each entry large.
+//! It shows what the log's reader thread tells and gives it orders; it reads no file itself and
+//! holds only what is on screen and a little more.
 
 mod cache;
 mod entry;
@@ -101,7 +102,8 @@ pub struct LogPanel {
 }
 
 impl LogPanel {
-    /// A closed panel of the log at `path`, whose times are told by `clock`. `wake` is called when there is news for it.
+    /// A closed panel of the log at `path`, whose times are told by `clock`. `wake` is called when
+    /// there is news for it.
     pub fn new(path: Option<PathBuf>, clock: Clock, wake: Waker) -> Self {
         Self {
             path,

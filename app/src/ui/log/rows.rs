@@ -1,5 +1,6 @@
-//! The list of entries: only the rows on screen are drawn. A million rows are taller than an `f32` can count in points, so
-//! the place in the list is kept in rows, as an `f64`, and the list has its own scrolling.
+//! The list of entries: only the rows on screen are drawn. A million rows are taller than an `f32`
+//! can count in points, so the place in the list is kept in rows, as an `f64`, and the list has its
+//! own scrolling.
 
 use egui::accesskit::Role;
 use egui::{Event, EventFilter, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
@@ -33,7 +34,8 @@ impl Scroll {
         self.top = 0.0;
     }
 
-    /// There are so many more rows at the top: what is in view stays, unless these are the newest rows.
+    /// There are so many more rows at the top: what is in view stays, unless these are the newest
+    /// rows.
     pub fn grown(&mut self, by: u64) {
         if !self.is_at_newest() {
             self.top += by as f64;

@@ -1,4 +1,5 @@
-//! The day as a strip: a mark for every few minutes in which something was recorded. A click goes there.
+//! The day as a strip: a mark for every few minutes in which something was recorded. A click goes
+//! there.
 
 use egui::accesskit::Role;
 use egui::{
@@ -67,7 +68,8 @@ impl Timeline {
         at.into().to_zoned_datetime(self.zone.clone()).ok().map(|at| at.timestamp().as_millisecond())
     }
 
-    /// Looks at the clock. At midnight, the strip that showed today goes on to the new day. Says whether it did.
+    /// Looks at the clock. At midnight, the strip that showed today goes on to the new day. Says
+    /// whether it did.
     fn keep_up(&mut self) -> bool {
         let before = std::mem::replace(&mut self.today, (self.clock)().with_time_zone(self.zone.clone()).date());
         self.date == before && self.go_to(self.today)

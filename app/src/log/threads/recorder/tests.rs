@@ -19,7 +19,8 @@ enum Call {
     End { session: i64, lost: u64 },
 }
 
-/// A log that keeps what it is told. Each write first waits for `gate`, if there is one, and fails while it should.
+/// A log that keeps what it is told. Each write first waits for `gate`, if there is one, and fails
+/// while it should.
 #[derive(Clone)]
 struct FakeLog {
     calls: Arc<Mutex<Vec<Call>>>,
@@ -262,7 +263,8 @@ fn trouble_stays_until_the_disk_takes_something_again() {
     *bench.failing.lock().expect("sound") = Some(LogError::Full("captions.db".into()));
     bench.caption(1, "A cup");
     bench.wait(|status| status.trouble.is_some());
-    // The view is unchanged, but no caption of it could be written, so there is nothing to write now.
+    // The view is unchanged, but no caption of it could be written, so there is nothing to write
+    // now.
     let record = bench.events.observe(&captioned(2, "A cup")).expect("recorded");
     bench.recorder.record(Record { what: RecordKind::Lasts, ..record });
     let (status, calls) = bench.finish();
