@@ -36,8 +36,9 @@ impl Store {
             .and_then(|mut check| check.query_map([], |row| row.get(0))?.collect())
             .map_err(|error| self.error(&error))?;
         found.retain(|line| line != "ok");
-        // The texts of a damaged file can't be copied.
-        if found.is_empty() {
+        let is_only_read = connection.is_readonly("main").map_err(|error| self.error(&error))?;
+        // The texts of a damaged file can't be copied, and what is attached to a file that is only read is only read.
+        if found.is_empty() && !is_only_read {
             found.extend(self.index_fault()?);
         }
         let strays: i64 = connection

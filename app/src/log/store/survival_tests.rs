@@ -283,6 +283,12 @@ fn a_log_that_is_deleted_moved_or_replaced_is_recorded_anew() {
         assert!(texts.iter().any(|found| found.entry.text == "After"), "{name}");
         assert!(texts.iter().any(|found| found.entry.text == "Before"), "{name}: what holds is there, too");
         assert_eq!(store.check(), Ok(Vec::new()), "{name}");
+        if let Some(old) =
+            [path.with_extension("old"), folder.path().join("logs.old/captions.db")].iter().find(|old| old.exists())
+        {
+            let old = Store::open_existing(old).expect(name);
+            assert_eq!(old.search(&Filter::default(), None, 9).expect("read").len(), 1, "{name}: nothing was lost");
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn only_what_the_guide_names_is_syntax() {
         ("^walker", vec![2]),
         ("and near", vec![2]),
         ("AND", vec![2]),
-        ("NEAR(here note)", vec![]),
+        ("NEAR(here note)", vec![2]),
         ("{text}:walker", vec![]),
         ("walker + note", vec![2]),
         ("\"doesn't walk\"", vec![1]),
