@@ -22,7 +22,7 @@ use jiff::ZonedDateTime;
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceSpec};
 use crate::live::{OpenEngine, OpenSource, Settings};
-use crate::log::Keep;
+use crate::log::{Keep, LogOptions};
 use crate::models::spec::ModelSpec;
 use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of};
 use crate::ui::preferences::Preferences;
