@@ -151,8 +151,8 @@ fn what_goes_wrong_is_said_in_a_sentence() {
     for (arguments, code, sentence) in [
         (&["log", "list", "--log", "none.db"][..], 1, "There is no caption log at none.db."),
         (&["log", "list", "--log", "diary.txt"], 1, "is not a caption log"),
-        (&["log", "list", "--since", "soon", "--log", "none.db"], 2, "is no time"),
-        (&["log", "export", "--format", "xls"], 2, "is no format"),
+        (&["log", "list", "--since", "soon", "--log", "none.db"], 2, "write a time such as"),
+        (&["log", "export", "--format", "xls"], 2, "write jsonl, csv, srt, vtt, md or html"),
         (&["log", "prune", "--log", "none.db"], 2, "--older-than"),
         (&["watch", "--source", "pictures", "--log", "diary.txt"], 1, "is not a caption log"),
         (&["watch", "--source", "pictures", "--log-limit", "5MB"], 2, "--log"),

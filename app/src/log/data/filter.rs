@@ -23,10 +23,9 @@ impl std::str::FromStr for EntryFilter {
         match text {
             "bookmark" => Ok(Self::Bookmarked),
             "note" => Ok(Self::Noted),
-            kind => kind
-                .parse()
-                .map(Self::Of)
-                .map_err(|_: String| "Unknown kind of entry. Write caption, answer, bookmark or note.".to_owned()),
+            kind => {
+                kind.parse().map(Self::Of).map_err(|_: String| "write caption, answer, bookmark or note".to_owned())
+            }
         }
     }
 }

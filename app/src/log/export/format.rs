@@ -55,7 +55,7 @@ impl FromStr for Format {
             "vtt" => Ok(Self::Vtt),
             "md" => Ok(Self::Md),
             "html" => Ok(Self::Html),
-            _ => Err("Unknown format. Write jsonl, csv, srt, vtt, md or html.".to_owned()),
+            _ => Err("write jsonl, csv, srt, vtt, md or html".to_owned()),
         }
     }
 }

@@ -66,7 +66,7 @@ fn subtitles_run_from_the_sessions_start_without_overlap() {
 #[test]
 fn subtitles_of_several_sessions_are_refused() {
     let refused = export(&filled(), Format::Srt, Filter::default());
-    assert!(refused.is_err_and(|error| error.to_string().ends_with("--session: 1, 2.")));
+    assert!(refused.is_err_and(|error| error.message().to_string().ends_with("--session: 1, 2.")));
 }
 
 #[test]

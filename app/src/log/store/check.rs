@@ -4,6 +4,7 @@
 
 use rusqlite::Connection;
 
+use crate::base::files::private_file;
 use crate::log::error::LogError;
 use crate::log::store::Store;
 
@@ -54,6 +55,8 @@ impl Store {
     fn index_fault(&self) -> Result<Option<String>, LogError> {
         let folder = tempfile::tempdir().map_err(|error| LogError::of_file(&std::env::temp_dir(), &error))?;
         let copy = folder.path().join("words.db");
+        // SQLite opens what is attached as it has opened the log: without making a file.
+        private_file(&copy).map_err(|error| LogError::of_file(&copy, &error))?;
         let connection = self.connection();
         let copied = || -> rusqlite::Result<()> {
             connection.execute("ATTACH ?1 AS copy", [copy.to_string_lossy()])?;
