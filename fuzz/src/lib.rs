@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use sightline::capture::picture::decode::picture_in_memory;
-use sightline::log::{Filter, Store};
+use sightline::log::{Filter, ImportLines, Store};
 use tempfile::TempDir;
 use vlm::{LoadOptions, Model, ModelFiles};
 
@@ -64,7 +64,7 @@ pub fn checkpoint(data: &[u8]) {
 pub fn import(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = Store::open(&folder.path().join("log.db")).expect("a new log");
-    let imported = store.import(Cursor::new(data));
+    let imported = ImportLines::kept(Cursor::new(data)).and_then(|lines| store.import(lines));
     let found = store.search(&Filter::default(), None, 10).expect("the log can be read");
     assert!(imported.is_ok() || found.is_empty(), "a part of a refused file was taken");
     assert!(store.check().expect("the log can be checked").is_empty());
