@@ -67,11 +67,15 @@ fn a_busy_source_does_not_starve_a_quiet_one() {
     until_report(&pipeline, caption_in);
     quiet.show(1);
     until_report(&pipeline, |report| caption_in(report).filter(|(view, _)| *view == 1));
-    // A little changes there, once, while everything changes here all the time.
-    quiet.show(21);
+    // Something changes there, once, while everything changes here all the time.
+    engine.hold_captions(true);
+    busy.show(200);
+    until_report(&pipeline, |report| began(Told::Caption { frame: 2 })(&report.event));
+    quiet.show(61);
+    wait_for("the change is seen", || pipeline.view(1).statistics().captured == 2);
+    engine.hold_captions(false);
     let mut red = 1_u8;
     let mut turns_of_others = 0;
-    busy.show(200);
     until_report(&pipeline, |report| {
         let (view, _) = caption_in(report)?;
         red = red.wrapping_add(100);
