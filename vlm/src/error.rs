@@ -109,8 +109,8 @@ pub enum Error {
 /// The longest text of a file that a message holds, in characters.
 const LONGEST_QUOTE: usize = 400;
 
-/// A text of a file, or its name, fit for a terminal: what controls one, or turns the direction of text, is written out,
-/// and what is very long is cut.
+/// A text of a file, or its name, fit for a terminal: what controls one, or turns the direction of
+/// text, is written out, and what is very long is cut.
 fn shown(text: impl Display) -> String {
     let text = text.to_string();
     let mut shown = String::new();
@@ -127,7 +127,8 @@ fn shown(text: impl Display) -> String {
     shown
 }
 
-/// What mends a damaged file: for one in the hub's cache a command, which checks every file of its model.
+/// What mends a damaged file: for one in the hub's cache a command, which checks every file of its
+/// model.
 fn mended(path: &Path) -> String {
     let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
     let repository = names.windows(2).find(|names| names[1] == "snapshots");

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-/// The variable of the environment that has the password of a stream. It is not handed on to ffmpeg.
+/// The variable of the environment that has the password of a stream. It is not handed on to
+/// ffmpeg.
 pub const PASSWORD_VARIABLE: &str = "SIGHTLINE_STREAM_PASSWORD";
 
 /// Who may see a stream. Never shown, not even for debugging.
@@ -39,9 +40,9 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads an address such as `rtsp://user:password@door/1`; `None` when it names no host. User and password may have any
-    /// characters, also those that an address would have to escape: the host is behind the last `@` that a host can be
-    /// behind.
+    /// Reads an address such as `rtsp://user:password@door/1`; `None` when it names no host. User
+    /// and password may have any characters, also those that an address would have to escape: the
+    /// host is behind the last `@` that a host can be behind.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
@@ -77,7 +78,8 @@ impl Address {
         Self { login: self.login.or(login), ..self }
     }
 
-    /// All of it, escaped as an address has to be, with this added to its query. Secret: for ffmpeg alone.
+    /// All of it, escaped as an address has to be, with this added to its query. Secret: for ffmpeg
+    /// alone.
     pub(super) fn secret(&self, query: &str) -> String {
         let login = self
             .login

@@ -24,8 +24,8 @@ use crate::models::spec::ModelSpec;
 /// Which model, and what it is asked.
 #[derive(Args, Clone, Debug)]
 pub struct ModelArgs {
-    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder [default: 256m if it
-    /// is on this machine, otherwise demo]
+    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
+    /// [default: 256m if it is on this machine, otherwise demo]
     #[arg(long, value_name = "MODEL", default_value_t = local::preferred(), hide_default_value = true)]
     pub model: ModelSpec,
 
@@ -76,12 +76,13 @@ impl ModelArgs {
 /// How words are chosen, where people may want other ones the next time.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct SamplingArgs {
-    /// Choose words by chance: below 1 the likely ones more often than the model finds them likely, above 1 less often
-    /// [default: 0, always the likeliest]
+    /// Choose words by chance: below 1 the likely ones more often than the model finds them likely,
+    /// above 1 less often [default: 0, always the likeliest]
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub temperature: Option<f64>,
 
-    /// Choose among the likeliest words only, as many as together have this probability [default: 1, among all]
+    /// Choose among the likeliest words only, as many as together have this probability [default:
+    /// 1, among all]
     #[arg(long, value_name = "P", value_parser = top_p, requires = "temperature")]
     pub top_p: Option<f64>,
 
@@ -120,7 +121,8 @@ impl PaceArgs {
     }
 }
 
-/// Which part of a picture is looked at. Each may be given for one source alone, by its number: `2:0,50,100,50`.
+/// Which part of a picture is looked at. Each may be given for one source alone, by its number:
+/// `2:0,50,100,50`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FramingArgs {
     /// Look at this part alone: left, top, width and height in per cent of the picture
@@ -137,7 +139,8 @@ pub struct FramingArgs {
 }
 
 impl FramingArgs {
-    /// What holds for the source with this number, counted from 0. Of several the last one counts; masks add up.
+    /// What holds for the source with this number, counted from 0. Of several the last one counts;
+    /// masks add up.
     pub fn of(&self, number: usize) -> Framing {
         Framing {
             rotation: self.rotate.iter().rev().find_map(|rotation| rotation.of(number)).unwrap_or_default(),

@@ -1,7 +1,8 @@
 //! `sightline describe`: pictures and videos in, words out.
 //!
-//! One turn a picture, or one turn of them all with `--together`. A picture that can't be read costs its own turn and the
-//! exit code; turns print whole or not at all, except that on a terminal the words appear as they are decoded.
+//! One turn a picture, or one turn of them all with `--together`. A picture that can't be read
+//! costs its own turn and the exit code; turns print whole or not at all, except that on a terminal
+//! the words appear as they are decoded.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -143,7 +144,8 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
         Ok(code)
     }
 
-    /// The pictures of one turn, or nothing if one of them can't be read: a turn without it would be another question.
+    /// The pictures of one turn, or nothing if one of them can't be read: a turn without it would
+    /// be another question.
     fn read(&mut self, images: &[PathBuf]) -> Option<Vec<RgbImage>> {
         let mut pictures = Some(Vec::new());
         for path in images {
@@ -271,7 +273,8 @@ mod tests {
         args: DescribeArgs,
     }
 
-    /// Says how many pictures it saw, the red of the first, and whether the view is split into tiles.
+    /// Says how many pictures it saw, the red of the first, and whether the view is split into
+    /// tiles.
     struct Fake {
         split: bool,
     }

@@ -1,4 +1,5 @@
-//! Downloads a model before it is opened, with a bar on standard error for those who watch; without a terminal, silently.
+//! Downloads a model before it is opened, with a bar on standard error for those who watch; without
+//! a terminal, silently.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -29,7 +30,8 @@ pub fn fetch(model: &ModelSpec, cancel: &Cancel) -> Result<(), DownloadError> {
     models::fetch(model, cancel, &mut |progress| bar.show(progress))
 }
 
-/// The same for what is on this machine, too: reads and checks it, and downloads what is damaged anew.
+/// The same for what is on this machine, too: reads and checks it, and downloads what is damaged
+/// anew.
 ///
 /// # Errors
 /// As [`fetch`].

@@ -36,8 +36,9 @@ const READABLE: Duration = Duration::from_millis(700);
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream [default: camera if there is one and a model
-    /// that knows more than the demo's world, otherwise demo]
+    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream
+    /// [default: camera if there is one and a model that knows more than the demo's world,
+    /// otherwise demo]
     #[arg(long, value_name = "SOURCE", value_parser = source())]
     pub source: Option<SourceSpec>,
 
@@ -94,7 +95,8 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The source of those who name none: the first camera, unless there is none or the model knows the demo's world only.
+/// The source of those who name none: the first camera, unless there is none or the model knows the
+/// demo's world only.
 fn preferred_source(model: &ModelSpec) -> SourceSpec {
     let has_camera = || camera::names().is_ok_and(|names| !names.is_empty());
     if *model != ModelSpec::Demo && has_camera() { SourceSpec::Camera(CameraChoice::First) } else { SourceSpec::Demo }

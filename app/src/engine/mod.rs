@@ -46,7 +46,8 @@ pub trait Engine: Send {
     fn forget(&mut self, view: ViewId, what: Forget);
 
     /// Tells how likely each question's choices are as the beginning of its answer about these
-    /// pictures; `None` where it was cancelled. Leaves no trace. Ask [`Capabilities::scores`] first.
+    /// pictures; `None` where it was cancelled. Leaves no trace. Ask [`Capabilities::scores`]
+    /// first.
     ///
     /// # Errors
     /// As [`Engine::reply`]; and where the engine can't do it.

@@ -1,8 +1,10 @@
-//! The hub over HTTP: listings, and with the crate hf-hub the bytes of files, from plain storage or Xet.
+//! The hub over HTTP: listings, and with the crate hf-hub the bytes of files, from plain storage or
+//! Xet.
 //!
-//! What hf-hub 1.0 does not give is done here: a limit to how long a listing is, the hash and length of a large file (its
-//! metadata request follows the redirect to where the bytes are, and loses them), and an end within a tenth of a second when
-//! the user wants it. Keeps nothing on the disk.
+//! What hf-hub 1.0 does not give is done here: a limit to how long a listing is, the hash and
+//! length of a large file (its metadata request follows the redirect to where the bytes are, and
+//! loses them), and an end within a tenth of a second when the user wants it. Keeps nothing on the
+//! disk.
 
 use std::fmt;
 use std::fs::File;
@@ -32,7 +34,8 @@ const REVISION: &str = "main";
 const CONNECTING: Duration = Duration::from_secs(10);
 /// How long a hub may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long the list of a model's files may take, and how long it may be, in bytes: real ones take some thousand.
+/// How long the list of a model's files may take, and how long it may be, in bytes: real ones take
+/// some thousand.
 const LISTING: Duration = Duration::from_mins(1);
 const LONGEST_LISTING: usize = 16 << 20;
 /// What is read of the file that holds a token.
@@ -66,7 +69,8 @@ pub struct HubClient {
     waiter: Waiter,
 }
 
-/// Whether the user wants no connections (`HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`, with the values that Python takes).
+/// Whether the user wants no connections (`HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`, with the
+/// values that Python takes).
 pub fn is_offline() -> bool {
     ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().find_map(variable).is_some_and(|value| is_true(&value))
 }
@@ -114,7 +118,8 @@ impl HubClient {
         self.waiter.wait(cancel, work).ok_or(DownloadError::Cancelled)
     }
 
-    /// Asks for what is at an address, wherever in the hub it moved to; not of where files' bytes are.
+    /// Asks for what is at an address, wherever in the hub it moved to; not of where files' bytes
+    /// are.
     async fn ask(&self, method: Method, address: &str, about: (&str, &str)) -> Result<Response, DownloadError> {
         let odd = |why: String| DownloadError::Odd { endpoint: self.endpoint.clone(), why };
         let mut url = Url::parse(address).map_err(|error| odd(error.to_string()))?;
@@ -135,7 +140,8 @@ impl HubClient {
         Err(odd("it sends every request elsewhere".to_owned()))
     }
 
-    /// The main revision of a model, as the hub describes it. An answer without end, or a very slow one, is given up.
+    /// The main revision of a model, as the hub describes it. An answer without end, or a very slow
+    /// one, is given up.
     async fn told(&self, id: &str) -> Result<Told, DownloadError> {
         let odd = |why: &str| DownloadError::Odd { endpoint: self.endpoint.clone(), why: why.to_owned() };
         let address = format!("{}/api/models/{id}/revision/{REVISION}", self.endpoint);
@@ -265,8 +271,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The user's token: `HF_TOKEN`, what that was called before, or what is in the file that Python keeps it in. None with
-/// `HF_HUB_DISABLE_IMPLICIT_TOKEN`.
+/// The user's token: `HF_TOKEN`, what that was called before, or what is in the file that Python
+/// keeps it in. None with `HF_HUB_DISABLE_IMPLICIT_TOKEN`.
 fn token() -> Option<String> {
     if variable("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some_and(|value| is_true(&value)) {
         return None;
@@ -286,7 +292,8 @@ fn kept_token(path: &Path) -> Option<String> {
     Some(token)
 }
 
-/// A token without what editors and shells leave around it; nothing when nothing is left, or what could not be sent.
+/// A token without what editors and shells leave around it; nothing when nothing is left, or what
+/// could not be sent.
 fn clean(token: &str) -> Option<String> {
     let token = token.replace(['\r', '\n'], "").trim().to_owned();
     let is_plain = token.bytes().all(|c| c.is_ascii_graphic());

@@ -1,4 +1,5 @@
-//! Whether the content of a file is what its name in the cache says: the SHA-256 of a large file, git's hash of a small one.
+//! Whether the content of a file is what its name in the cache says: the SHA-256 of a large file,
+//! git's hash of a small one.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,7 +15,8 @@ use crate::models::error::DownloadError;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
 
-/// What is wrong with the content of a file, if its etag tells and anything is. Etags that are not hashes tell nothing.
+/// What is wrong with the content of a file, if its etag tells and anything is. Etags that are not
+/// hashes tell nothing.
 ///
 /// # Errors
 /// When the file can't be read, or `cancel` was raised.
@@ -46,8 +48,8 @@ fn hash<D: Digest>(path: &Path, head: impl Fn(u64) -> String, cancel: &Cancel) -
     }
 }
 
-/// The first file of a model in the cache whose content is not what its name says. Only links into the cache's store have such
-/// names: files that were copied there are taken as they are.
+/// The first file of a model in the cache whose content is not what its name says. Only links into
+/// the cache's store have such names: files that were copied there are taken as they are.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,8 +1,9 @@
-//! Downloads a model into the cache: resumable, checked, and visible to nobody before all of it is there.
+//! Downloads a model into the cache: resumable, checked, and visible to nobody before all of it is
+//! there.
 //!
-//! Every file goes to `blobs/ETAG.incomplete`, is checked against its length and the hash that its etag is, and only then gets
-//! its name; so is what is there already. The small files come first, and what they describe must run. `refs/main` comes last.
-//! Knows the hub by its trait only.
+//! Every file goes to `blobs/ETAG.incomplete`, is checked against its length and the hash that its
+//! etag is, and only then gets its name; so is what is there already. The small files come first,
+//! and what they describe must run. `refs/main` comes last. Knows the hub by its trait only.
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -18,8 +19,8 @@ use crate::models::error::DownloadError;
 use crate::models::hub::{Hub, Piece, RemoteFile};
 use crate::models::progress::{Doing, Progress};
 
-/// What every checkpoint consists of besides the weights, as far as it has them: what `vlm` reads, and what Python's
-/// processor wants in order to use the same copy.
+/// What every checkpoint consists of besides the weights, as far as it has them: what `vlm` reads,
+/// and what Python's processor wants in order to use the same copy.
 const SMALL: [&str; 11] = [
     "config.json",
     "preprocessor_config.json",
@@ -36,7 +37,8 @@ const SMALL: [&str; 11] = [
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The longest of these, and the longest file of weights, in bytes: longer ones a hub can only say by mistake.
+/// The longest of these, and the longest file of weights, in bytes: longer ones a hub can only say
+/// by mistake.
 const LONGEST_SMALL: u64 = 64 << 20;
 const LONGEST_WEIGHTS: u64 = 1 << 40;
 /// The most files of a model: those of the largest releases are some hundred.
@@ -44,7 +46,8 @@ const MOST_FILES: usize = 1000;
 
 /// How often a file is tried without a byte more before the user is told.
 const TRIES: u32 = 5;
-/// The first wait after a cut connection; it doubles with every one that follows without a byte in between.
+/// The first wait after a cut connection; it doubles with every one that follows without a byte in
+/// between.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest that a hub is waited for at its own wish. More is for the user to decide.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -227,7 +230,8 @@ impl Run<'_> {
             };
             let partial = self.repository.partial(&file.etag);
             fs::remove_file(&partial).map_err(|source| DownloadError::Disk { path: partial, source })?;
-            // What was left of an earlier try may have been at fault: once more, from the beginning.
+            // What was left of an earlier try may have been at fault: once more, from the
+            // beginning.
             if std::mem::replace(&mut is_second, true) {
                 return Err(DownloadError::Damaged { file: file.name.clone(), why: wrong });
             }

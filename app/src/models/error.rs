@@ -58,7 +58,8 @@ pub enum DownloadError {
         /// Which format.
         format: OtherFormat,
     },
-    /// What the model's small files say is not a model that runs: the large ones were not downloaded.
+    /// What the model's small files say is not a model that runs: the large ones were not
+    /// downloaded.
     Unusable {
         /// `owner/name`.
         id: String,

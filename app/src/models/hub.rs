@@ -21,7 +21,8 @@ pub trait Hub {
     /// As a [`DownloadError`] says.
     fn describe(&self, id: &str, commit: &str, file: &str, cancel: &Cancel) -> Result<RemoteFile, DownloadError>;
 
-    /// Hands the bytes of a file from `from` on to `sink`, piece by piece, for as long as that takes them.
+    /// Hands the bytes of a file from `from` on to `sink`, piece by piece, for as long as that
+    /// takes them.
     ///
     /// # Errors
     /// As a [`DownloadError`] says; [`DownloadError::Cut`] when the connection ended early.

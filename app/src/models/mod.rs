@@ -1,7 +1,9 @@
-//! Where models come from: which are on this machine, and how the others are downloaded into the cache that Python shares.
+//! Where models come from: which are on this machine, and how the others are downloaded into the
+//! cache that Python shares.
 //!
-//! A [`Hub`] is asked what a model consists of and for its bytes; a [`Downloader`] puts them where `vlm` finds them, complete and
-//! checked or not at all. Knows no tensor, no window and no terminal.
+//! A [`Hub`] is asked what a model consists of and for its bytes; a [`Downloader`] puts them where
+//! `vlm` finds them, complete and checked or not at all. Knows no tensor, no window and no
+//! terminal.
 
 mod cache;
 mod client;
@@ -24,16 +26,19 @@ pub use crate::models::size::{Memory, ModelSize};
 
 use crate::models::spec::ModelSpec;
 
-/// Whether all of a model is on this machine. Asks nobody else. A folder counts, whatever is in it: opening it will tell.
+/// Whether all of a model is on this machine. Asks nobody else. A folder counts, whatever is in it:
+/// opening it will tell.
 #[must_use]
 pub fn is_here(model: &ModelSpec) -> bool {
     model.hub_id().is_none_or(|id| ModelFiles::in_hub_cache(id).is_some_and(|files| files.is_complete()))
 }
 
-/// Downloads a model from the hub that the environment names, unless it is on this machine: then nobody is asked.
+/// Downloads a model from the hub that the environment names, unless it is on this machine: then
+/// nobody is asked.
 ///
 /// # Errors
-/// When it can't be had, or `cancel` was raised. What was downloaded by then is kept for the next time.
+/// When it can't be had, or `cancel` was raised. What was downloaded by then is kept for the next
+/// time.
 pub fn fetch(model: &ModelSpec, cancel: &Cancel, on_progress: &mut dyn FnMut(&Progress)) -> Result<(), DownloadError> {
     let Some(id) = model.hub_id().filter(|_| !is_here(model)) else { return Ok(()) };
     download(id, None, cancel, on_progress)
@@ -50,7 +55,8 @@ pub enum Mended {
     File(String),
 }
 
-/// As [`fetch`]; but what is on this machine is read and checked, and what is damaged is downloaded anew.
+/// As [`fetch`]; but what is on this machine is read and checked, and what is damaged is downloaded
+/// anew.
 ///
 /// # Errors
 /// As [`fetch`].

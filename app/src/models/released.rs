@@ -1,5 +1,5 @@
-//! The released models: what people call them, where they are published, and how large they are. A new release is a new line
-//! here.
+//! The released models: what people call them, where they are published, and how large they are. A
+//! new release is a new line here.
 
 /// A released model with a short name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What a model costs: parameters, download, memory. Counted in a checkpoint that is here, computed for the others.
+//! What a model costs: parameters, download, memory. Counted in a checkpoint that is here, computed
+//! for the others.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -9,8 +10,8 @@ use vlm::Precision;
 use crate::models::released::RELEASED;
 use crate::models::spec::ModelSpec;
 
-/// What a model takes in memory besides its weights, in bytes: the cache of some thousand tokens, a tile's way through vision, the
-/// program. Rounded up from docs/performance.md.
+/// What a model takes in memory besides its weights, in bytes: the cache of some thousand tokens, a
+/// tile's way through vision, the program. Rounded up from docs/performance.md.
 const BESIDES: u64 = 600_000_000;
 /// The longest header of a file of tensors, as the format's own reader allows it.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -20,9 +21,11 @@ const LONGEST_HEADER: u64 = 100_000_000;
 pub struct ModelSize {
     /// Numbers in its weights.
     pub parameters: u64,
-    /// Whether they are stored in bf16, as those of the released models are: such numbers keep their two bytes in f32, too.
+    /// Whether they are stored in bf16, as those of the released models are: such numbers keep
+    /// their two bytes in f32, too.
     pub is_bf16: bool,
-    /// Whether they were counted in its files; otherwise they were computed from the published configuration.
+    /// Whether they were counted in its files; otherwise they were computed from the published
+    /// configuration.
     pub is_counted: bool,
 }
 
@@ -36,7 +39,8 @@ impl ModelSize {
         counted.or_else(named)
     }
 
-    /// The download of a model that is published in 16 bits, as most are, in bytes. One in 32 bits takes twice that.
+    /// The download of a model that is published in 16 bits, as most are, in bytes. One in 32 bits
+    /// takes twice that.
     #[must_use]
     pub fn download(&self) -> u64 {
         self.parameters * 2
@@ -48,8 +52,9 @@ impl ModelSize {
         let weights = match precision {
             Precision::F32 if on_gpu || !self.is_bf16 => self.parameters * 4,
             Precision::F32 | Precision::Bf16 => self.parameters * 2,
-            // Queries, keys and values take two bytes each, the embeddings none: they are read where the file has them. From the
-            // configurations: 1.02 bytes a parameter at 256M, 1.04 at 500M, 1.12 at 2.2B.
+            // Queries, keys and values take two bytes each, the embeddings none: they are read
+            // where the file has them. From the configurations: 1.02 bytes a parameter at 256M,
+            // 1.04 at 500M, 1.12 at 2.2B.
             Precision::Int8 => self.parameters * 9 / 8,
         };
         weights + BESIDES
@@ -73,7 +78,8 @@ fn count(folder: &Path) -> Option<ModelSize> {
     })
 }
 
-/// The numbers in a file of tensors, and whether all are bf16, by its header: <https://huggingface.co/docs/safetensors>.
+/// The numbers in a file of tensors, and whether all are bf16, by its header:
+/// <https://huggingface.co/docs/safetensors>.
 fn count_file(path: &Path) -> Option<(u64, bool)> {
     let mut file = File::open(path).ok()?;
     let mut length = [0; 8];

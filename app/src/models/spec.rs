@@ -1,5 +1,5 @@
-//! Which model the user named, as text: a name, a repository of the hub or the address of its page, a folder or a file in
-//! one. Loads nothing, and asks nobody.
+//! Which model the user named, as text: a name, a repository of the hub or the address of its page,
+//! a folder or a file in one. Loads nothing, and asks nobody.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -21,8 +21,9 @@ const FILES: [&str; 12] =
 
 /// Which model. Written and read as on the command line.
 ///
-/// A text with a slash names a folder, or a file of one, if there is one, and otherwise a repository on the hub, if it
-/// looks like one. Names go before folders: write `./256m` for a folder called like a model.
+/// A text with a slash names a folder, or a file of one, if there is one, and otherwise a
+/// repository on the hub, if it looks like one. Names go before folders: write `./256m` for a
+/// folder called like a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSpec {
     /// `demo`: the one that is built in.
@@ -98,7 +99,8 @@ impl FromStr for ModelSpec {
         if is_hub_id(name) {
             Ok(Self::published(name))
         } else if text.contains(['/', '\\']) {
-            // Whether the folder is there shows when the model is loaded: it may be on a disk that comes later.
+            // Whether the folder is there shows when the model is loaded: it may be on a disk that
+            // comes later.
             Ok(Self::Folder(path))
         } else if let Some(named) = RELEASED.iter().find(|named| ends_with_name(named.hub_id, name)) {
             Ok(Self::Named(*named))
@@ -145,7 +147,8 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// The model whose page this is: `owner/name`, with or without a folder or a file of its main branch behind it.
+/// The model whose page this is: `owner/name`, with or without a folder or a file of its main
+/// branch behind it.
 fn of_page(page: &str) -> Result<ModelSpec, SpecError> {
     let page = page.split(['?', '#']).next().unwrap_or_default();
     let mut parts = page.split('/').filter(|part| !part.is_empty()).peekable();

@@ -1,4 +1,5 @@
-//! Fakes of what the program has behind its traits: sources, engines, hubs and logs that do as a test tells them.
+//! Fakes of what the program has behind its traits: sources, engines, hubs and logs that do as a
+//! test tells them.
 
 pub(crate) mod hub;
 pub(crate) mod log;

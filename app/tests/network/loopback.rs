@@ -1,5 +1,5 @@
-//! A small web server of the tests' own on loopback: a hub that stores large files elsewhere, as the real one does, with faults on
-//! demand. Also the server of a picture.
+//! A small web server of the tests' own on loopback: a hub that stores large files elsewhere, as
+//! the real one does, with faults on demand. Also the server of a picture.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

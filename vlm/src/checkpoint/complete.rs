@@ -1,4 +1,5 @@
-//! Whether all of a checkpoint is there, so that it can be loaded without asking a hub, and whether it will run.
+//! Whether all of a checkpoint is there, so that it can be loaded without asking a hub, and whether
+//! it will run.
 
 use crate::checkpoint::config::Config;
 use crate::checkpoint::files::ModelFiles;
@@ -14,7 +15,8 @@ impl ModelFiles {
             && self.weights().is_ok()
     }
 
-    /// Checks that `config.json`, and what is said of pictures, describe a model that runs; the weights may be absent.
+    /// Checks that `config.json`, and what is said of pictures, describe a model that runs; the
+    /// weights may be absent.
     ///
     /// # Errors
     /// What is wrong with which file.

@@ -1,6 +1,8 @@
-//! The model's own JSON: every number of the architecture is read from the checkpoint, checked once, and trusted after.
+//! The model's own JSON: every number of the architecture is read from the checkpoint, checked
+//! once, and trusted after.
 //!
-//! Field names are those of transformers' `Idefics3Config` and `SmolVLMConfig`. Knows files only by name, for messages.
+//! Field names are those of transformers' `Idefics3Config` and `SmolVLMConfig`. Knows files only by
+//! name, for messages.
 
 use std::path::Path;
 
@@ -11,7 +13,8 @@ use serde_json::Value;
 use crate::checkpoint::{formats, json};
 use crate::error::{Error, Result};
 
-/// No released model comes near these; a larger number means a damaged file, and would ask for absurd memory.
+/// No released model comes near these; a larger number means a damaged file, and would ask for
+/// absurd memory.
 const MOST_WIDTH: usize = 1 << 16;
 const MOST_LAYERS: usize = 1 << 9;
 const MOST_VOCABULARY: usize = 1 << 22;
@@ -28,8 +31,8 @@ pub fn is_supported(model_type: &str) -> bool {
     MODEL_TYPES.contains(&model_type)
 }
 
-/// `config.json`. What a file leaves out is what the classes of transformers 5.23 take: `Idefics3Config` and
-/// `SmolVLMConfig`, which have the same.
+/// `config.json`. What a file leaves out is what the classes of transformers 5.23 take:
+/// `Idefics3Config` and `SmolVLMConfig`, which have the same.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
@@ -83,7 +86,8 @@ struct Rope {
     old_kind: Option<String>,
 }
 
-/// The SigLIP encoder, with the defaults of `Idefics3VisionConfig` and `SmolVLMVisionConfig`, which are the same.
+/// The SigLIP encoder, with the defaults of `Idefics3VisionConfig` and `SmolVLMVisionConfig`, which
+/// are the same.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct VisionConfig {
@@ -104,7 +108,8 @@ pub(crate) struct VisionConfig {
 
 impl Default for Config {
     fn default() -> Self {
-        // Where there is no text_config at all, the class makes one with this number; an empty one has LlamaConfig's.
+        // Where there is no text_config at all, the class makes one with this number; an empty one
+        // has LlamaConfig's.
         let text = TextConfig { rms_norm_eps: 1e-5, ..TextConfig::default() };
         Self {
             image_token_id: 128_257,
@@ -211,7 +216,8 @@ impl Config {
     /// Reads and checks `config.json`; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for bad JSON and impossible numbers, [`Error::Unsupported`] for another architecture.
+    /// [`Error::Damaged`] for bad JSON and impossible numbers, [`Error::Unsupported`] for another
+    /// architecture.
     pub fn parse(json: &[u8], path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Kind {
@@ -221,7 +227,8 @@ impl Config {
         }
         let damaged = |why: String| Error::Damaged { path: path.into(), why };
         let unsupported = |why: String| Error::Unsupported { path: path.into(), why };
-        // The architecture first: another model's file lacks our fields, and "missing field" would mislead.
+        // The architecture first: another model's file lacks our fields, and "missing field" would
+        // mislead.
         let kind: Kind = json::parse(json, path)?;
         match kind.model_type.as_deref() {
             Some(known) if is_supported(known) => {}
@@ -338,7 +345,8 @@ mod tests {
         Config::parse(json.to_string().as_bytes(), Path::new("config.json"))
     }
 
-    /// What `Idefics3Config` and `SmolVLMConfig` of transformers 5.23 say, by `to_dict`, of a file that says nothing.
+    /// What `Idefics3Config` and `SmolVLMConfig` of transformers 5.23 say, by `to_dict`, of a file
+    /// that says nothing.
     #[test]
     fn what_is_left_out_is_what_the_classes_take() {
         for model_type in MODEL_TYPES {

@@ -1,6 +1,8 @@
-//! Where a checkpoint's files are: a folder, the hub's cache that Python shares, or the program itself.
+//! Where a checkpoint's files are: a folder, the hub's cache that Python shares, or the program
+//! itself.
 //!
-//! Finds files, and reads them with a limit; opens no connection. Where the cache is, [`hub`](super::hub) says.
+//! Finds files, and reads them with a limit; opens no connection. Where the cache is,
+//! [`hub`](super::hub) says.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,11 +46,12 @@ pub(crate) enum WeightFile {
 }
 
 impl ModelFiles {
-    /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, or a file of a checkpoint.
+    /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, or a file
+    /// of a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no such folder or it holds no `config.json`, [`Error::OtherFormat`] when it holds
-    /// a model in a format that is not read.
+    /// [`Error::Missing`] when there is no such folder or it holds no `config.json`,
+    /// [`Error::OtherFormat`] when it holds a model in a format that is not read.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             return Self::beside(folder);
@@ -74,9 +77,10 @@ impl ModelFiles {
         Self::in_folder(folder)
     }
 
-    /// The checkpoint that Python's or this program's hub client left in the shared cache for `hub_id`
-    /// (`owner/name`), if its main revision is there. Layout: `models--owner--name/{refs/main, snapshots/REVISION/}`, as
-    /// described by the `huggingface_hub` documentation, "Understand caching".
+    /// The checkpoint that Python's or this program's hub client left in the shared cache for
+    /// `hub_id` (`owner/name`), if its main revision is there. Layout:
+    /// `models--owner--name/{refs/main, snapshots/REVISION/}`, as described by the
+    /// `huggingface_hub` documentation, "Understand caching".
     #[must_use]
     pub fn in_hub_cache(hub_id: &str) -> Option<Self> {
         Self::in_hub_cache_at(&super::hub::hub_cache()?, hub_id)
@@ -129,8 +133,8 @@ impl ModelFiles {
     /// Reads a small file whole.
     ///
     /// # Errors
-    /// [`Error::Missing`] or [`Error::Read`], [`Error::Damaged`] when it is too long, and [`Error::OtherFormat`] when Git
-    /// LFS has not fetched it.
+    /// [`Error::Missing`] or [`Error::Read`], [`Error::Damaged`] when it is too long, and
+    /// [`Error::OtherFormat`] when Git LFS has not fetched it.
     pub(crate) fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         let path = self.path(name);
         match &self.place {
@@ -152,8 +156,8 @@ impl ModelFiles {
     /// The files of weights: one, or the shards that the index names.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::OtherFormat`] when there are others that are not read, or [`Error::Damaged`] for an
-    /// index that names files outside the folder.
+    /// [`Error::Missing`], [`Error::OtherFormat`] when there are others that are not read, or
+    /// [`Error::Damaged`] for an index that names files outside the folder.
     pub(crate) fn weights(&self) -> Result<Vec<WeightFile>> {
         match &self.place {
             Place::BuiltIn(files) => files
@@ -171,7 +175,8 @@ impl ModelFiles {
         }
     }
 
-    /// The bytes of the weight files on the disk, as far as they are there; those that are part of the program count for nothing.
+    /// The bytes of the weight files on the disk, as far as they are there; those that are part of
+    /// the program count for nothing.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         let of_file = |file| match file {
@@ -240,7 +245,8 @@ fn other_format_in(folder: &Path) -> Option<Error> {
     Some(formats::other_format(names.iter().map(String::as_str))?.error(folder))
 }
 
-/// A file's content, and nothing when it is longer than `most` bytes. Only of regular files: others may never end.
+/// A file's content, and nothing when it is longer than `most` bytes. Only of regular files: others
+/// may never end.
 fn read_within(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));

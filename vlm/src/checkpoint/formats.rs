@@ -1,4 +1,5 @@
-//! What else people have in folders: models in formats that are not read, each named for what it is.
+//! What else people have in folders: models in formats that are not read, each named for what it
+//! is.
 //!
 //! Tells them by the names of files, and by what `config.json` says of quantising. Opens no file.
 
@@ -37,8 +38,8 @@ impl OtherFormat {
     }
 }
 
-/// What a folder, file or repository holds that lacks a part of a checkpoint, by the names of its files. Paths within it
-/// count, too. Nothing when that is no known format.
+/// What a folder, file or repository holds that lacks a part of a checkpoint, by the names of its
+/// files. Paths within it count, too. Nothing when that is no known format.
 #[must_use]
 pub fn other_format<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<OtherFormat> {
     let names: Vec<String> = names.into_iter().map(str::to_ascii_lowercase).collect();

@@ -1,5 +1,6 @@
-//! Where models of the hub are kept on this machine: the folders that Python's `huggingface_hub` has, found by the
-//! variables that it reads ("Environment variables" in its documentation, and `huggingface_hub/constants.py`).
+//! Where models of the hub are kept on this machine: the folders that Python's `huggingface_hub`
+//! has, found by the variables that it reads ("Environment variables" in its documentation, and
+//! `huggingface_hub/constants.py`).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,14 +16,15 @@ pub fn hub_cache() -> Option<PathBuf> {
     Environment::of_process().cache()
 }
 
-/// What `huggingface_hub` keeps everything in: `HF_HOME`, `XDG_CACHE_HOME/huggingface` or `~/.cache/huggingface`.
+/// What `huggingface_hub` keeps everything in: `HF_HOME`, `XDG_CACHE_HOME/huggingface` or
+/// `~/.cache/huggingface`.
 #[must_use]
 pub fn hub_home() -> Option<PathBuf> {
     Environment::of_process().home()
 }
 
-/// A path as Python expands it: `~` and `~user` at its beginning, then `$NAME` and `${NAME}` anywhere. What is unknown
-/// stays as it is.
+/// A path as Python expands it: `~` and `~user` at its beginning, then `$NAME` and `${NAME}`
+/// anywhere. What is unknown stays as it is.
 #[must_use]
 pub fn expand_path(path: &OsStr) -> PathBuf {
     Environment::of_process().expand(path)

@@ -1,8 +1,9 @@
 //! How pictures and videos are prepared, wherever a checkpoint says so.
 //!
-//! Up to transformers 4 that is `preprocessor_config.json`; transformers 5 puts it into `processor_config.json`, as
-//! `image_processor` and `video_processor`, and reads that first. What is left out is what the classes
-//! `Idefics3ImageProcessor` and `SmolVLMImageProcessor` take, which have the same.
+//! Up to transformers 4 that is `preprocessor_config.json`; transformers 5 puts it into
+//! `processor_config.json`, as `image_processor` and `video_processor`, and reads that first. What
+//! is left out is what the classes `Idefics3ImageProcessor` and `SmolVLMImageProcessor` take, which
+//! have the same.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,8 @@ const LANCZOS: u32 = 1;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct PreprocessorConfig {
-    /// A split picture is resized to this many pixels along its longest edge before it is cut into tiles.
+    /// A split picture is resized to this many pixels along its longest edge before it is cut into
+    /// tiles.
     pub size: LongestEdge,
     /// Side of a tile.
     pub max_image_size: LongestEdge,
@@ -75,7 +77,8 @@ pub struct VideoSampling {
     pub max_frames: usize,
 }
 
-/// What a file says of videos: `video_sampling`, or the numbers of a `SmolVLMVideoProcessor` by themselves.
+/// What a file says of videos: `video_sampling`, or the numbers of a `SmolVLMVideoProcessor` by
+/// themselves.
 #[derive(Deserialize)]
 struct Videos {
     video_sampling: Option<VideoSampling>,
@@ -96,11 +99,12 @@ impl PreprocessorConfig {
         files.has(PICTURES) || matches!(part(files, "image_processor"), Ok(Some(_)))
     }
 
-    /// Reads and checks what the checkpoint says; its tile must be the one that `vision` was made for.
+    /// Reads and checks what the checkpoint says; its tile must be the one that `vision` was made
+    /// for.
     ///
     /// # Errors
-    /// [`Error::Missing`] when it says nothing, [`Error::Read`], [`Error::Damaged`] with what is wrong, and
-    /// [`Error::Unsupported`] when pictures would have to be prepared in another way.
+    /// [`Error::Missing`] when it says nothing, [`Error::Read`], [`Error::Damaged`] with what is
+    /// wrong, and [`Error::Unsupported`] when pictures would have to be prepared in another way.
     pub fn read(files: &ModelFiles, vision: &VisionConfig) -> Result<Self> {
         let (pictures, path) = match part(files, "image_processor")? {
             Some(pictures) => (pictures, files.path(PROCESSOR)),

@@ -1,8 +1,9 @@
 //! Safetensors files as named tensors of a chosen shape, number format and device.
 //!
-//! Files are mapped, one tensor at a time: a tensor's pages are released as soon as it is converted, so that loading
-//! needs the memory of the weights and of one tensor more, whatever format they are stored in. A table of which few rows are
-//! wanted at a time stays in its file ([`Rows`]).
+//! Files are mapped, one tensor at a time: a tensor's pages are released as soon as it is
+//! converted, so that loading needs the memory of the weights and of one tensor more, whatever
+//! format they are stored in. A table of which few rows are wanted at a time stays in its file
+//! ([`Rows`]).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -93,11 +94,12 @@ impl AsRef<[u8]> for Bytes {
 }
 
 impl Checkpoint {
-    /// Opens the weight files and checks their headers: every tensor's place lies within its file, and names are unique.
-    /// Tensors will be made as `dtype` on `device`.
+    /// Opens the weight files and checks their headers: every tensor's place lies within its file,
+    /// and names are unique. Tensors will be made as `dtype` on `device`.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Read`], or [`Error::Damaged`] for a truncated file or a header that lies.
+    /// [`Error::Missing`], [`Error::Read`], or [`Error::Damaged`] for a truncated file or a header
+    /// that lies.
     pub fn open(files: &ModelFiles, dtype: DType, device: &Device) -> Result<Self> {
         let mut found = Self { shards: Vec::new(), tensors: HashMap::new(), dtype, device: device.clone() };
         for (number, file) in files.weights()?.into_iter().enumerate() {
@@ -137,7 +139,8 @@ impl Checkpoint {
     /// Loads the tensor `name`, which must have the shape `dims`.
     ///
     /// # Errors
-    /// [`Error::Weights`] when it is absent or of another shape, [`Error::Read`] when it can't be mapped.
+    /// [`Error::Weights`] when it is absent or of another shape, [`Error::Read`] when it can't be
+    /// mapped.
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
         let (shard, (begin, end), stored) = self.find(name, dims)?;
         let bytes = read(&shard.data, begin, Some(end - begin))
@@ -173,7 +176,8 @@ impl Checkpoint {
     }
 }
 
-/// A tensor of stored bytes. It is converted before it goes to a GPU, so that what a card can't convert it need not.
+/// A tensor of stored bytes. It is converted before it goes to a GPU, so that what a card can't
+/// convert it need not.
 fn made(bytes: &[u8], stored: DType, dims: &[usize], dtype: DType, device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_raw_buffer(bytes, stored, dims, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
 }
@@ -212,9 +216,10 @@ fn map(file: &File, start: usize, length: Option<usize>) -> std::io::Result<Byte
     }
     let mut options = memmap2::MmapOptions::new();
     options.offset(start as u64).len(length);
-    // SAFETY: the map is read-only, lies within the file as its length was checked just above, and lives only while one
-    // tensor, or a row of it, is copied out of it. Another process that truncates the file within that moment ends this one; hub caches and
-    // model folders are written under another name and renamed, so no well-behaved program does.
+    // SAFETY: the map is read-only, lies within the file as its length was checked just above, and
+    // lives only while one tensor, or a row of it, is copied out of it. Another process that
+    // truncates the file within that moment ends this one; hub caches and model folders are written
+    // under another name and renamed, so no well-behaved program does.
     Ok(Bytes::Mapped(unsafe { options.map(file)? }))
 }
 

@@ -1,6 +1,8 @@
-//! How a family of models lays out a conversation: its markers, its names for who speaks, and what stands for a picture.
+//! How a family of models lays out a conversation: its markers, its names for who speaks, and what
+//! stands for a picture.
 //!
-//! Another family's layout is another constant here. Knows no tokenizer: a layout is written as a [`Script`].
+//! Another family's layout is another constant here. Knows no tokenizer: a layout is written as a
+//! [`Script`].
 
 use crate::input::image::Grid;
 
@@ -24,7 +26,8 @@ pub(crate) struct PromptFormat {
     pub roles: [&'static str; 3],
     /// Ends a turn, and so a reply.
     pub turn_end: &'static str,
-    /// What a reply may end with besides: the end of the text model's own chat format, which it may fall back to.
+    /// What a reply may end with besides: the end of the text model's own chat format, which it may
+    /// fall back to.
     pub other_ends: &'static [&'static str],
     /// Stands for one image feature.
     pub feature: &'static str,
@@ -35,7 +38,8 @@ pub(crate) struct PromptFormat {
 }
 
 impl PromptFormat {
-    /// That of SmolVLM and SmolVLM2: the chat template of their releases, and transformers' `Idefics3Processor`.
+    /// That of SmolVLM and SmolVLM2: the chat template of their releases, and transformers'
+    /// `Idefics3Processor`.
     pub const SMOLVLM: Self = Self {
         start: "<|im_start|>",
         roles: ["System:", "User:", "Assistant:"],
@@ -70,8 +74,8 @@ impl PromptFormat {
         script.words("\n");
     }
 
-    /// The expansion of one picture (`_prompt_split_image` and `_prompt_single_image` of transformers), each tile of which
-    /// takes `features` tokens.
+    /// The expansion of one picture (`_prompt_split_image` and `_prompt_single_image` of
+    /// transformers), each tile of which takes `features` tokens.
     pub fn picture(&self, script: &mut Script, grid: Grid, features: usize) {
         for row in 1..=grid.rows {
             for column in 1..=grid.columns {

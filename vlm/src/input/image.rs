@@ -1,7 +1,9 @@
-//! Pictures as the model was trained on them: resized by Pillow's Lanczos, squashed to one tile or cut into many.
+//! Pictures as the model was trained on them: resized by Pillow's Lanczos, squashed to one tile or
+//! cut into many.
 //!
-//! Follows `Idefics3ImageProcessorPil` of transformers 5.23, whose arithmetic (in double precision, truncated) decides every
-//! size. Makes 8-bit tiles; normalising them is the vision encoder's first step.
+//! Follows `Idefics3ImageProcessorPil` of transformers 5.23, whose arithmetic (in double precision,
+//! truncated) decides every size. Makes 8-bit tiles; normalising them is the vision encoder's first
+//! step.
 
 use image::RgbImage;
 
@@ -18,8 +20,8 @@ pub enum Tiling {
     /// Squashed to a single tile: what live captions use.
     #[default]
     One,
-    /// Squashed to a single tile as SmolVLM2 was trained on the frames of videos: brought to the longest edge of split
-    /// pictures first, which makes it a little softer.
+    /// Squashed to a single tile as SmolVLM2 was trained on the frames of videos: brought to the
+    /// longest edge of split pictures first, which makes it a little softer.
     Frame,
     /// Cut into tiles, with the whole picture as one more, for small print.
     Split,
@@ -89,7 +91,8 @@ impl Size {
     }
 }
 
-/// How a picture of this size will be cut, without touching a pixel: the prompt's length follows from it.
+/// How a picture of this size will be cut, without touching a pixel: the prompt's length follows
+/// from it.
 pub(crate) fn grid(picture: &RgbImage, tiling: Tiling, config: &PreprocessorConfig) -> Grid {
     let tile = config.max_image_size.longest_edge;
     match tiling {
@@ -118,7 +121,8 @@ pub(crate) fn tiles(
     }
     let tile = config.max_image_size.longest_edge;
     let square = Size { width: tile, height: tile };
-    // An uncut picture is resized twice, with its aspect ratio first, since the model was trained so.
+    // An uncut picture is resized twice, with its aspect ratio first, since the model was trained
+    // so.
     let longest = if tiling == Tiling::One { tile } else { config.size.longest_edge };
     let mut resized = resize(picture, Size::of(picture).with_longest_edge(longest));
     let mut tiles = Vec::with_capacity(grid.tiles());

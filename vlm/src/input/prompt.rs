@@ -1,9 +1,9 @@
 //! A conversation as token ids, and ids as text.
 //!
-//! What people say and what a model's format adds stay apart until they are ids: words are cut into tokens without the
-//! tokenizer's added tokens, so that no text can end a turn or stand for a picture that is not there. Every cut between
-//! separately tokenised pieces lies beside a marker, where no token can span it; so the pieces' ids are those of the
-//! whole text.
+//! What people say and what a model's format adds stay apart until they are ids: words are cut into
+//! tokens without the tokenizer's added tokens, so that no text can end a turn or stand for a
+//! picture that is not there. Every cut between separately tokenised pieces lies beside a marker,
+//! where no token can span it; so the pieces' ids are those of the whole text.
 
 use std::panic::catch_unwind;
 
@@ -22,7 +22,8 @@ use crate::error::{Error, Result};
 use crate::input::format::{Piece, PromptFormat, Role, Script};
 use crate::input::image::Grid;
 
-/// Turns the ids of a reply into pieces of text as they come, holding back what is not a whole character yet.
+/// Turns the ids of a reply into pieces of text as they come, holding back what is not a whole
+/// character yet.
 pub(crate) type TextStream<'a> =
     DecodeStream<'a, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
@@ -55,7 +56,8 @@ impl Part {
 pub struct Turn {
     /// Who speaks.
     pub role: Role,
-    /// What is said and shown, in order. A picture before its question: with the text first, SmolVLM2 ignores the question.
+    /// What is said and shown, in order. A picture before its question: with the text first,
+    /// SmolVLM2 ignores the question.
     pub parts: Vec<Part>,
 }
 
@@ -69,9 +71,10 @@ pub(crate) struct Prompter {
 }
 
 impl Prompter {
-    /// Reads `tokenizer.json` and checks that it belongs to the model: the format's markers are there and every id lies
-    /// within the rows of the embeddings. What training left in it besides, a length to cut or to fill prompts to and
-    /// merges left out at random, is set aside, as transformers does.
+    /// Reads `tokenizer.json` and checks that it belongs to the model: the format's markers are
+    /// there and every id lies within the rows of the embeddings. What training left in it besides,
+    /// a length to cut or to fill prompts to and merges left out at random, is set aside, as
+    /// transformers does.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Read`] or [`Error::Damaged`].
@@ -110,8 +113,8 @@ impl Prompter {
         id == self.image_id
     }
 
-    /// The prefix up to the head of the turn that the view opens: `<|im_start|>`, earlier turns, `User:`. Pictures in
-    /// `turns` are single tiles.
+    /// The prefix up to the head of the turn that the view opens: `<|im_start|>`, earlier turns,
+    /// `User:`. Pictures in `turns` are single tiles.
     pub fn prefix(&self, turns: &[Turn]) -> Result<Vec<u32>> {
         let mut script = Script::default();
         script.marker(self.format.start);
@@ -139,8 +142,9 @@ impl Prompter {
         }
     }
 
-    /// A user's turn and the head of the reply. `first` says whether it opens the conversation; otherwise it follows a
-    /// reply, whose end comes before it. `grids` are those of its pictures, in order.
+    /// A user's turn and the head of the reply. `first` says whether it opens the conversation;
+    /// otherwise it follows a reply, whose end comes before it. `grids` are those of its pictures,
+    /// in order.
     ///
     /// # Errors
     /// [`Error::EmptyPrompt`] when nothing is said.
@@ -210,7 +214,8 @@ impl Prompter {
         self.tokenizer.decode_stream(true)
     }
 
-    /// The ids of a script. A marker that the tokenizer does not have is words, as those beside it are.
+    /// The ids of a script. A marker that the tokenizer does not have is words, as those beside it
+    /// are.
     fn ids(&self, script: &Script) -> Result<Vec<u32>> {
         let (mut ids, mut words) = (Vec::new(), String::new());
         // Some added tokens take the white space beside them.
@@ -241,7 +246,8 @@ impl Prompter {
         Ok(ids)
     }
 
-    /// The ids of words in which nothing is a marker: what the tokenizer does with a text, but for its added tokens.
+    /// The ids of words in which nothing is a marker: what the tokenizer does with a text, but for
+    /// its added tokens.
     fn words(&self, words: &str) -> Result<Vec<u32>> {
         if words.is_empty() {
             return Ok(Vec::new());
@@ -301,8 +307,9 @@ fn generation_end_ids(files: &ModelFiles) -> Result<Vec<u32>> {
 /// Where a checkpoint says how turns are laid out.
 const TEMPLATES: [&str; 3] = ["chat_template.json", "chat_template.jinja", "tokenizer_config.json"];
 
-/// Turns are laid out here as the format does, whatever a checkpoint's template says; so that has to be the format's, if
-/// there is one. It is known by its markers, for that of any other model lacks one of them.
+/// Turns are laid out here as the format does, whatever a checkpoint's template says; so that has
+/// to be the format's, if there is one. It is known by its markers, for that of any other model
+/// lacks one of them.
 fn check_template(files: &ModelFiles, format: &PromptFormat) -> Result<()> {
     for name in TEMPLATES.into_iter().filter(|name| files.has(name)) {
         let text = files.read(name)?;
@@ -322,8 +329,8 @@ fn check_template(files: &ModelFiles, format: &PromptFormat) -> Result<()> {
     Ok(())
 }
 
-/// Reads `tokenizer.json`. The library panics where a part of it breaks JSON's grammar, so that is looked at first; whatever
-/// else it panics at is an error, too.
+/// Reads `tokenizer.json`. The library panics where a part of it breaks JSON's grammar, so that is
+/// looked at first; whatever else it panics at is an error, too.
 fn read_tokenizer(json: &[u8]) -> std::result::Result<Tokenizer, String> {
     serde_json::from_slice::<IgnoredAny>(json).map_err(|e| e.to_string())?;
     catch_unwind(|| Tokenizer::from_bytes(json))

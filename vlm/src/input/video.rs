@@ -1,7 +1,8 @@
 //! Videos as SmolVLM2 was trained on them: which frames are looked at, and the words between them.
 //!
-//! Follows `SmolVLMVideoProcessor.sample_frames` and `SmolVLMProcessor.replace_video_token` of transformers 5.23. A video becomes
-//! the parts of one turn; its frames are shown with [`Tiling::Frame`](crate::Tiling::Frame). Knows no file and no codec.
+//! Follows `SmolVLMVideoProcessor.sample_frames` and `SmolVLMProcessor.replace_video_token` of
+//! transformers 5.23. A video becomes the parts of one turn; its frames are shown with
+//! [`Tiling::Frame`](crate::Tiling::Frame). Knows no file and no codec.
 
 use std::time::Duration;
 
@@ -60,8 +61,9 @@ impl Footage {
 }
 
 impl VideoSampling {
-    /// The numbers of the frames to show, in order and without repetition: spread evenly, and without the first and the
-    /// last second of a video that is long enough. None of a video without frames.
+    /// The numbers of the frames to show, in order and without repetition: spread evenly, and
+    /// without the first and the last second of a video that is long enough. None of a video
+    /// without frames.
     #[must_use]
     pub fn frames(&self, footage: Footage) -> Vec<usize> {
         let Footage { frames, fps } = footage;
@@ -91,7 +93,8 @@ impl VideoSampling {
     }
 }
 
-/// A turn about a video: an introduction, each frame behind its time, the question. `frames` are `(number, picture)`.
+/// A turn about a video: an introduction, each frame behind its time, the question. `frames` are
+/// `(number, picture)`.
 #[must_use]
 pub fn video_turn(footage: Footage, frames: Vec<(usize, RgbImage)>, question: &str) -> Vec<Part> {
     let (whole, count) = (footage.seconds() as u64, frames.len());

@@ -1,8 +1,10 @@
-//! The file that weights in bytes are kept in: a safetensors file that holds the digest of its own content, names and shapes included.
+//! The file that weights in bytes are kept in: a safetensors file that holds the digest of its own
+//! content, names and shapes included.
 //!
-//! Every token reads all of the text's weights, which goes faster from memory of large pages than from a file that is mapped, whose
-//! pages are small. So the file is copied as long as that is quick: memory that the system has at hand is, but a machine that must
-//! find it first, as many a virtual one, would keep a user waiting. The rest is mapped.
+//! Every token reads all of the text's weights, which goes faster from memory of large pages than
+//! from a file that is mapped, whose pages are small. So the file is copied as long as that is
+//! quick: memory that the system has at hand is, but a machine that must find it first, as many a
+//! virtual one, would keep a user waiting. The rest is mapped.
 
 #![allow(unsafe_code, reason = "mapping a file is unsafe by nature; the argument stands at the call")]
 
@@ -24,12 +26,13 @@ use crate::kernels::int8::{Bytes, Levels, Packed};
 
 /// What every such file's name ends in.
 pub(super) const SUFFIX: &str = ".int8.safetensors";
-/// Where the digest of the file stands in its own description: that of the digests of all pieces, and of which tensors lie where.
+/// Where the digest of the file stands in its own description: that of the digests of all pieces,
+/// and of which tensors lie where.
 const DIGEST: &str = "xxh3-names-and-pieces";
 /// Bytes that are copied, and have a digest, together.
 const PIECE: usize = 4 << 20;
-/// No further piece is copied when it has taken this long, in which the tokenizer is still being read, and the time that what was
-/// copied takes at this speed.
+/// No further piece is copied when it has taken this long, in which the tokenizer is still being
+/// read, and the time that what was copied takes at this speed.
 const GRACE: Duration = Duration::from_millis(95);
 const BYTES_A_SECOND: f64 = 2.5e9;
 
@@ -57,9 +60,10 @@ impl Kept {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e.to_string()),
         };
-        // SAFETY: the map is read-only. The file is this program's own, which writes it under another name, renames it when it is whole
-        // and never touches it again but to remove it, which leaves the map as it is. Who cuts it short by hand while it is in use
-        // ends the program.
+        // SAFETY: the map is read-only. The file is this program's own, which writes it under
+        // another name, renames it when it is whole and never touches it again but to remove it,
+        // which leaves the map as it is. Who cuts it short by hand while it is in use ends the
+        // program.
         let mapped = unsafe { MmapOptions::new().map(&file) }.map_err(|e| e.to_string())?;
         let (header, metadata) = SafeTensors::read_metadata(&mapped).map_err(|e| e.to_string())?;
         let start = size_of::<u64>() + header;
@@ -111,7 +115,8 @@ impl Kept {
     }
 }
 
-/// Memory of large pages, where the system has them; where it refuses, they are as small as ever. What is not written to takes none.
+/// Memory of large pages, where the system has them; where it refuses, they are as small as ever.
+/// What is not written to takes none.
 fn large_pages(length: usize) -> std::io::Result<MmapMut> {
     let memory = MmapMut::map_anon(length)?;
     #[cfg(target_os = "linux")]
@@ -119,7 +124,8 @@ fn large_pages(length: usize) -> std::io::Result<MmapMut> {
     Ok(memory)
 }
 
-/// Reads a piece from its place in the file, where there are large pages to be had. Returns whether it did.
+/// Reads a piece from its place in the file, where there are large pages to be had. Returns whether
+/// it did.
 #[cfg(target_os = "linux")]
 fn read(file: &File, piece: &mut [u8], at: usize) -> bool {
     std::os::unix::fs::FileExt::read_exact_at(file, piece, at as u64).is_ok()
@@ -135,7 +141,8 @@ fn of_all(names: u128, pieces: &[u128]) -> String {
     format!("{:032x}", xxh3_128(&bytes))
 }
 
-/// The digest of what a header says: of each tensor, whatever their order, its name, its numbers' format, its shape and its place.
+/// The digest of what a header says: of each tensor, whatever their order, its name, its numbers'
+/// format, its shape and its place.
 fn names<'a>(tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], (usize, usize))>) -> u128 {
     let mut lines: Vec<_> = tensors.map(|tensor| format!("{tensor:?}")).collect();
     lines.sort_unstable();

@@ -121,8 +121,8 @@ impl<'a> Weights<'a> {
         packed
     }
 
-    /// Writes all that was loaded to the int8 cache if any of it had to be made, so that the file is
-    /// whole. What stands in the way is only reported: the model runs without.
+    /// Writes all that was loaded to the int8 cache if any of it had to be made, so that the file
+    /// is whole. What stands in the way is only reported: the model runs without.
     pub(crate) fn write_cache(self) {
         let Some(path) = self.path.filter(|_| self.is_made.into_inner()) else { return };
         let loaded = self.loaded.into_inner().unwrap_or_else(PoisonError::into_inner);

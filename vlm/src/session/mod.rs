@@ -6,8 +6,8 @@
 //! [ instruction and reply ]                                     rolled back after each reply
 //! ```
 //! Rewinding to a mark sets a length. So the prefix is a prefix cache that costs nothing a frame, a
-//! second question on a view evaluates no picture, and no reply is left over for the next to continue.
-//! Knows no frames, threads or windows.
+//! second question on a view evaluates no picture, and no reply is left over for the next to
+//! continue. Knows no frames, threads or windows.
 
 pub(crate) mod conversation;
 pub(crate) mod generate;
@@ -147,9 +147,10 @@ impl Session {
         Ok(())
     }
 
-    /// Describes the view. The last caption serves as the draft of speculative decoding: its tokens are
-    /// evaluated in the pass of the instruction, and those that greedy decoding agrees with are kept. The
-    /// words are the same as without it, but a caption that still holds costs a single pass.
+    /// Describes the view. The last caption serves as the draft of speculative decoding: its tokens
+    /// are evaluated in the pass of the instruction, and those that greedy decoding agrees with are
+    /// kept. The words are the same as without it, but a caption that still holds costs a single
+    /// pass.
     ///
     /// `on_text` gets each new piece of text. A cancelled caption is a [`Reply`] whose `stop` says
     /// so.

@@ -94,8 +94,8 @@ fn kept_weights_are_the_ones_that_were_made() {
     assert_eq!(tokens(&load(), 1), made);
     assert_eq!(fs::metadata(file).unwrap().modified().unwrap(), written, "what is whole is not written again");
 
-    // A changed byte, a file that was cut short, one that is not of tensors, and one whose header tells of others or of other
-    // places: each is made again.
+    // A changed byte, a file that was cut short, one that is not of tensors, and one whose header
+    // tells of others or of other places: each is made again.
     let mut changed = whole.clone();
     *changed.last_mut().unwrap() ^= 1;
     let start = 8 + usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();

@@ -1,9 +1,11 @@
-//! `sightline bench [IMAGE]`: how long each stage of a caption takes on this machine, and how much memory it needs.
+//! `sightline bench [IMAGE]`: how long each stage of a caption takes on this machine, and how much
+//! memory it needs.
 //!
-//! Every round measures the same things in turn, so that a machine whose speed drifts slows all of them alike: what the machine
-//! can do at its best, a caption of a new view, a question about that view, the next frame of a steady scene, which differs by a
-//! camera's noise, with the first caption as its draft, the same with that frame looked at as if something had changed, and a caption
-//! behind a long prefix.
+//! Every round measures the same things in turn, so that a machine whose speed drifts slows all of
+//! them alike: what the machine can do at its best, a caption of a new view, a question about that
+//! view, the next frame of a steady scene, which differs by a camera's noise, with the first
+//! caption as its draft, the same with that frame looked at as if something had changed, and a
+//! caption behind a long prefix.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -139,7 +141,8 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
         for subject in &mut subjects {
             let round = measure(&mut subject.engine, &picture, &args.model.prompt)
                 .context("The model failed while it was measured")?;
-            // The first fills caches and is not counted; what it held is, before the machine's best is measured in memory of its own.
+            // The first fills caches and is not counted; what it held is, before the machine's best
+            // is measured in memory of its own.
             if number == 0 {
                 subject.memory = peak_memory_mib();
             } else {
@@ -257,7 +260,8 @@ fn long_instructions() -> vlm::Turn {
     vlm::Turn { role: Role::System, parts: vec![Part::Text("be brief and say what you see ".repeat(PREFIX_WORDS / 7))] }
 }
 
-/// The picture as a camera might see it a moment later: with the noise of a webcam, a standard deviation of 3.
+/// The picture as a camera might see it a moment later: with the noise of a webcam, a standard
+/// deviation of 3.
 fn next_frame(picture: &RgbImage) -> RgbImage {
     let mut next = picture.clone();
     let mut random = Random::new(1);
