@@ -1,7 +1,8 @@
-//! What must hold for any bytes whatever: each function is given some, and panics when it does not hold.
+//! What must hold for any bytes whatever: each function is given some, and panics when it does not
+//! hold.
 //!
-//! The fuzzers call them (`fuzz_targets/`), and `app/tests/mutations.rs` with a few hundred mutated inputs in every run of
-//! the tests.
+//! The fuzzers call them (`fuzz_targets/`), and `app/tests/mutations.rs` with a few hundred mutated
+//! inputs in every run of the tests.
 
 use std::fs;
 use std::io::Cursor;
@@ -35,7 +36,8 @@ pub fn picture(data: &[u8]) {
     }
 }
 
-/// A checkpoint in which one file is replaced loads, or is refused with a sentence. The first byte says which file.
+/// A checkpoint in which one file is replaced loads, or is refused with a sentence. The first byte
+/// says which file.
 ///
 /// # Panics
 /// When neither is so.
@@ -57,7 +59,8 @@ pub fn checkpoint(data: &[u8]) {
     }
 }
 
-/// A file that is imported into a log is taken whole or not at all, and the log can be read afterwards.
+/// A file that is imported into a log is taken whole or not at all, and the log can be read
+/// afterwards.
 ///
 /// # Panics
 /// When it is not so.

@@ -1,4 +1,5 @@
-//! The one place where an error becomes what people are told: what happened, and what to do about it.
+//! The one place where an error becomes what people are told: what happened, and what to do about
+//! it.
 
 use std::error::Error;
 use std::io;
@@ -14,8 +15,8 @@ use crate::models::DownloadError;
 /// What to do when standard output takes no more.
 const OUTPUT_HINT: &str = "Free some space, or write to another place.";
 
-/// How an error that ends a command is told; `None` where nobody is to be told: whoever read standard output has read
-/// enough (`sightline watch … | head -1`).
+/// How an error that ends a command is told; `None` where nobody is to be told: whoever read
+/// standard output has read enough (`sightline watch … | head -1`).
 ///
 /// An error and its causes become sentences, one after the other; so do their hints.
 pub fn message(error: anyhow::Error) -> Option<Message> {
@@ -66,8 +67,8 @@ fn of_link(link: &(dyn Error + 'static)) -> Message {
     if link.is::<io::Error>() { sentences(without_number(&text)) } else { sentences(&text) }
 }
 
-/// A text that says what happened in its first sentence and what to do in those that follow, as the errors of this
-/// program do.
+/// A text that says what happened in its first sentence and what to do in those that follow, as the
+/// errors of this program do.
 pub fn sentences(text: &str) -> Message {
     let text = one_line(text);
     let text = text.trim();
@@ -77,8 +78,8 @@ pub fn sentences(text: &str) -> Message {
     }
 }
 
-/// Where the first sentence ends, if another follows: at a full stop before a space and a capital letter, outside of brackets
-/// and quotes.
+/// Where the first sentence ends, if another follows: at a full stop before a space and a capital
+/// letter, outside of brackets and quotes.
 fn end_of_first(text: &str) -> Option<usize> {
     let (mut depth, mut quoted) = (0_usize, false);
     for (at, c) in text.char_indices() {

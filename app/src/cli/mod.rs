@@ -1,7 +1,8 @@
 //! The command line: one file a command. Prints; everything below it does not.
 //!
-//! Standard output carries what was asked for, standard error what is said besides (see [`output`]). Exit codes: 0 done, 1
-//! failed (a sentence says what happened, another what to do), 2 wrong usage.
+//! Standard output carries what was asked for, standard error what is said besides (see
+//! [`output`]). Exit codes: 0 done, 1 failed (a sentence says what happened, another what to do), 2
+//! wrong usage.
 
 mod args;
 mod bench;
@@ -38,10 +39,11 @@ use crate::cli::output::Notes;
 
 /// The most sources of one `watch`: each takes a thread and a view of the model.
 const MOST_SOURCES: usize = 64;
-/// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what people should know is
-/// told as it happens.
+/// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what
+/// people should know is told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
-/// The log without that variable. What the hub's client calls errors is dealt with, and told if need be.
+/// The log without that variable. What the hub's client calls errors is dealt with, and told if
+/// need be.
 const QUIET: &str = "error,hf_hub=off";
 
 thread_local! {
@@ -129,7 +131,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Help and version go to standard output and are no mistakes; wrong usage is told as every error is.
+/// Help and version go to standard output and are no mistakes; wrong usage is told as every error
+/// is.
 fn told(usage: &clap::Error) -> anyhow::Result<ExitCode> {
     if !usage.use_stderr() {
         usage.print().map_err(output::unwritten)?;
@@ -139,7 +142,8 @@ fn told(usage: &clap::Error) -> anyhow::Result<ExitCode> {
     Ok(u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Notes where a panic was. Those that are expected of a library are caught; of others the one who joins the thread tells.
+/// Notes where a panic was. Those that are expected of a library are caught; of others the one who
+/// joins the thread tells.
 fn note_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
     let why = panic_message(panic.payload());
@@ -147,7 +151,8 @@ fn note_panic(panic: &panic::PanicHookInfo<'_>) {
     PANIC.set(format!("{why}{place}"));
 }
 
-/// What clap can't say: the window takes limits of a log that it may record later, `watch` only of one that it records.
+/// What clap can't say: the window takes limits of a log that it may record later, `watch` only of
+/// one that it records.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
         Some(Command::Watch(watch)) if watch.record.limit_nothing() => {

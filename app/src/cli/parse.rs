@@ -1,5 +1,5 @@
-//! Numbers and sizes of the command line: each within bounds that make sense, and refused in a sentence. Nothing is rounded
-//! or cut to fit.
+//! Numbers and sizes of the command line: each within bounds that make sense, and refused in a
+//! sentence. Nothing is rounded or cut to fit.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// The most threads that are asked of a small machine: more than its cores, for those who want to try.
+/// The most threads that are asked of a small machine: more than its cores, for those who want to
+/// try.
 const MOST_THREADS: usize = 64;
 /// The longest time that can be asked for, in seconds: a year.
 const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
@@ -48,7 +49,8 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     seconds.ok_or_else(|| format!("write a number of seconds from 0 to {LONGEST}, such as 20 or 0.5"))
 }
 
-/// Reads a file's name, whatever bytes it has. An empty one, as of a variable that is not set, names no file.
+/// Reads a file's name, whatever bytes it has. An empty one, as of a variable that is not set,
+/// names no file.
 pub fn file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new()
         .try_map(|path: PathBuf| if path.as_os_str().is_empty() { Err("write the name of a file") } else { Ok(path) })

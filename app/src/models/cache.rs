@@ -1,5 +1,6 @@
-//! The folder that models are kept in, in the layout that Python's `huggingface_hub` has ("Understand caching" in its
-//! documentation): what is in it, how to add a file, how to take a model away. Opens no connection.
+//! The folder that models are kept in, in the layout that Python's `huggingface_hub` has
+//! ("Understand caching" in its documentation): what is in it, how to add a file, how to take a
+//! model away. Opens no connection.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,7 +35,8 @@ impl Repository {
         self.folder.join("blobs").join(etag)
     }
 
-    /// Where it is while it is not all there, as Python names it: what one of the two began, the other goes on with.
+    /// Where it is while it is not all there, as Python names it: what one of the two began, the
+    /// other goes on with.
     pub fn partial(&self, etag: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{etag}.incomplete"))
     }
@@ -107,8 +109,8 @@ pub fn of_model(cache: &Path, id: &str) -> Option<Cached> {
     Some(Cached { id: id.to_owned(), folder, bytes: size(&repository.folder) })
 }
 
-/// The models in `cache` that can be used or are among `known`, by their ids. A cache holds other models too, which this
-/// program does not run.
+/// The models in `cache` that can be used or are among `known`, by their ids. A cache holds other
+/// models too, which this program does not run.
 #[must_use]
 pub fn cached(cache: &Path, known: &[&str]) -> Vec<Cached> {
     let mut ids: BTreeSet<String> = known.iter().map(|id| (*id).to_owned()).collect();
@@ -136,7 +138,8 @@ fn is_smolvlm(folder: &Path) -> bool {
     read.is_ok() && serde_json::from_slice::<Kind>(&text).is_ok_and(|kind| vlm::is_supported(&kind.model_type))
 }
 
-/// Removes a model with all its revisions. A link is removed, and what it leads to stays. Says how many bytes are free now.
+/// Removes a model with all its revisions. A link is removed, and what it leads to stays. Says how
+/// many bytes are free now.
 ///
 /// # Errors
 /// When there is nothing of it, or the disk does not let it.

@@ -38,7 +38,8 @@ impl Store {
             .map_err(|error| self.error(&error))?;
         found.retain(|line| line != "ok");
         let is_only_read = connection.is_readonly("main").map_err(|error| self.error(&error))?;
-        // The texts of a damaged file can't be copied, and what is attached to a file that is only read is only read.
+        // The texts of a damaged file can't be copied, and what is attached to a file that is only
+        // read is only read.
         if found.is_empty() && !is_only_read {
             found.extend(self.index_fault()?);
         }

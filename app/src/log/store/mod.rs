@@ -337,8 +337,9 @@ impl Log for Store {
         if self.place.is_kept() {
             return Ok(());
         }
-        // What lies ahead of the file goes into it, wherever it is now: SQLite leaves that out when it closes a file that
-        // has moved. Where it can't be done, the file is deleted or its disk is full, and there is nothing else to try.
+        // What lies ahead of the file goes into it, wherever it is now: SQLite leaves that out when
+        // it closes a file that has moved. Where it can't be done, the file is deleted or its disk
+        // is full, and there is nothing else to try.
         let done = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         if let Err(error) = done {
             tracing::warn!(%error, "what lay ahead of a log that is gone was not written into it");
