@@ -6,48 +6,110 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use vlm::Sampling;
 
 use crate::base::message::Message;
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::parse::{seed, temperature, threads, top_p, whole};
+use crate::cli::remote::RemoteArgs;
 use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
+use crate::engine::remote::options::RemoteOptions;
 use crate::engine::{Limits, local};
 use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation};
 use crate::models::spec::ModelSpec;
 
 /// Which model, and what it is asked.
-#[derive(Args, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub struct ModelArgs {
+    /// Which.
+    pub model: ModelSpec,
+    /// Where it runs on this machine.
+    pub device: DeviceChoice,
+    /// In which numbers.
+    pub precision: Precision,
+    /// What it is told to do with a picture.
+    pub prompt: String,
+    /// The most tokens of a reply.
+    pub max_tokens: NonZeroUsize,
+    /// Processor threads; `None` is as many as there are cores.
+    pub threads: Option<NonZeroUsize>,
+    /// The server that runs it, where it does not run on this machine.
+    pub remote: Option<RemoteOptions>,
+}
+
+/// The arguments as they are written: what `--model` means depends on `--engine`.
+#[derive(Args, Clone, Debug)]
+struct WrittenModelArgs {
     /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
     /// [default: 256m if it is on this machine, otherwise demo]
-    #[arg(long, value_name = "MODEL", default_value_t = local::preferred(), hide_default_value = true)]
-    pub model: ModelSpec,
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
 
     /// Where the model runs: auto, cpu, cuda, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value_t)]
-    pub device: DeviceChoice,
+    device: DeviceChoice,
 
     /// Numbers to calculate in
     #[arg(long, value_name = "PRECISION", default_value_t, ignore_case = true)]
-    pub precision: Precision,
+    precision: Precision,
 
     /// What the model is told to do with a picture
     #[arg(long, value_name = "TEXT", default_value = DEFAULT_INSTRUCTION)]
-    pub prompt: String,
+    prompt: String,
 
     /// The most tokens of a reply; a token is about three quarters of a word
     #[arg(long, value_name = "N", default_value_t = most_tokens(), value_parser = whole::<NonZeroUsize, 1, 100_000>)]
-    pub max_tokens: NonZeroUsize,
+    max_tokens: NonZeroUsize,
 
     /// Processor threads for the model [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = threads)]
-    pub threads: Option<NonZeroUsize>,
+    threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+impl WrittenModelArgs {
+    /// What they mean.
+    fn parsed(self) -> Result<ModelArgs, clap::Error> {
+        let refused = |what: String| clap::Error::raw(ErrorKind::ValueValidation, what);
+        let remote = self.remote.options().map_err(|why| refused(format!("{why}\n")))?;
+        let model = match (self.model, &remote) {
+            (Some(id), Some(_)) => ModelSpec::Served(id),
+            (Some(text), None) => text
+                .parse()
+                .map_err(|error| refused(format!("invalid value '{text}' for '--model <MODEL>': {error}\n")))?,
+            (None, _) => local::preferred(),
+        };
+        let Self { device, precision, prompt, max_tokens, threads, .. } = self;
+        Ok(ModelArgs { model, device, precision, prompt, max_tokens, threads, remote })
+    }
+}
+
+impl FromArgMatches for ModelArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        WrittenModelArgs::from_arg_matches(matches)?.parsed()
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for ModelArgs {
+    fn augment_args(command: Command) -> Command {
+        WrittenModelArgs::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        WrittenModelArgs::augment_args_for_update(command)
+    }
 }
 
 fn most_tokens() -> NonZeroUsize {
@@ -57,8 +119,13 @@ fn most_tokens() -> NonZeroUsize {
 impl ModelArgs {
     /// How to run the model.
     pub fn engine_options(&self) -> EngineOptions {
-        let threads = self.threads.map(NonZeroUsize::get);
-        EngineOptions { device: self.device, precision: self.precision, threads, max_isa: None }
+        EngineOptions {
+            device: self.device,
+            precision: self.precision,
+            threads: self.threads.map(NonZeroUsize::get),
+            max_isa: None,
+            remote: self.remote.clone(),
+        }
     }
 
     /// What opens the model, for a pipeline.

@@ -19,6 +19,7 @@ mod models;
 mod output;
 mod parse;
 mod recording;
+mod remote;
 mod scene;
 mod stream;
 mod times;

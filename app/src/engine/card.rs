@@ -13,6 +13,8 @@ pub struct EngineCard {
     pub precision: String,
     /// Why it runs there, in a sentence; nothing where the user decided. Not kept in logs.
     pub why: String,
+    /// The host that pictures are sent to, where they leave this machine.
+    pub sent_to: Option<String>,
     /// What it can do. Not kept in logs.
     pub can: Capabilities,
 }

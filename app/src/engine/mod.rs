@@ -7,6 +7,7 @@ pub mod local;
 mod open;
 pub mod options;
 pub mod place;
+pub mod remote;
 
 use image::RgbImage;
 use vlm::{Cancel, Part, Reply, Reuse, Sampling, Scored, Scores, Tiling};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use crate::engine::remote::options::RemoteOptions;
 use crate::models::spec::SpecError;
 
 /// Where the model runs.
@@ -72,7 +73,7 @@ impl fmt::Display for Precision {
 }
 
 /// How a model is run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
     /// Where.
     pub device: DeviceChoice,
@@ -82,6 +83,8 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// The most that the processor's kernels may use; `None` leaves it to the environment.
     pub max_isa: Option<vlm::InstructionSet>,
+    /// How the server is reached that runs a [`ModelSpec::Served`](crate::models::spec::ModelSpec::Served).
+    pub remote: Option<RemoteOptions>,
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) struct Decision {
 /// When what was asked for is not to be had.
 pub(super) fn decide(options: &EngineOptions) -> Result<Decision, EngineError> {
     let open = |device| OpenDevice::open(device).map_err(|e| e.to_string());
-    let (place, why) = choose(*options, &Device::gpus(), open, OpenDevice::name)?;
+    let (place, why) = choose(options, &Device::gpus(), open, OpenDevice::name)?;
     let place = place.unwrap_or_default();
     let precision = match options.precision {
         Precision::Auto => vlm::Precision::fastest(&place, options.max_isa),
@@ -60,7 +60,7 @@ pub fn auto() -> Auto {
 
 /// The GPU to run on, if it is to be one, and why. `gpus` are those that this build knows.
 fn choose<P>(
-    EngineOptions { device, precision, .. }: EngineOptions,
+    &EngineOptions { device, precision, .. }: &EngineOptions,
     gpus: &[Device],
     open: impl Fn(Device) -> Result<P, String>,
     name: impl Fn(&P) -> &str,
@@ -129,7 +129,7 @@ mod tests {
             is_there.then_some(device).ok_or_else(|| format!("The device {device} can't be used: it is not there."))
         };
         let options = EngineOptions { device, precision, ..EngineOptions::default() };
-        choose(options, built_in, open, |_| "Tesla Model T").map_err(|e| e.to_string())
+        choose(&options, built_in, open, |_| "Tesla Model T").map_err(|e| e.to_string())
     }
 
     const CARDS: [Device; 2] = [Device::Cuda(0), Device::Cuda(1)];

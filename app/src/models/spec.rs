@@ -34,6 +34,8 @@ pub enum ModelSpec {
     Hub(String),
     /// A folder with a checkpoint, or a file of one.
     Folder(PathBuf),
+    /// A model of a server, by the name that the server has for it. No text is read as one.
+    Served(String),
 }
 
 impl ModelSpec {
@@ -49,7 +51,7 @@ impl ModelSpec {
         match self {
             Self::Named(named) => Some(named.hub_id),
             Self::Hub(id) => Some(id),
-            Self::Demo | Self::Folder(_) => None,
+            Self::Demo | Self::Folder(_) | Self::Served(_) => None,
         }
     }
 }
@@ -59,7 +61,7 @@ impl fmt::Display for ModelSpec {
         match self {
             Self::Demo => f.write_str("demo"),
             Self::Named(named) => f.write_str(named.name),
-            Self::Hub(id) => f.write_str(id),
+            Self::Hub(id) | Self::Served(id) => f.write_str(id),
             Self::Folder(path) => path.display().fmt(f),
         }
     }

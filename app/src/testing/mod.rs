@@ -5,3 +5,4 @@ pub(crate) mod hub;
 pub(crate) mod log;
 pub(crate) mod mjpeg;
 pub(crate) mod pipeline;
+pub(crate) mod server;

@@ -109,7 +109,8 @@ pub(crate) fn log_probs(logits: &Tensor, ids: impl Iterator<Item = u32>) -> Resu
 
 /// If `ids` ends in one phrase over and over, the length to cut it to so that the phrase stands
 /// once.
-pub(crate) fn circle(ids: &[u32]) -> Option<usize> {
+#[must_use]
+pub fn circle(ids: &[u32]) -> Option<usize> {
     (1..=LONGEST_PERIOD).find_map(|period| {
         let span = (period * FEWEST_REPEATS).max(SHORTEST_CIRCLE);
         let tail = &ids[ids.len().checked_sub(span)?..];

@@ -106,7 +106,7 @@ struct Report {
 pub fn run(args: &QualityArgs) -> anyhow::Result<ExitCode> {
     let options = args.model.engine_options();
     download::fetch(&args.model.model, &Cancel::default())?;
-    let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options })?;
+    let (exact, _) = local::load(&args.model.model, &EngineOptions { precision: Precision::F32, ..options.clone() })?;
     let (other, card) = local::load(&args.model.model, &options)?;
     let cancel = Cancel::default();
     let failed = "The model failed while it was compared";

@@ -129,7 +129,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &Cancel::default())?;
     let rounds = args.rounds;
     let options = args.model.engine_options();
-    let compared = args.compare.map(|precision| EngineOptions { precision, ..options });
+    let compared = args.compare.map(|precision| EngineOptions { precision, ..options.clone() });
     let mut subjects = Vec::new();
     let caps = if args.isa.is_empty() { vec![None] } else { args.isa.iter().copied().map(Some).collect() };
     for max_isa in caps {

@@ -127,6 +127,7 @@ fn folder(model: &ModelSpec) -> anyhow::Result<PathBuf> {
     match model {
         ModelSpec::Demo => bail!("The model {} is part of the program and has no folder.", model::NAME),
         ModelSpec::Folder(folder) => Ok(folder.clone()),
+        ModelSpec::Served(id) => bail!("The model {id} is on a server and has no folder here."),
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             of_cache(model).and_then(|cached| cached.folder).with_context(|| {
                 Message::new(format!("The model {model} is not on this machine."))

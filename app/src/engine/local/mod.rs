@@ -64,7 +64,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
     let can = Capabilities { video: loaded.video_sampling(), scores: true };
-    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, can };
+    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
     Ok((Arc::new(loaded), card))
 }
 
@@ -95,6 +95,10 @@ fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
     match model {
         ModelSpec::Folder(folder) => Ok(ModelFiles::in_folder(folder)?),
         ModelSpec::Demo => Ok(model::files()),
+        ModelSpec::Served(id) => {
+            let message = Message::new(format!("The model {id} runs on a server and can't be loaded here."));
+            Err(EngineError::lasting(message.hint("Choose a model on this machine.")))
+        }
         ModelSpec::Named(_) | ModelSpec::Hub(_) => {
             let hub_id = model.hub_id().unwrap_or_default();
             ModelFiles::in_hub_cache(hub_id).filter(ModelFiles::is_complete).ok_or_else(|| {
