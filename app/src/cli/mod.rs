@@ -10,6 +10,7 @@ pub mod cameras;
 mod chat;
 mod describe;
 mod download;
+mod engine;
 mod failure;
 mod interrupt;
 mod json;
@@ -73,6 +74,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     /// Talk about pictures, with follow-ups
     Chat(chat::ChatArgs),
+    /// Test a server that a model may run on
+    Engine(engine::EngineArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
     /// List, download and remove models
@@ -124,6 +127,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
         Some(Command::Chat(args)) => chat::run(args),
+        Some(Command::Engine(args)) => engine::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Scene(args)) => scene::run(args),

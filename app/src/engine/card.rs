@@ -33,6 +33,9 @@ impl EngineCard {
     #[must_use]
     pub fn words(&self) -> String {
         let Self { model, device, precision, why, .. } = self;
+        if let Some(host) = &self.sent_to {
+            return format!("The model {model} answers on {host}. {why}");
+        }
         format!("The model {model} runs on {device} in {precision}. {why}").trim_end().to_owned()
     }
 

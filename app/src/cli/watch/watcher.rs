@@ -159,8 +159,11 @@ impl<O: Write, E: Write> Watcher<O, E> {
         match event {
             Event::ModelLoading { model } => self.say(&format!("Loading the model {model}."))?,
             Event::ModelReady(card) => {
-                let EngineCard { model, device, precision, why, .. } = &card;
-                let ready = format!("The model {model} is ready ({device}, {precision}). {why}");
+                let EngineCard { model, device, precision, why, sent_to, .. } = &card;
+                let ready = match sent_to {
+                    Some(_) => card.words(),
+                    None => format!("The model {model} is ready ({device}, {precision}). {why}"),
+                };
                 self.say(ready.trim_end())?;
                 if model == model::NAME {
                     self.say(&format!("{}.", model::NOTE))?;

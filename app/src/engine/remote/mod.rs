@@ -9,6 +9,7 @@ mod client;
 mod error;
 pub mod options;
 mod picture;
+pub mod probe;
 mod wire;
 mod words;
 
