@@ -116,7 +116,7 @@ pub(crate) fn run(engine: &mut RemoteEngine, cancel: &Cancel) -> Result<Report, 
     let limits = Limits::tokens(TOKENS);
     for (number, world) in worlds.iter().enumerate() {
         let picture = paint(world);
-        let shown = Shown { pictures: &[&picture], scene: Some(number as u64), same: vlm::Same::Exactly };
+        let shown = Shown { pictures: &[&picture], scene: Some(number as u64), reuse: vlm::Reuse::IfIdentical };
         let start = Instant::now();
         let mut pieces = 0_usize;
         let task = Task::Answer { shown, question: QUESTION };

@@ -45,7 +45,7 @@ impl Talk {
         cancel: &Cancel,
         mut on_text: impl FnMut(&str),
     ) -> Result<(vlm::Reply, String), EngineError> {
-        let shown = Shown { pictures: &[&self.picture], scene: None, same: vlm::Reuse::IfIdentical };
+        let shown = Shown { pictures: &[&self.picture], scene: None, reuse: vlm::Reuse::IfIdentical };
         let task = Task::Caption { shown, instruction: "Describe." };
         let turn = Turn { view: self.view, task, limits: Limits::tokens(20) };
         let mut streamed = String::new();
@@ -204,7 +204,7 @@ fn a_conversation_is_sent_whole_and_taken_back() {
 fn choices_are_scored_by_the_tokens_that_begin_them() {
     let server = ChatServer::new([Meets::Likely(vec![("Yes", -0.5)])]);
     let mut talk = talk(&server);
-    let shown = Shown { pictures: &[&talk.picture], scene: None, same: vlm::Reuse::IfIdentical };
+    let shown = Shown { pictures: &[&talk.picture], scene: None, reuse: vlm::Reuse::IfIdentical };
     let questions = [Choices { question: "Is it red?", choices: &["yes", "no"] }];
     let rows = talk.engine.score(talk.view, shown, &questions, &Cancel::default()).expect("scores");
     let yes = ((-0.5_f32).exp() + (-2.0_f32).exp()).ln();
