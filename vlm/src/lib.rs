@@ -60,7 +60,7 @@ pub use network::{LoadOptions, Model};
 pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};
 pub use session::reuse::Reuse;
-pub use session::sampling::circle as repetition;
 pub use session::sampling::Sampling;
+pub use session::sampling::circle as repetition;
 pub use session::score::{Scored, Scores};
 pub use session::{Ask, Session};

@@ -267,7 +267,7 @@ struct SourceParser;
 impl TypedValueParser for SourceParser {
     type Value = SourceSpec;
 
-    fn parse_ref(&self, _: &clap::Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<SourceSpec, clap::Error> {
+    fn parse_ref(&self, _: &Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<SourceSpec, clap::Error> {
         SourceSpec::from_os(value).map_err(|error| {
             let (what, hint) = (error.message.what(), error.message.advice().unwrap_or_default());
             clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n\n{hint}\n"))

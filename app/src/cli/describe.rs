@@ -110,7 +110,9 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 Some(engine) => engine,
                 none => {
                     let engine = none.insert(open()?);
-                    if let Some(taken) = engine.card().taken().filter(|_| engine.card().sent_to.is_some() || io::stderr().is_terminal()) {
+                    if let Some(taken) =
+                        engine.card().taken().filter(|_| engine.card().sent_to.is_some() || io::stderr().is_terminal())
+                    {
                         self.err.note(&taken);
                     }
                     engine

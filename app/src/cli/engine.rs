@@ -10,7 +10,9 @@ use crate::base::text::one_line;
 use crate::cli::interrupt;
 use crate::cli::output::{Notes, Output};
 use crate::cli::remote::RemoteArgs;
+use crate::engine::EngineError;
 use crate::engine::remote::RemoteEngine;
+use crate::engine::remote::address::Address;
 use crate::engine::remote::probe::{self, Report};
 
 /// Servers that a model can run on
@@ -28,9 +30,9 @@ enum Command {
 
 #[derive(Args, Clone, Debug)]
 struct TestArgs {
-    /// The server's address, such as http://127.0.0.1:8000/v1
+    /// The server's address, with or without the `/v1` at its end
     #[arg(value_name = "URL")]
-    url: crate::engine::remote::address::Address,
+    url: Address,
 
     /// The name that the server has for the model [default: the first that it lists]
     #[arg(long, value_name = "ID")]
@@ -53,17 +55,15 @@ pub fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
     let (cancel, mut notes) = (interrupt::flag()?, Notes::new(args.json));
     let written = RemoteArgs { engine: Some(args.url.clone()), ..args.remote.clone() };
     let Some(options) = written.options().map_err(Message::new)? else { return Ok(ExitCode::FAILURE) };
-    let model = match &args.model {
-        Some(model) => model.clone(),
-        None => {
-            let listed = RemoteEngine::new("", options.clone()).and_then(|engine| engine.models(&cancel));
-            let listed = listed.map_err(crate::engine::EngineError::from)?;
-            let none = || Message::new("The server lists no models.").hint("Name one with --model.");
-            listed.into_iter().next().ok_or_else(none)?
-        }
+    let model = if let Some(model) = &args.model {
+        model.clone()
+    } else {
+        let listed = RemoteEngine::new("", options.clone()).and_then(|engine| engine.models(&cancel));
+        let none = || Message::new("The server lists no models.").hint("Name one with --model.");
+        listed.map_err(EngineError::from)?.into_iter().next().ok_or_else(none)?
     };
     notes.note(&format!("Two demo scenes are sent to {}, for the model {model}.", options.address.host()));
-    let mut engine = RemoteEngine::new(&model, options).map_err(crate::engine::EngineError::from)?;
+    let mut engine = RemoteEngine::new(&model, options).map_err(EngineError::from)?;
     let report = probe::run(&mut engine, &cancel)?;
     let mut out = Output::new();
     if args.json {
@@ -82,14 +82,22 @@ fn table(out: &mut Output, model: &str, report: &Report) -> std::io::Result<()> 
     row(out, "models listed", report.models.len().to_string())?;
     for (number, seen) in report.scenes.iter().enumerate() {
         let (named, there) = seen.named;
-        row(out, &format!("scene {}", number + 1), format!("{named} of {there} named, {:.0} ms: {}", seen.ms, seen.text))?;
+        row(
+            out,
+            &format!("scene {}", number + 1),
+            format!("{named} of {there} named, {:.0} ms: {}", seen.ms, seen.text),
+        )?;
     }
     let tokens = report.picture_tokens.map_or_else(|| "not told".to_owned(), |tokens| tokens.to_string());
     row(out, "tokens a picture", tokens)?;
     let (first, again) = report.first_word_ms;
     row(out, "first word", format!("{first:.0} ms; {again:.0} ms for a second question"))?;
     row(out, "streams", yes(report.streams))?;
-    row(out, "log-probabilities", format!("its words {}, others {}", yes(report.log_probs.0), yes(report.log_probs.1)))?;
+    row(
+        out,
+        "log-probabilities",
+        format!("its words {}, others {}", yes(report.log_probs.0), yes(report.log_probs.1)),
+    )?;
     writeln!(out)?;
     probe::verdict(report).iter().try_for_each(|said| writeln!(out, "{said}"))
 }

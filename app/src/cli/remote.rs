@@ -21,12 +21,12 @@ const LONGEST_KEY: u64 = 64 << 10;
 /// Which server, and how it is reached.
 #[derive(Args, Clone, Debug)]
 pub struct RemoteArgs {
-    /// Run the model on a server of the OpenAI chat API, such as http://127.0.0.1:8000/v1; pictures are sent there, and
-    /// --model is the name that the server has for it
+    /// The address of a server of the OpenAI chat API to run the model on; pictures are sent there, and --model is the
+    /// name that the server has for it
     #[arg(long, value_name = "URL", requires = "model")]
     pub engine: Option<Address>,
 
-    /// A file that holds the server's key [default: the variable SIGHTLINE_ENGINE_KEY, if it is set]
+    /// A file that holds the server's key [default: the variable `SIGHTLINE_ENGINE_KEY`, if it is set]
     #[arg(long, value_name = "FILE", requires = "engine")]
     pub engine_key_file: Option<PathBuf>,
 

@@ -124,7 +124,13 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     if path.ends_with("/models") {
-        return whole(stream, 200, "", "application/json", &json!({"data": [{"id": "tea"}, {"id": "coffee"}]}).to_string());
+        return whole(
+            stream,
+            200,
+            "",
+            "application/json",
+            &json!({"data": [{"id": "tea"}, {"id": "coffee"}]}).to_string(),
+        );
     }
     let body = serde_json::from_slice(&body).unwrap_or_default();
     state.asked.lock().expect("no panic").push(Asked { path, authorization, body });
@@ -143,7 +149,10 @@ fn answer(mut stream: TcpStream, meets: Meets) -> std::io::Result<()> {
             words.iter().try_for_each(|word| event(&mut stream, &delta(word)))?;
             let end = json!({"choices": [{"delta": {}, "finish_reason": finish}]});
             event(&mut stream, &end)?;
-            event(&mut stream, &json!({"choices": [], "usage": {"prompt_tokens": 82, "completion_tokens": words.len()}}))?;
+            event(
+                &mut stream,
+                &json!({"choices": [], "usage": {"prompt_tokens": 82, "completion_tokens": words.len()}}),
+            )?;
             stream.write_all(b"data: [DONE]\n\n")
         }
         Meets::Likely(tokens) => {
@@ -207,6 +216,8 @@ fn event(stream: &mut TcpStream, chunk: &Value) -> std::io::Result<()> {
 
 fn whole(mut stream: TcpStream, status: u16, headers: &str, kind: &str, body: &str) -> std::io::Result<()> {
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all((head + body).as_bytes())
 }

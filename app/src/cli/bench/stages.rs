@@ -133,7 +133,7 @@ pub fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
     let mut subjects = Vec::new();
     let caps = if args.isa.is_empty() { vec![None] } else { args.isa.iter().copied().map(Some).collect() };
     for max_isa in caps {
-        for options in std::iter::once(options).chain(compared) {
+        for options in std::iter::once(options.clone()).chain(compared.clone()) {
             subjects.push(Subject::load(&args.model.model, &EngineOptions { max_isa, ..options })?);
         }
     }

@@ -64,7 +64,8 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
     let can = Capabilities { video: loaded.video_sampling(), scores: true };
-    let card = EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
+    let card =
+        EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
     Ok((Arc::new(loaded), card))
 }
 

@@ -103,7 +103,10 @@ mod tests {
         assert_eq!(call("https://box.invalid/gpu/v1"), "https://box.invalid/gpu/v1/chat/completions");
         assert_eq!("http://[::1]:80/v1".parse::<Address>().expect("an address").host(), "[::1]");
         let address: Address = "http://box.invalid:8000".parse().expect("an address");
-        assert_eq!((address.host().as_str(), address.to_string().as_str()), ("box.invalid:8000", "http://box.invalid:8000/v1"));
+        assert_eq!(
+            (address.host().as_str(), address.to_string().as_str()),
+            ("box.invalid:8000", "http://box.invalid:8000/v1")
+        );
     }
 
     #[test]

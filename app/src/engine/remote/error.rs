@@ -66,7 +66,9 @@ impl RemoteError {
             Self::Unreachable { .. } => "Check that it runs, its address, and the network between.",
             Self::Silent { .. } => "It may be loading its model; otherwise start it again, or allow it more time.",
             Self::Key { .. } => "Give the right key with --engine-key-file or SIGHTLINE_ENGINE_KEY.",
-            Self::Unknown { .. } => "Check the address, and the name with `sightline engine test`, which lists those it has.",
+            Self::Unknown { .. } => {
+                "Check the address, and the name with `sightline engine test`, which lists those it has."
+            }
             Self::Busy { .. } => "Wait, or allow fewer requests at a time.",
             Self::TooLarge { .. } => "Send JPEG, or raise the server's limit.",
             Self::Refused { .. } => "Check with `sightline engine test` whether its model takes pictures.",

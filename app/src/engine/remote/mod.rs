@@ -16,7 +16,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use vlm::{Cancel, Part, Reply, Role, Sampling, Stop, Timings};
+use vlm::{Cancel, Part, Reply, Role, Sampling, Scored, Scores, Stop, Timings};
 
 use crate::base::backoff::Backoff;
 use crate::base::message::Message;
@@ -26,13 +26,13 @@ use crate::engine::remote::options::RemoteOptions;
 use crate::engine::remote::wire::{ImageUrl, Piece, Request, StreamOptions, Usage};
 use crate::engine::remote::words::{END, Words};
 use crate::engine::{
-    Capabilities, Choices, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions,
+    Capabilities, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions,
 };
 
 /// How often a server that is busy is asked again before that is a failure.
 const MOST_TRIES: u32 = 5;
 /// The longest that a busy server may ask to be left alone.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_mins(1);
 /// Alternatives that are asked for where choices are scored: the most that servers give.
 const ALTERNATIVES: u32 = 20;
 
@@ -285,22 +285,24 @@ impl Engine for RemoteEngine {
         &mut self,
         view: ViewId,
         shown: Shown<'_>,
-        questions: &[Choices<'_>],
+        questions: &[Scored<'_>],
         cancel: &Cancel,
-    ) -> Result<Vec<Vec<f32>>, EngineError> {
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
         let mut rows = Vec::new();
         for asked in questions {
             let limits = Limits::tokens(1);
             let task = Task::Answer { shown, question: asked.question };
             let (messages, _) = self.messages(&Turn { view, task, limits })?;
-            let answer = self.ask(&messages, limits, Some(ALTERNATIVES), cancel, &mut |_| {})?;
-            let first = answer.map_or_else(Vec::new, |answer| answer.first);
-            if first.is_empty() && !cancel.is_cancelled() {
+            let Some(answer) = self.ask(&messages, limits, Some(ALTERNATIVES), cancel, &mut |_| {})? else {
+                return Ok(None);
+            };
+            if answer.first.is_empty() {
                 return Err(RemoteError::NoProbabilities { host: self.client.host() }.into());
             }
-            rows.push(asked.choices.iter().map(|choice| likelihood(choice, &first)).collect());
+            let log_probs = asked.choices.iter().map(|choice| likelihood(choice, &answer.first)).collect();
+            rows.push(Scores { log_probs, tokens: vec![1; asked.choices.len()] });
         }
-        Ok(rows)
+        Ok(Some(rows))
     }
 }
 

@@ -57,7 +57,12 @@ mod tests {
 
     #[test]
     fn pictures_arrive_in_either_format() {
-        let picture = RgbImage::from_fn(40, 30, |x, _| if x < 20 { image::Rgb([200, 30, 30]) } else { image::Rgb([20, 30, 220]) });
+        let picture =
+            RgbImage::from_fn(
+                40,
+                30,
+                |x, _| if x < 20 { image::Rgb([200, 30, 30]) } else { image::Rgb([20, 30, 220]) },
+            );
         let png = address(&picture, PictureFormat::Png).expect("a PNG");
         assert!(png.starts_with("data:image/png;base64,") && read(&png) == picture);
         let jpeg = address(&picture, PictureFormat::Jpeg).expect("a JPEG");

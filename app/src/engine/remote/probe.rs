@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vlm::{Cancel, Stop};
+use vlm::{Cancel, Scored, Stop};
 
 use crate::demo::{Object, World, paint};
 use crate::engine::remote::RemoteEngine;
-use crate::engine::{Choices, Engine as _, EngineError, Limits, Shown, Task, Turn, ViewOptions};
+use crate::engine::{Engine as _, EngineError, Limits, Shown, Task, Turn, ViewOptions};
 
 /// Scenes that are sent: settled ones with several objects.
 const SCENES: [u64; 2] = [11, 23];
@@ -87,7 +87,9 @@ pub fn verdict(report: &Report) -> Vec<String> {
     });
     said.push(match report.log_probs {
         (true, true) => "It tells how likely words are, so rules can use it.".to_owned(),
-        (true, false) => "It tells how likely its own words are, and not those of others: rules can't use it.".to_owned(),
+        (true, false) => {
+            "It tells how likely its own words are, and not those of others: rules can't use it.".to_owned()
+        }
         (false, _) => "It does not tell how likely words are: rules can't use it.".to_owned(),
     });
     said
@@ -141,7 +143,7 @@ pub(crate) fn run(engine: &mut RemoteEngine, cancel: &Cancel) -> Result<Report, 
             let task = Task::Answer { shown, question: AGAIN };
             let again = engine.reply(Turn { view, task, limits }, cancel, &mut |_| {})?;
             report.first_word_ms.1 = ms(again.timings.prefill);
-            let yes = [Choices { question: "Is there a circle?", choices: &["yes", "no"] }];
+            let yes = [Scored { question: "Is there a circle?", choices: &["yes", "no"] }];
             report.log_probs.1 = engine.score(view, shown, &yes, cancel).is_ok();
         }
     }

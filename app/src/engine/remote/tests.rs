@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use image::RgbImage;
 use serde_json::Value;
-use vlm::{Cancel, Part, Stop};
+use vlm::{Cancel, Part, Scored, Stop};
 
 use crate::engine::remote::options::{Key, Patience, PictureFormat, RemoteOptions};
 use crate::engine::remote::{RemoteEngine, likelihood, wire};
-use crate::engine::{Choices, Engine as _, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions};
+use crate::engine::{Engine as _, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions};
 use crate::testing::server::{ChatServer, Meets};
 
 struct Talk {
@@ -75,7 +75,10 @@ fn a_caption_is_asked_for_as_the_api_says_and_streams() {
     assert_eq!((reply.text.as_str(), streamed.as_str(), reply.stop), ("A cup of tea.", "A cup of tea.", Stop::End));
     assert_eq!(talk.engine.usage(), (82, 4));
     let asked = &server.asked()[0];
-    assert_eq!((asked.path.as_str(), asked.authorization.as_deref()), ("/v1/chat/completions", Some("Bearer sk-secret")));
+    assert_eq!(
+        (asked.path.as_str(), asked.authorization.as_deref()),
+        ("/v1/chat/completions", Some("Bearer sk-secret"))
+    );
     let body = &asked.body;
     assert_eq!((&body["model"], &body["stream"], &body["max_tokens"]), (&"tea".into(), &true.into(), &20.into()));
     assert_eq!((body["temperature"].as_f64(), &body["stop"][0]), (Some(0.0), &"<end_of_utterance>".into()));
@@ -173,7 +176,13 @@ fn a_raised_flag_closes_the_request() {
     let server = ChatServer::new([Meets::Stuck(vec!["A", " cup"])]);
     let (mut talk, cancel) = (talk(&server), Cancel::default());
     let raised = cancel.clone();
-    let (reply, _) = talk.caption_until(&cancel, move |piece| if piece == " cup" { raised.cancel() }).expect("a reply");
+    let (reply, _) = talk
+        .caption_until(&cancel, move |piece| {
+            if piece == " cup" {
+                raised.cancel();
+            }
+        })
+        .expect("a reply");
     assert_eq!((reply.stop, reply.text.as_str()), (Stop::Cancelled, "A cup"));
     assert!(server.was_hung_up_on());
     let raised = talk.caption_until(&cancel, |_| {}).expect("a reply").0;
@@ -205,10 +214,12 @@ fn choices_are_scored_by_the_tokens_that_begin_them() {
     let server = ChatServer::new([Meets::Likely(vec![("Yes", -0.5)])]);
     let mut talk = talk(&server);
     let shown = Shown { pictures: &[&talk.picture], scene: None, reuse: vlm::Reuse::IfIdentical };
-    let questions = [Choices { question: "Is it red?", choices: &["yes", "no"] }];
-    let rows = talk.engine.score(talk.view, shown, &questions, &Cancel::default()).expect("scores");
+    let questions = [Scored { question: "Is it red?", choices: &["yes", "no"] }];
+    let rows =
+        talk.engine.score(talk.view, shown, &questions, &Cancel::default()).expect("scores").expect("not cancelled");
+    let rows = &rows[0].log_probs;
     let yes = ((-0.5_f32).exp() + (-2.0_f32).exp()).ln();
-    assert!((rows[0][0] - yes).abs() < 1e-5 && (rows[0][1] + 3.0).abs() < 1e-5, "{rows:?}");
+    assert!((rows[0] - yes).abs() < 1e-5 && (rows[1] + 3.0).abs() < 1e-5, "{rows:?}");
     let unheard = [wire::Likely { token: "Maybe".into(), logprob: -1.0 }];
     assert!((likelihood("yes", &unheard) + 1.0).abs() < 1e-6);
 

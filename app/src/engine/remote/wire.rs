@@ -88,6 +88,7 @@ pub struct LogProbs {
 
 /// A token and how likely it was, in nats.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "named as the API names them")]
 pub struct Token {
     pub token: String,
     pub logprob: f32,

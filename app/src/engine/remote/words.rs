@@ -86,9 +86,14 @@ mod tests {
 
     #[test]
     fn the_models_end_is_not_shown_however_it_is_cut() {
-        for pieces in [&["A cup", END, "more"][..], &["A cup<end", "_of_utter", "ance>x"], &["A cup<end_of_utterance>"]] {
+        for pieces in [&["A cup", END, "more"][..], &["A cup<end", "_of_utter", "ance>x"], &["A cup<end_of_utterance>"]]
+        {
             let (shown, text, stop) = written(pieces);
-            assert_eq!((shown.concat().as_str(), text.as_str(), stop), ("A cup", "A cup", Some(Stop::End)), "{pieces:?}");
+            assert_eq!(
+                (shown.concat().as_str(), text.as_str(), stop),
+                ("A cup", "A cup", Some(Stop::End)),
+                "{pieces:?}"
+            );
         }
         let (shown, text, stop) = written(&["1 <", " 2 <end"]);
         assert_eq!((shown.concat().as_str(), text.as_str(), stop), ("1 < 2 <end", "1 < 2 <end", None));
