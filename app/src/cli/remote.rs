@@ -1,5 +1,5 @@
-//! Arguments that name a server to run the model on, and what they become. A key never comes from an
-//! argument, where every user of the machine could read it.
+//! Arguments that name a server to run the model on, and what they become. A key never comes from
+//! an argument, where every user of the machine could read it.
 
 use std::env;
 use std::fs::File;
@@ -21,12 +21,13 @@ const LONGEST_KEY: u64 = 64 << 10;
 /// Which server, and how it is reached.
 #[derive(Args, Clone, Debug)]
 pub struct RemoteArgs {
-    /// The address of a server of the OpenAI chat API to run the model on; pictures are sent there, and --model is the
-    /// name that the server has for it
+    /// The address of a server of the OpenAI chat API to run the model on; pictures are sent there,
+    /// and --model is the name that the server has for it
     #[arg(long, value_name = "URL", requires = "model")]
     pub engine: Option<Address>,
 
-    /// A file that holds the server's key [default: the variable `SIGHTLINE_ENGINE_KEY`, if it is set]
+    /// A file that holds the server's key [default: the variable `SIGHTLINE_ENGINE_KEY`, if it is
+    /// set]
     #[arg(long, value_name = "FILE", requires = "engine")]
     pub engine_key_file: Option<PathBuf>,
 

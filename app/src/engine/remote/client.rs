@@ -86,9 +86,9 @@ impl Client {
         self.waiter.wait(cancel, work).transpose()
     }
 
-    /// Asks for a completion. `on_chunk` gets its chunks as they come and says whether to go on; when
-    /// it does not, or `cancel` is raised, the connection is closed at once. `None` when `cancel` was
-    /// raised first.
+    /// Asks for a completion. `on_chunk` gets its chunks as they come and says whether to go on;
+    /// when it does not, or `cancel` is raised, the connection is closed at once. `None` when
+    /// `cancel` was raised first.
     ///
     /// # Errors
     /// What went wrong; chunks that came before it count for nothing.

@@ -1,4 +1,5 @@
-//! What can go wrong with a server, each as what happened and what to do. Nothing of a key is in it.
+//! What can go wrong with a server, each as what happened and what to do. Nothing of a key is in
+//! it.
 
 use std::time::Duration;
 

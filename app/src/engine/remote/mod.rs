@@ -83,7 +83,8 @@ impl RemoteEngine {
         Ok(self.client.models(cancel)?.unwrap_or_default())
     }
 
-    /// Tokens of the last prompt and of its reply as the server counted them; zero where it does not.
+    /// Tokens of the last prompt and of its reply as the server counted them; zero where it does
+    /// not.
     #[must_use]
     pub(crate) fn usage(&self) -> (usize, usize) {
         (self.usage.prompt_tokens, self.usage.completion_tokens)
@@ -336,8 +337,8 @@ fn closed() -> EngineError {
     EngineError::request(Message::new("The view was closed before its turn came."))
 }
 
-/// How likely an answer is to begin as `choice` does, in nats, of the tokens that may come first. What
-/// is not among them is less likely than the least likely of them.
+/// How likely an answer is to begin as `choice` does, in nats, of the tokens that may come first.
+/// What is not among them is less likely than the least likely of them.
 fn likelihood(choice: &str, first: &[wire::Likely]) -> f32 {
     let wanted = choice.trim().to_lowercase();
     let begins = |token: &str| {

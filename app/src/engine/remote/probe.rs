@@ -19,8 +19,8 @@ const QUESTION: &str = "Describe this image in one sentence.";
 const AGAIN: &str = "What colour is the largest shape?";
 /// Room for an answer.
 const TOKENS: usize = 48;
-/// More tokens than this for a picture means that it is cut into several tiles: one tile costs 64 to
-/// 81 tokens with SmolVLM, and its frame some more.
+/// More tokens than this for a picture means that it is cut into several tiles: one tile costs 64
+/// to 81 tokens with SmolVLM, and its frame some more.
 const ONE_TILE: usize = 128;
 
 /// What was found out.
@@ -30,7 +30,8 @@ pub struct Report {
     pub models: Vec<String>,
     /// What each scene was taken for.
     pub scenes: Vec<Seen>,
-    /// Tokens that a picture adds to a prompt, as the server counts; nothing where it does not count.
+    /// Tokens that a picture adds to a prompt, as the server counts; nothing where it does not
+    /// count.
     pub picture_tokens: Option<usize>,
     /// Milliseconds to the first word: of the first picture, and of a second question on the last.
     pub first_word_ms: (f64, f64),

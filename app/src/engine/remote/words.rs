@@ -1,5 +1,5 @@
-//! The words of an answer as they come from a server: trimmed, ended where the model ended them, and
-//! cut where it goes round in circles. Knows no connection.
+//! The words of an answer as they come from a server: trimmed, ended where the model ended them,
+//! and cut where it goes round in circles. Knows no connection.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ pub struct Words {
 }
 
 impl Words {
-    /// Takes a piece. Gives what can be shown now; what may be the beginning of [`END`] is held back.
+    /// Takes a piece. Gives what can be shown now; what may be the beginning of [`END`] is held
+    /// back.
     pub fn push(&mut self, piece: &str) -> Option<&str> {
         if self.stop.is_some() || piece.is_empty() {
             return None;
