@@ -418,24 +418,22 @@ mod tests {
     #[test]
     fn every_added_token_in_a_persons_words_is_only_words() {
         let p = changed("tokenizer.json", |json| {
-            let added = json["added_tokens"].as_array_mut().unwrap();
-            let word = |id: u32, content: &str, normalized: bool| {
-                serde_json::json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-                    "normalized": normalized, "special": false})
-            };
-            added.retain(|token| token["id"] != 700 && token["id"] != 701);
-            added.extend([word(700, "[TOOL]", false), word(701, "cup", true)]);
-            let model = json["model"]["vocab"].as_object_mut().unwrap();
-            model.retain(|_, id| id != 700 && id != 701);
-            let vocabulary = model.clone();
-            json["model"]["merges"].as_array_mut().unwrap().retain(|merge| {
-                let part = |n: usize| merge[n].as_str().unwrap_or_default().to_owned();
-                [part(0), part(1), part(0) + &part(1)].iter().all(|token| vocabulary.contains_key(token))
-            });
+            // Two of its reserved tokens get other texts; an added token's text keeps its id.
+            for (id, text, normalized) in [(3, "[TOOL]", false), (4, "teacup", true)] {
+                let added = json["added_tokens"].as_array_mut().unwrap();
+                let token = added.iter_mut().find(|token| token["id"] == id).unwrap();
+                let before = token["content"].as_str().unwrap().to_owned();
+                token["content"] = text.into();
+                token["special"] = false.into();
+                token["normalized"] = normalized.into();
+                let vocabulary = json["model"]["vocab"].as_object_mut().unwrap();
+                vocabulary.remove(&before).unwrap();
+                vocabulary.insert(text.to_owned(), id.into());
+            }
         });
         let added = p.tokenizer.get_added_tokens_decoder();
         let all = added.values().map(|token| token.content.as_str()).collect::<Vec<_>>().join(" and ");
-        assert!(all.contains("[TOOL]") && all.contains("cup") && all.contains("<|im_start|>"), "{all}");
+        assert!(all.contains("[TOOL]") && all.contains("teacup") && all.contains("<|im_start|>"), "{all}");
         let ids = p.instruction(&all).unwrap();
         let end = p.encode("<end_of_utterance>\nAssistant:").unwrap();
         let (words, tail) = ids.split_at(ids.len() - end.len());

@@ -48,7 +48,7 @@ pub fn list() -> Result<Vec<Camera>, SourceError> {
         match native::formats(number) {
             Ok(formats) => cameras.push(Camera { number, name, formats, problem: None }),
             // A camera has nodes beside its own for metadata; a decoder is one, too.
-            Err(Fault::NoFormat) => tracing::debug!("Node {number} ({name}) is no camera"),
+            Err(Fault::NoFormat) => tracing::debug!("Node {number} ({name}) offers no pictures"),
             Err(fault) => {
                 let problem = Some(fault.about(&called(number, &name)).message.to_string());
                 cameras.push(Camera { number, name, formats: Vec::new(), problem });

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(read_picture(&missing), Err(PictureError::Missing(missing.clone())));
 
         let text = dir.path().join("text.png");
-        fs::write(&text, "this is no picture").expect("written");
+        fs::write(&text, "just text").expect("written");
         assert_eq!(read_picture(&text), Err(PictureError::NotAPicture(text.clone())));
         assert_eq!(read_picture(dir.path()), Err(PictureError::NotAPicture(dir.path().to_owned())));
 
