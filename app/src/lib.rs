@@ -11,6 +11,7 @@ pub mod engine;
 pub mod live;
 pub mod log;
 pub mod models;
+pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod ui;

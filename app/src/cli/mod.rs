@@ -21,6 +21,7 @@ mod output;
 mod parse;
 mod recording;
 mod remote;
+mod rules;
 mod scene;
 mod stream;
 mod times;
@@ -74,6 +75,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     /// Talk about pictures, with follow-ups
     Chat(chat::ChatArgs),
+    /// Tell whether sentences hold of pictures
+    Rules(rules::RulesArgs),
     /// Test a server that a model may run on
     Engine(engine::EngineArgs),
     /// List the cameras
@@ -127,6 +130,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
         Some(Command::Chat(args)) => chat::run(args),
+        Some(Command::Rules(args)) => rules::run(args),
         Some(Command::Engine(args)) => engine::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
         Some(Command::Models(args)) => models::run(args),
