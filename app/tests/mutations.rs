@@ -74,7 +74,7 @@ fn run(seeds: &[Vec<u8>], target: fn(&[u8])) {
 
 #[test]
 fn damaged_pictures_become_pixels_or_a_sentence() {
-    run(&[files("vlm/fixtures/pictures"), files("app/fixtures/cmyk")].concat(), fuzz::picture);
+    run(&[files("vlm/fixtures/pictures"), files("app/fixtures/jpeg")].concat(), fuzz::picture);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Arguments that several commands have in common, and what they become.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
@@ -48,7 +48,7 @@ struct WrittenModelArgs {
     /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
     /// [default: 256m if it is on this machine, otherwise demo]
     #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+    model: Option<OsString>,
 
     /// Where the model runs: auto, cpu, cuda, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value_t)]
@@ -77,13 +77,10 @@ struct WrittenModelArgs {
 impl WrittenModelArgs {
     /// What they mean.
     fn parsed(self) -> Result<ModelArgs, clap::Error> {
-        let refused = |what: String| clap::Error::raw(ErrorKind::ValueValidation, what);
-        let remote = self.remote.options().map_err(|why| refused(format!("{why}\n")))?;
+        let remote = self.remote.options().map_err(|message| refused(&message))?;
         let model = match (self.model, &remote) {
-            (Some(id), Some(_)) => ModelSpec::Served(id),
-            (Some(text), None) => text
-                .parse()
-                .map_err(|error| refused(format!("invalid value '{text}' for '--model <MODEL>': {error}\n")))?,
+            (Some(id), Some(_)) => ModelSpec::Served(id.to_string_lossy().into_owned()),
+            (Some(text), None) => named_model(&text).map_err(|message| refused(&message))?,
             (None, _) => local::preferred(),
         };
         let Self { device, precision, prompt, max_tokens, threads, .. } = self;
@@ -257,22 +254,35 @@ impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
 
 /// Reads a source: any name of a file that the system allows.
 pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
-    SourceParser
+    Named(|text| SourceSpec::from_os(text).map_err(|error| error.message))
 }
 
-/// What clap says of a wrong value quotes it; a source may have a password in it.
+/// Reads a model: any name of a folder that the system allows.
+pub fn model() -> impl TypedValueParser<Value = ModelSpec> {
+    Named(named_model)
+}
+
+fn named_model(text: &OsStr) -> Result<ModelSpec, Message> {
+    ModelSpec::from_os(text).map_err(|error| error.message().clone())
+}
+
+/// Reads what a text names. What clap says of a wrong value quotes it, and a source may have a
+/// password in it.
 #[derive(Clone)]
-struct SourceParser;
+struct Named<T>(fn(&OsStr) -> Result<T, Message>);
 
-impl TypedValueParser for SourceParser {
-    type Value = SourceSpec;
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Named<T> {
+    type Value = T;
 
-    fn parse_ref(&self, _: &Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<SourceSpec, clap::Error> {
-        SourceSpec::from_os(value).map_err(|error| {
-            let (what, hint) = (error.message.what(), error.message.advice().unwrap_or_default());
-            clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n\n{hint}\n"))
-        })
+    fn parse_ref(&self, _: &Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        self.0(value).map_err(|message| refused(&message))
     }
+}
+
+/// Wrong usage: what happened, and what to do apart.
+fn refused(message: &Message) -> clap::Error {
+    let hint = message.advice().unwrap_or_default();
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n\n{hint}\n", message.what()))
 }
 
 /// What opens a source, for a pipeline.

@@ -54,7 +54,7 @@ pub fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
     let Command::Test(args) = &args.command;
     let (cancel, mut notes) = (interrupt::flag()?, Notes::new(args.json));
     let written = RemoteArgs { engine: Some(args.url.clone()), ..args.remote.clone() };
-    let Some(options) = written.options().map_err(Message::new)? else { return Ok(ExitCode::FAILURE) };
+    let Some(options) = written.options()? else { return Ok(ExitCode::FAILURE) };
     let model = if let Some(model) = &args.model {
         model.clone()
     } else {

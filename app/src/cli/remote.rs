@@ -3,12 +3,15 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::base::message::Message;
+use crate::base::text;
+use crate::cli::output::without_number;
 use crate::cli::parse::seconds;
 use crate::engine::remote::address::Address;
 use crate::engine::remote::options::{Key, Patience, PictureFormat, RemoteOptions};
@@ -56,14 +59,14 @@ impl RemoteArgs {
     /// How the server is reached, if one was named.
     ///
     /// # Errors
-    /// A sentence, when the key can't be read.
-    pub fn options(&self) -> Result<Option<RemoteOptions>, String> {
+    /// When the key can't be read.
+    pub fn options(&self) -> Result<Option<RemoteOptions>, Message> {
         let Some(address) = self.engine.clone() else { return Ok(None) };
         let key = match (&self.engine_key_file, env::var(KEY)) {
             (Some(path), _) => Some(key_in(path)?),
-            (None, Ok(text)) if !text.trim().is_empty() => {
-                Some(Key::new(&text).ok_or_else(|| format!("the key in {KEY} holds characters that can't be sent"))?)
-            }
+            (None, Ok(text)) if !text.trim().is_empty() => Some(Key::new(&text).ok_or_else(|| {
+                Message::new(format!("The key in {KEY} holds characters that can't be sent.")).hint("Set it anew.")
+            })?),
             (None, _) => None,
         };
         Ok(Some(RemoteOptions {
@@ -77,12 +80,13 @@ impl RemoteArgs {
 }
 
 /// The key in a file.
-fn key_in(path: &Path) -> Result<Key, String> {
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        File::open(path)?.take(LONGEST_KEY).read_to_string(&mut text)?;
-        Ok(text)
+fn key_in(path: &Path) -> Result<Key, Message> {
+    let refused = |why: &str| {
+        let message = Message::new(format!("The key file {} {why}.", text::path(path)));
+        message.hint("Write the key alone into a file that you can read.")
     };
-    let text = read().map_err(|error| format!("the key file {} can't be read: {error}", path.display()))?;
-    Key::new(&text).ok_or_else(|| format!("the key file {} holds no key on a line of its own", path.display()))
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
+    read.map_err(|error| refused(&format!("can't be read: {}", without_number(&error.to_string()))))?;
+    Key::new(&text).ok_or_else(|| refused("holds no key"))
 }

@@ -1,4 +1,5 @@
-//! `sightline rules test`: whether a sentence holds of pictures, and how strongly the model thinks so.
+//! `sightline rules test`: whether a sentence holds of pictures, and how strongly the model thinks
+//! so.
 
 use std::io::Write as _;
 use std::path::PathBuf;

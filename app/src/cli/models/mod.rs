@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
 use crate::base::message::Message;
+use crate::cli::args::model as model_parser;
 use crate::cli::models::show::{Here, Shown};
 use crate::cli::output::{Notes, Output};
 use crate::cli::{download, interrupt};
@@ -59,7 +60,7 @@ enum ModelsCommand {
 #[derive(Args, Clone, Debug)]
 struct Named {
     /// 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = model_parser())]
     model: ModelSpec,
 }
 

@@ -21,6 +21,8 @@ use crate::engine::remote::wire::{Chunk, Models, Request};
 
 /// The longest answer that is read, in bytes: a thousand times what a caption takes.
 const MOST_BYTES: usize = 4 << 20;
+/// How long a connection gets to close once its answer is over or no longer wanted.
+const CLOSING: Duration = Duration::from_millis(2);
 /// The longest explanation of a failure that is read, in bytes.
 const MOST_EXPLANATION: usize = 64 << 10;
 /// The longest explanation that is shown, in characters.
@@ -110,12 +112,16 @@ impl Client {
             on_chunk(self.chunk(&body)?);
             Ok(())
         };
-        self.waiter.wait(cancel, work).transpose()
+        let done = self.waiter.wait(cancel, work);
+        // The connection is a task of the runtime, which runs while somebody waits: until it has seen
+        // that nobody reads any more, the server goes on writing.
+        self.rest(CLOSING, &Cancel::default());
+        done.transpose()
     }
 
     /// Waits for a while; `false` when `cancel` was raised first.
     pub fn rest(&self, wait: Duration, cancel: &Cancel) -> bool {
-        self.waiter.wait(cancel, tokio::time::sleep(wait)).is_some()
+        self.waiter.wait(cancel, async { tokio::time::sleep(wait).await }).is_some()
     }
 
     async fn send(&self, call: RequestBuilder, model: &str) -> Result<Response, RemoteError> {
