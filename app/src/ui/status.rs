@@ -8,6 +8,7 @@ use vlm::Timings;
 
 use crate::base::text;
 use crate::demo::model;
+use crate::engine::EngineCard;
 use crate::live::Statistics;
 use crate::log::RecorderStatus;
 use crate::ui::frame_times::Summary;
@@ -117,6 +118,9 @@ fn model(state: &State, now: Instant) -> String {
         }
         ModelPhase::Failed => format!("{} is not running", wording::last_part(&state.model.name())),
         ModelPhase::Ready(card) if card.model == model::NAME => model::NOTE.to_owned(),
+        ModelPhase::Ready(EngineCard { model, sent_to: Some(host), .. }) => {
+            format!("{} · pictures go to {host}", wording::last_part(model))
+        }
         ModelPhase::Ready(card) => {
             format!("{} · {} · {}", wording::last_part(&card.model), card.device, card.precision)
         }

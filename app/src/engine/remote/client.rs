@@ -113,8 +113,8 @@ impl Client {
             Ok(())
         };
         let done = self.waiter.wait(cancel, work);
-        // The connection is a task of the runtime, which runs while somebody waits: until it has seen
-        // that nobody reads any more, the server goes on writing.
+        // The connection is a task of the runtime, which runs while somebody waits: until it has
+        // seen that nobody reads any more, the server goes on writing.
         self.rest(CLOSING, &Cancel::default());
         done.transpose()
     }

@@ -108,7 +108,8 @@ fn a_question_goes_before_the_captions_of_all_views_and_is_about_its_own() {
     });
     assert_eq!((view, question, text), (Some(1), asked.id, answer_of("What is it?", 9)));
     let (view, caption) = until_report(&pipeline, caption_in);
-    assert_eq!((view, caption.reply.text), (0, caption_of(5)), "taken up again");
+    // It may have begun before the hold was over, which the fake says first.
+    assert_eq!((view, caption.reply.text.trim_start_matches("still ")), (0, &*caption_of(5)), "taken up again");
     let looks = engine.calls().iter().filter(|call| matches!(call, Call::Look(_))).count();
     assert_eq!(looks, 2, "each view keeps its picture in hand");
 }
