@@ -45,6 +45,9 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .redirect(redirect::Policy::none())
+            // A connection that is kept is watched only while somebody waits, so that one which the
+            // server has closed meanwhile would be written to.
+            .pool_max_idle_per_host(0)
             .connect_timeout(options.patience.connect);
         if is_loopback(&options) {
             builder = builder.no_proxy();
