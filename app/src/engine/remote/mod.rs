@@ -24,7 +24,7 @@ use crate::engine::remote::client::{Client, words_of};
 pub(crate) use crate::engine::remote::error::RemoteError;
 use crate::engine::remote::options::RemoteOptions;
 use crate::engine::remote::wire::{ImageUrl, Piece, Request, StreamOptions, Usage};
-use crate::engine::remote::words::{END, Words};
+use crate::engine::remote::words::Words;
 use crate::engine::{
     Capabilities, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions,
 };
@@ -139,7 +139,6 @@ impl RemoteEngine {
             temperature,
             top_p,
             seed,
-            stop: &[END],
             logprobs: self.takes_logprobs.then_some(true),
             top_logprobs: top_logprobs.filter(|_| self.takes_logprobs),
         };
