@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use vlm::Stop;
 
-/// What a model writes at its end, where a server passes it on. It is looked for here, and not asked
-/// of the server: some fail at texts to stop at when their model takes pictures.
+/// What a model writes at its end, where a server passes it on. It is looked for here, and not
+/// asked of the server: some fail at texts to stop at when their model takes pictures.
 const END: &str = "<end_of_utterance>";
 
 /// An answer as far as it came.
