@@ -1,7 +1,7 @@
 //! The command line: one file a command. Prints; everything below it does not.
 //!
 //! Standard output carries what was asked for, standard error what is said besides (see
-//! [`output`]). Exit codes: 0 done, 1 failed (a sentence says what happened, another what to do), 2
+//! `output`). Exit codes: 0 done, 1 failed (a sentence says what happened, another what to do), 2
 //! wrong usage.
 
 mod args;

@@ -1,7 +1,7 @@
 //! Where models come from: which are on this machine, and how the others are downloaded into the
 //! cache that Python shares.
 //!
-//! A [`Hub`] is asked what a model consists of and for its bytes; a [`Downloader`] puts them where
+//! A hub is asked what a model consists of and for its bytes; a [`Downloader`] puts them where
 //! `vlm` finds them, complete and checked or not at all. Knows no tensor, no window and no
 //! terminal.
 

@@ -3,7 +3,7 @@
 //!
 //! Quantising reads every weight and takes seconds; reading the cache takes a tenth of one. It is a
 //! file in a folder of the caller's choice, under a name that tells the checkpoint's weight files,
-//! their lengths and times apart ([`int8_cache`](crate::network::int8_cache) is its layout). A file
+//! their lengths and times apart ([`int8_cache`] is its layout). A file
 //! that is absent, damaged or of another version is made anew; where it can't be written, the model
 //! runs without.
 

@@ -2,8 +2,8 @@
 //!
 //! The microkernel multiplies up to MR = 6 rows with one packed tile (NR = 64 outputs): the tile's
 //! weights are read as they lie, each row's values singly, and the sums stay in registers. One row,
-//! as in decoding, is a single pass over the weights in order. Of more rows all pass a part of the
-//! tile that stays in the first cache, then the next part.
+//! as in decoding, is a single pass over the weights in order. Of more rows all pass, with
+//! vectors of 8 lanes, a part of the tile that stays in the first cache, then the next part.
 
 #![allow(unsafe_code, reason = "vector loads through pointers and disjoint writes by parallel tasks")]
 
@@ -22,6 +22,8 @@ const MR: usize = 6;
 /// Bytes of a packed tile that all rows are multiplied with before the next ones are read: they
 /// stay in the first cache.
 const BLOCK_BYTES: usize = 32 * 1024;
+/// Lanes of the vectors with which that pays, as measured: those of AVX2.
+const BLOCKED_LANES: usize = 8;
 /// Products under which waking other threads costs more than it saves.
 const SERIAL_PRODUCTS: usize = 64 * 1024;
 
@@ -172,8 +174,11 @@ impl Part<'_> {
     #[inline(always)]
     fn all_rows<I: Isa>(&self, isa: I, weights: impl Pairs) {
         let inputs = self.matrix.inputs();
-        // A single row reads the tile once, in order.
-        let depth = if self.rows.len() == 1 { inputs.max(1) } else { BLOCK_BYTES / weights.bytes_per_input() };
+        // A single row reads the tile once, in order. Vectors of 16 lanes take a whole step of the
+        // tile at a time, so that the second cache keeps up with them; those of 8 pass it several
+        // times.
+        let in_blocks = isa.f32().len() == BLOCKED_LANES && self.rows.len() > 1;
+        let depth = if in_blocks { BLOCK_BYTES / weights.bytes_per_input() } else { inputs.max(1) };
         // Without inputs there is one pass all the same, which writes the bias.
         for from in (0..inputs.max(1)).step_by(depth) {
             let steps = from..inputs.min(from + depth);
