@@ -15,6 +15,14 @@ pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
     /// Asks the work that holds this flag to stop.
+    ///
+    /// ```
+    /// # use vlm::Cancel;
+    /// let cancel = Cancel::default();
+    /// let elsewhere = cancel.clone();
+    /// elsewhere.cancel();
+    /// assert!(cancel.is_cancelled());
+    /// ```
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -145,7 +145,7 @@ mod tests {
             token_ids: vec![49, 4],
             prompt_ids: vec![1, 2, 3],
             stop: Stop::Length,
-            draft: Draft { offered: 4, accepted: 2 },
+            draft: Draft { offered: 4, accepted: 2, passes: 5 },
             mean_log_prob: Some(-0.25),
             timings: Timings {
                 preprocess: Duration::from_micros(1500),
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(value["time"], "2025-03-01T12:30:05.250+01:00");
         assert_eq!(value["age_ms"], 1250.0);
         assert_eq!(value["mean_log_prob"], -0.25);
-        assert_eq!(value["draft"], json!({"offered": 4, "accepted": 2}));
+        assert_eq!(value["draft"], json!({"offered": 4, "accepted": 2, "passes": 5}));
         assert_eq!((&value["dropped"], &value["skipped"]), (&json!(5), &json!(2)));
     }
 }

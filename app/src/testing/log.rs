@@ -31,7 +31,7 @@ pub fn reply(text: &str) -> Reply {
         token_ids: vec![1; text.split(' ').count()],
         prompt_ids: vec![2; 81],
         stop: Stop::End,
-        draft: Draft { offered: 4, accepted: 3 },
+        draft: Draft { offered: 4, accepted: 3, passes: 2 },
         mean_log_prob: Some(-0.25),
         timings: Timings {
             preprocess: Duration::from_micros(1500),

@@ -49,6 +49,14 @@ impl ModelFiles {
     /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, or a file
     /// of a checkpoint.
     ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use vlm::*;
+    /// let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"));
+    /// assert_eq!(files.map(|files| files.name().to_owned()).ok().as_deref(), Some("demo-model"));
+    /// assert!(ModelFiles::in_folder(Path::new("no such folder")).is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Missing`] when there is no such folder or it holds no `config.json`,
     /// [`Error::OtherFormat`] when it holds a model in a format that is not read.

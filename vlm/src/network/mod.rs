@@ -78,6 +78,17 @@ pub struct Model {
 impl Model {
     /// Loads a checkpoint, whatever format it is stored in.
     ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// let model = Model::load(&files, LoadOptions::default())?;
+    /// assert_eq!((model.name(), model.context()), ("demo-model", 2048));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// What is wrong with which file, [`Error::Device`] when the device does not compute in that
     /// precision or has not the memory, [`Error::InstructionSet`] when the environment asks for a

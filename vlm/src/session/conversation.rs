@@ -21,8 +21,8 @@ use crate::input::image::Tiling;
 use crate::input::prompt::Part;
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
-use crate::session::generate::{Decoded, decode};
-use crate::session::reply::{Draft, Reply, Timings};
+use crate::session::generate::{Decoded, Drafts, decode};
+use crate::session::reply::{Reply, Timings};
 use crate::session::sampling::Sampling;
 use crate::session::writer::{Writer, Written};
 
@@ -55,6 +55,19 @@ pub struct Conversation {
 impl Conversation {
     /// A conversation in which nothing was said yet. Its pictures are all shown with this `tiling`.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// let talk = Conversation::new(model, Tiling::One)?;
+    /// assert_eq!((talk.exchanges(), talk.tokens()), (0, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
     pub fn new(model: Arc<Model>, tiling: Tiling) -> Result<Self> {
@@ -84,6 +97,29 @@ impl Conversation {
     ///
     /// A reply that is cancelled once it has begun is remembered as far as it came.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut talk = Conversation::new(model, Tiling::One)?;
+    /// # let parts = [Part::Picture(picture), Part::Text("How many shapes are there?".to_owned())];
+    /// # let sampling = Sampling::Greedy;
+    /// # let turn = Say { parts: &parts, max_tokens: 40, ignore_end: false, sampling };
+    /// let reply = talk.say(turn, &Cancel::default(), &mut |piece| print!("{piece}"))?;
+    /// assert_eq!(talk.exchanges(), 1);
+    /// assert_eq!(talk.tokens(), reply.prompt_ids.len() + reply.token_ids.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt) or
     /// [`Error::TooLong`](crate::Error::TooLong) before any work,
@@ -108,6 +144,29 @@ impl Conversation {
     /// Answers a turn and forgets both: what comes after is the same as without it. For a question
     /// whose answer should not set the tone of the next.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut talk = Conversation::new(model, Tiling::One)?;
+    /// # let parts = [Part::Picture(picture), Part::Text("How many shapes are there?".to_owned())];
+    /// # let sampling = Sampling::Greedy;
+    /// # let turn = Say { parts: &parts, max_tokens: 40, ignore_end: false, sampling };
+    /// let reply = talk.once(turn, &Cancel::default(), &mut |_| {})?;
+    /// assert!(!reply.text.is_empty());
+    /// assert_eq!(talk.exchanges(), 0, "nothing is remembered");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Conversation::say`].
     pub fn once(&mut self, turn: Say<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
@@ -117,6 +176,30 @@ impl Conversation {
     }
 
     /// Forgets the last turn and its reply. Says whether there was one.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut talk = Conversation::new(model, Tiling::One)?;
+    /// # let parts = [Part::Picture(picture), Part::Text("How many shapes are there?".to_owned())];
+    /// # let sampling = Sampling::Greedy;
+    /// # let turn = Say { parts: &parts, max_tokens: 40, ignore_end: false, sampling };
+    /// talk.say(turn, &Cancel::default(), &mut |_| {})?;
+    /// assert!(talk.undo());
+    /// assert_eq!(talk.tokens(), 0);
+    /// assert!(!talk.undo(), "there is nothing left");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn undo(&mut self) -> bool {
         let Some(mark) = self.marks.pop() else { return false };
         self.ids.truncate(mark);
@@ -125,6 +208,29 @@ impl Conversation {
     }
 
     /// Forgets everything.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut talk = Conversation::new(model, Tiling::One)?;
+    /// # let parts = [Part::Picture(picture), Part::Text("How many shapes are there?".to_owned())];
+    /// # let sampling = Sampling::Greedy;
+    /// # let turn = Say { parts: &parts, max_tokens: 40, ignore_end: false, sampling };
+    /// talk.say(turn, &Cancel::default(), &mut |_| {})?;
+    /// talk.reset();
+    /// assert_eq!(talk.exchanges(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reset(&mut self) {
         self.marks.clear();
         self.ids.clear();
@@ -156,11 +262,12 @@ impl Conversation {
         let pass = &prompt_ids[self.cache.len()..];
         let logits = model.forward(pass, features.as_ref(), &mut self.cache, 1, cancel)?;
         let mut writer = Writer::new(&model.prompter, ignore_end, max_tokens, cancel, on_text);
-        let Decoded { stop, first_token, .. } =
-            decode(model, &mut self.cache, &logits, &[], sampling, &mut writer, cancel)?;
+        let drafts = Drafts { first: &[], history: None };
+        let Decoded { stop, draft, first_token, .. } =
+            decode(model, &mut self.cache, &logits, &drafts, sampling, &mut writer, cancel)?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
-        Ok(Reply { text, token_ids, prompt_ids, stop, draft: Draft::default(), mean_log_prob, timings })
+        Ok(Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings })
     }
 }

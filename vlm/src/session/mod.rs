@@ -11,6 +11,7 @@
 
 pub(crate) mod conversation;
 pub(crate) mod generate;
+pub(crate) mod ngram;
 pub(crate) mod reply;
 pub(crate) mod reuse;
 pub(crate) mod sampling;
@@ -29,8 +30,9 @@ use crate::input::image::Tiling;
 use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
-use crate::session::generate::{Decoded, decode};
-use crate::session::reply::{Draft, Reply, Stop, Timings};
+use crate::session::generate::{Decoded, Drafts, decode};
+use crate::session::ngram::History;
+use crate::session::reply::{Reply, Stop, Timings};
 use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
 use crate::session::writer::{Writer, Written};
@@ -58,6 +60,8 @@ pub struct Session {
     view: Option<View>,
     /// The last caption's tokens, its end included.
     draft: Vec<u32>,
+    /// Captions of this session, from which later drafts come; none where that was switched off.
+    history: Option<History>,
 }
 
 /// The pictures in view.
@@ -75,11 +79,25 @@ struct View {
 impl Session {
     /// A session with an empty prefix and no view.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// let session = Session::new(Arc::clone(&model))?;
+    /// assert_eq!(session.model().name(), "demo-model");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Backend`] when memory runs out.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         let cache = model.new_cache()?;
-        let mut session = Self { model, cache, prefix: Vec::new(), view: None, draft: Vec::new() };
+        let mut session =
+            Self { model, cache, prefix: Vec::new(), view: None, draft: Vec::new(), history: Some(History::default()) };
         session.set_prefix(&[], &Cancel::default())?;
         Ok(session)
     }
@@ -90,8 +108,29 @@ impl Session {
         &self.model
     }
 
+    /// Switches drafts from earlier captions on, as they are at first, or off. Words are the same
+    /// either way.
+    pub fn look_up_drafts(&mut self, on: bool) {
+        self.history = on.then(History::default);
+    }
+
     /// Evaluates whole turns once, to be there before every view from now on. The view in hand is
     /// forgotten.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// let standing = Part::Text("You watch a workshop.".to_owned());
+    /// session.set_prefix(&[Turn { role: Role::System, parts: vec![standing] }], &cancel)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what is wrong with a picture.
@@ -124,6 +163,33 @@ impl Session {
     /// The vision encoder runs now; the text model evaluates the view together with the first
     /// instruction. Where the view in hand may be used again, it stays, and nothing is evaluated.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// # let (prompt, sampling) = ("Describe this image.", Sampling::Greedy);
+    /// # let describe = Ask { prompt, max_tokens: 40, ignore_end: false, sampling };
+    /// session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// session.caption(describe, &cancel, &mut |_| {})?;
+    ///
+    /// // The same pixels again: the vision encoder is not run.
+    /// session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// let again = session.caption(describe, &cancel, &mut |_| {})?;
+    /// assert!(again.timings.vision.is_zero());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`] within a vision layer, or what is
     /// wrong with a picture. There is no view then.
@@ -150,10 +216,36 @@ impl Session {
     /// Describes the view. The last caption serves as the draft of speculative decoding: its tokens
     /// are evaluated in the pass of the instruction, and those that greedy decoding agrees with are
     /// kept. The words are the same as without it, but a caption that still holds costs a single
-    /// pass.
+    /// pass. Where it no longer does, later drafts are what followed the same words in earlier
+    /// captions of this session.
     ///
     /// `on_text` gets each new piece of text. A cancelled caption is a [`Reply`] whose `stop` says
     /// so.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// # let (prompt, sampling) = ("Describe this image.", Sampling::Greedy);
+    /// # let describe = Ask { prompt, max_tokens: 40, ignore_end: false, sampling };
+    /// # session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// let first = session.caption(describe, &cancel, &mut |piece| print!("{piece}"))?;
+    /// let second = session.caption(describe, &cancel, &mut |_| {})?;
+    /// assert_eq!(first.text, second.text);
+    /// assert_eq!(second.draft.accepted, second.draft.offered, "the draft held to its end");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`] before any work, or what
@@ -165,12 +257,42 @@ impl Session {
             self.draft = draft;
         } else {
             self.draft = reply.token_ids.iter().copied().chain(end).collect();
+            if let Some(history) = &mut self.history {
+                history.push(&self.draft);
+            }
         }
         Ok(reply)
     }
 
     /// Answers a question about the view, and leaves no trace: the next caption is the same as
     /// without it.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// # session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// let question = Ask {
+    ///     prompt: "What colour is the circle?",
+    ///     max_tokens: 40,
+    ///     ignore_end: false,
+    ///     sampling: Sampling::Greedy,
+    /// };
+    /// let answer = session.ask(question, &cancel, &mut |_| {})?;
+    /// assert!(answer.text.to_lowercase().contains("red"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Session::caption`].
@@ -221,13 +343,13 @@ impl Session {
         };
         view.pending = None;
 
-        let decoded = decode(&model, &mut self.cache, &logits, draft, ask.sampling, &mut writer, cancel);
+        let drafts = Drafts { first: draft, history: self.history.as_ref() };
+        let decoded = decode(&model, &mut self.cache, &logits, &drafts, ask.sampling, &mut writer, cancel);
         self.cache.rewind(base - instruction.len());
-        let Decoded { stop, accepted, last, first_token } = decoded?;
+        let Decoded { stop, draft, last, first_token } = decoded?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
-        let draft = Draft { offered: draft.len(), accepted };
         let end = (stop == Stop::End).then_some(last);
         Ok((Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings }, end))
     }

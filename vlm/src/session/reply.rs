@@ -19,13 +19,16 @@ pub enum Stop {
     Repetition,
 }
 
-/// How the previous caption fared as the draft of this one, in speculative decoding.
+/// How drafts fared in speculative decoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Draft {
-    /// Tokens that rode along in the pass that evaluated the instruction.
+    /// Tokens that rode along in a pass: the last caption in that of the instruction, and in later
+    /// ones what followed the same words before.
     pub offered: usize,
-    /// How many of them greedy decoding agreed with.
+    /// How many of them decoding agreed with.
     pub accepted: usize,
+    /// Passes of the text model, that of the prompt included. 0 where the engine does not tell.
+    pub passes: usize,
 }
 
 /// Wall-clock time of each stage of one reply.

@@ -63,6 +63,28 @@ impl Session {
     /// Tells how likely each choice is as the beginning of the answer to its question about the
     /// view. Leaves no trace: captions and answers before and after are the same as without it.
     ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// # session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// let asked = Scored { question: "Is there a red circle?", choices: &["Yes", "No"] };
+    /// let scores = session.score(&[asked], &cancel)?;
+    /// assert!(scores[0].log_probs[0] > scores[0].log_probs[1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoView`], [`Error::EmptyPrompt`] for a question or choice without words,
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what failed in computing.

@@ -76,6 +76,16 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// The tokens so far.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// How many more tokens there may be.
+    pub fn remaining(&self) -> usize {
+        self.max_tokens.saturating_sub(self.ids.len())
+    }
+
     /// All that was written. What went round in a circle stands once.
     ///
     /// # Errors

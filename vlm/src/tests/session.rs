@@ -78,6 +78,30 @@ fn a_view_leaves_nothing_behind_for_the_next() {
 }
 
 #[test]
+fn drafts_from_earlier_captions_save_passes_and_change_no_word() {
+    let model = model();
+    let mut with = Session::new(model.clone()).unwrap();
+    let mut without = Session::new(model).unwrap();
+    without.look_up_drafts(false);
+    let mut passes = (0, 0);
+    for name in ["coffee", "text", "dim", "coffee", "text"] {
+        let [a, b] = [&mut with, &mut without].map(|session| {
+            look(session, &fixtures::picture(name));
+            [caption(session), ask(session)]
+        });
+        assert_eq!(a.each_ref().map(|r| &r.token_ids), b.each_ref().map(|r| &r.token_ids), "{name}");
+        // A pass writes those tokens of its draft that held, and one more if the reply goes on.
+        for reply in a.iter().chain(&b) {
+            let most = reply.draft.passes + reply.draft.accepted;
+            assert!((most - 1..=most).contains(&reply.token_ids.len()), "{name}: {:?}", reply.draft);
+        }
+        passes.0 += a[0].draft.passes;
+        passes.1 += b[0].draft.passes;
+    }
+    assert!(passes.0 < passes.1, "{passes:?}");
+}
+
+#[test]
 fn a_view_that_differs_by_noise_stays_until_the_differences_add_up() {
     let (model, coffee) = (model(), fixtures::picture("coffee"));
     let brighter = |by: u8| {

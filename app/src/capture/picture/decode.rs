@@ -14,6 +14,7 @@ use crate::capture::kind::{self, FileKind};
 use crate::capture::picture::error::{MAX_PIXELS, PictureError};
 use crate::capture::picture::jpeg::{self, JpegError};
 use crate::capture::picture::png;
+use crate::capture::picture::tiff;
 
 /// The longest side that is read, in pixels: what JPEG can hold.
 const MAX_SIDE: u32 = 65_535;
@@ -65,6 +66,13 @@ fn read<R: BufRead + Seek>(name: &Path, open: impl Fn() -> io::Result<R>) -> Res
             let mended = png::mended(begin()?).map_err(|error| of_system(name, &error))?;
             let Some(mended) = mended.filter(|_| matches!(error, PictureError::Broken(..))) else { return Err(error) };
             decode(name, limited(ImageReader::with_format(Cursor::new(mended), ImageFormat::Png)))
+        }),
+        Some(ImageFormat::Tiff) => decode(name, reader).or_else(|error| match error {
+            PictureError::Unsupported(..) => {
+                let kind = tiff::kind(begin()?);
+                Err(kind.map_or(error, |kind| PictureError::Unsupported(name.to_owned(), kind)))
+            }
+            error => Err(error),
         }),
         Some(_) => decode(name, reader),
         None => {

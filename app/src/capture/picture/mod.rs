@@ -6,5 +6,6 @@ pub(crate) mod files;
 pub(crate) mod jpeg;
 pub(crate) mod load;
 mod png;
+mod tiff;
 
 pub use crate::capture::picture::error::{MAX_PIXELS, PictureError};

@@ -1,5 +1,6 @@
 //! `sightline bench`: what can be measured of a model on this machine. One file a measure.
 
+mod drafts;
 mod quality;
 mod roofline;
 mod spread;
@@ -27,6 +28,8 @@ enum Measure {
     Truth(truth::TruthArgs),
     /// Compare what a model says next in fewer bits with what it says in f32
     Quality(quality::QualityArgs),
+    /// Measure what drafts from earlier captions save on a film in which things move
+    Drafts(drafts::DraftArgs),
 }
 
 /// Measures and prints.
@@ -38,6 +41,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         None => stages::run(&args.stages),
         Some(Measure::Truth(args)) => truth::run(args),
         Some(Measure::Quality(args)) => quality::run(args),
+        Some(Measure::Drafts(args)) => drafts::run(args),
     }
 }
 

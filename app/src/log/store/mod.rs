@@ -1,6 +1,6 @@
-//! The log's file: opening it, whatever state it is in, and the few writes that recording needs.
-//! Knows no thread and no pipeline; what can be found in it is `search`'s, what goes out of it
-//! `export`'s.
+//! The log's file: opening it, whatever state it is in, and what the user changes in it. Knows no
+//! thread and no pipeline; what recording writes is `record`'s, what can be found in it `search`'s,
+//! what goes out of it `export`'s.
 //!
 //! The file is in WAL mode, so that readers and the writer do not wait for each other and several
 //! programs may record into it at once. With `synchronous = NORMAL`, a program that is killed loses
@@ -8,11 +8,13 @@
 //! never the file.
 
 mod check;
+mod content;
 pub(crate) mod day;
 pub(crate) mod import;
 pub(crate) mod import_lines;
 mod place;
 pub(crate) mod query;
+mod record;
 pub(crate) mod retention;
 pub(crate) mod row_index;
 pub(crate) mod rows;
@@ -31,12 +33,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use crate::base::files::{private_file, private_folder};
-use crate::log::data::entry::{Entry, FoundEntry, Session, SessionStart};
-use crate::log::data::keep::Keep;
+use crate::log::data::entry::{Entry, FoundEntry, Session};
 use crate::log::error::LogError;
+use crate::log::store::content::FileContent;
 use crate::log::store::place::FilePlace;
 use crate::log::store::schema::STEPS;
-use crate::log::threads::recorder::{Extension, Log};
 
 /// How long a write waits for another program's. Then the log counts as locked.
 const BUSY: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub struct Store {
     connection: Connection,
     path: PathBuf,
     place: FilePlace,
+    content: FileContent,
 }
 
 /// An entry that was removed, with what is needed to put it back.
@@ -109,10 +111,13 @@ impl Store {
             // WAL needs files beside the log. Where none can be made, nobody writes either, and the
             // file can be read alone.
             Err(LogError::ReadOnly(_) | LogError::Unreachable(..)) => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-                let address = format!("file:{}?immutable=1", percent_encoded(&absolute(path)));
-                let connection = open(Path::new(&address), flags).map_err(|error| LogError::of(path, &error))?;
-                let store = Self { connection, path: path.to_owned(), place: FilePlace::of(path) };
+                let connection = file_alone(path).map_err(|error| LogError::of(path, &error))?;
+                let store = Self {
+                    connection,
+                    path: path.to_owned(),
+                    place: FilePlace::of(path),
+                    content: FileContent::default(),
+                };
                 store.steps_taken(false)?;
                 Ok(store)
             }
@@ -121,7 +126,8 @@ impl Store {
     }
 
     fn prepare(connection: Connection, path: &Path, may_make: bool) -> Result<Self, LogError> {
-        let mut store = Self { connection, path: path.to_owned(), place: FilePlace::of(path) };
+        let mut store =
+            Self { connection, path: path.to_owned(), place: FilePlace::of(path), content: FileContent::default() };
         let taken = store.steps_taken(may_make)?;
         store.configure(taken < STEPS.len() as i64, taken == 0).map_err(|error| LogError::of(&store.path, &error))?;
         Ok(store)
@@ -292,84 +298,15 @@ impl Store {
     }
 }
 
-impl Log for Store {
-    fn begin(&mut self, start: &SessionStart) -> Result<i64, LogError> {
-        let session = Session { start: start.clone(), ..Session::default() };
-        self.change(|c| rows::insert_session(c, &session))
-    }
-
-    fn add(
-        &mut self,
-        entry: &Entry,
-        thumbnail: Option<&[u8]>,
-        ended: Option<Extension>,
-        lost: u64,
-    ) -> Result<i64, LogError> {
-        self.change(|c| {
-            if let Some(ended) = ended {
-                extend(c, ended)?;
-            }
-            add_lost(c, entry.session, lost)?;
-            let id = rows::insert_entry(c, entry)?;
-            if let Some(jpeg) = thumbnail {
-                rows::insert_thumbnail(c, id, jpeg)?;
-            }
-            Ok(id)
-        })
-    }
-
-    fn extend(&mut self, extension: Extension) -> Result<(), LogError> {
-        self.change(|c| extend(c, extension))
-    }
-
-    fn end(&mut self, session: i64, ended_ms: i64, lost: u64) -> Result<(), LogError> {
-        self.change(|c| {
-            add_lost(c, session, lost)?;
-            c.execute("UPDATE session SET ended_ms = ?2 WHERE id = ?1", (session, ended_ms)).map(|_| ())
-        })
-    }
-
-    fn tidy(&mut self, keep: &Keep) -> Result<(), LogError> {
-        self.keep_to(keep).map(|_| ())
-    }
-
-    fn look(&mut self) -> Result<(), LogError> {
-        if self.place.is_kept() {
-            return Ok(());
-        }
-        // What lies ahead of the file goes into it, wherever it is now: SQLite leaves that out when
-        // it closes a file that has moved. Where it can't be done, the file is deleted or its disk
-        // is full, and there is nothing else to try.
-        let done = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        if let Err(error) = done {
-            tracing::warn!(%error, "what lay ahead of a log that is gone was not written into it");
-        }
-        Err(LogError::Gone(self.path.clone()))
-    }
-}
-
-fn extend(connection: &Connection, extension: Extension) -> rusqlite::Result<()> {
-    let Extension { entry, duration_ms, repeats, dropped, skipped } = extension;
-    connection
-        .prepare_cached(
-            "UPDATE entry SET duration_ms = max(duration_ms, ?2), repeats = repeats + ?3, dropped = dropped + ?4,
-             skipped = skipped + ?5 WHERE id = ?1",
-        )?
-        .execute((entry, duration_ms, repeats, dropped, skipped))
-        .map(|_| ())
-}
-
-fn add_lost(connection: &Connection, session: i64, lost: u64) -> rusqlite::Result<()> {
-    if lost > 0 {
-        let lost = i64::try_from(lost).unwrap_or(i64::MAX);
-        connection.execute("UPDATE session SET lost = lost + ?2 WHERE id = ?1", (session, lost))?;
-    }
-    Ok(())
-}
-
 /// Opens the file of this name, whatever the name is.
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     open(&absolute(path), flags)
+}
+
+/// Opens the file for reading, without what lies ahead of it and without locks.
+fn file_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let address = format!("file:{}?immutable=1", percent_encoded(&absolute(path)));
+    open(Path::new(&address), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
 }
 
 fn open(name: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

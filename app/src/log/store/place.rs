@@ -38,6 +38,8 @@ pub struct FilePlace {
     opened: Option<FileIdentity>,
     /// The log ahead of it, which SQLite makes beside the file that links lead to.
     ahead: PathBuf,
+    /// The index of that.
+    index: PathBuf,
     ahead_opened: Option<FileIdentity>,
 }
 
@@ -45,14 +47,36 @@ impl FilePlace {
     /// The place of a file that has just been opened.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        let mut ahead = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
-        ahead.push("-wal");
-        Self { path: path.to_owned(), opened: FileIdentity::of(path).ok(), ahead: ahead.into(), ahead_opened: None }
+        let file = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+        let beside = |ending: &str| {
+            let mut name = file.clone();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        Self {
+            path: path.to_owned(),
+            opened: FileIdentity::of(path).ok(),
+            ahead: beside("-wal"),
+            index: beside("-shm"),
+            ahead_opened: None,
+        }
     }
 
     /// Whether the file is still there. What can't be asked counts as there: the next write tells.
     pub fn is_kept(&mut self) -> bool {
         is_same(&self.path, &mut self.opened) && is_same(&self.ahead, &mut self.ahead_opened)
+    }
+
+    /// Removes what lies ahead of the file, and its index.
+    pub fn remove_ahead(&self) {
+        for path in [&self.ahead, &self.index] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "{} was not removed", path.display());
+                }
+                _ => {}
+            }
+        }
     }
 }
 

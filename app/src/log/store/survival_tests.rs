@@ -250,6 +250,12 @@ fn a_log_that_is_deleted_moved_or_replaced_is_recorded_anew() {
         }
     };
     let ahead: Away = |path| fs::remove_file(format!("{}-wal", path.display())).expect("removed");
+    let written_over: Away = |path| {
+        let other = path.with_extension("other");
+        Store::open(&other).expect("made");
+        fs::copy(other, path).expect("copied");
+    };
+    let emptied: Away = |path| fs::write(path, "").expect("written");
     let folder_moved: Away = |path| {
         let folder = path.parent().expect("a folder");
         fs::rename(folder, folder.with_extension("old")).expect("moved");
@@ -260,6 +266,8 @@ fn a_log_that_is_deleted_moved_or_replaced_is_recorded_anew() {
         ("deleted", deleted),
         ("its log ahead deleted", ahead),
         ("its folder moved", folder_moved),
+        ("written over", written_over),
+        ("emptied", emptied),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("logs/captions.db");

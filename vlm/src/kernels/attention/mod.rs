@@ -5,6 +5,7 @@
 
 pub(crate) mod full;
 pub(crate) mod heads;
+mod prefetch;
 pub(crate) mod small;
 mod softmax;
 #[cfg(test)]

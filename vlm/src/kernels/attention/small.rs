@@ -14,6 +14,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use crate::kernels::attention::heads::{Attention, Heads};
+use crate::kernels::attention::prefetch::Fetch;
 use crate::kernels::parallel;
 use crate::kernels::simd::{Dispatch as _, Shared, exp, fold, larger, load, vectors};
 
@@ -159,39 +160,6 @@ impl SimdOp for Task<'_, '_> {
                 decays[query] = soften(isa, scores, &mut part.maxima[query], &mut part.sums[query]);
             }
             gather_block(isa, job, keys, &scores, &decays, &mut part.values);
-        }
-    }
-}
-
-/// Rows that are asked of memory while others are multiplied: the order of the products is none
-/// that processors foresee.
-#[derive(Clone, Copy)]
-struct Fetch {
-    at: *const f32,
-    len: usize,
-}
-
-impl Fetch {
-    const NONE: Self = Self { at: std::ptr::null(), len: 0 };
-
-    /// All heads' rows of some keys, if they lie in one piece as they do in the cache.
-    fn rows(heads: &Heads<'_>, keys: Range<usize>) -> Self {
-        if keys.is_empty() || heads.head_stride != heads.d || heads.row_stride != heads.count * heads.d {
-            return Self::NONE;
-        }
-        Self { at: heads.row(0, keys.start).as_ptr(), len: keys.len() * heads.row_stride }
-    }
-
-    /// Without its first numbers.
-    fn from(self, offset: usize) -> Self {
-        Self { at: self.at.wrapping_add(offset), len: self.len.saturating_sub(offset) }
-    }
-
-    /// Asks for the cache line at an offset. Rising offsets are fastest.
-    #[inline(always)]
-    fn line<I: Isa>(self, isa: I, offset: usize) {
-        if offset < self.len {
-            isa.f32().prefetch(self.at.wrapping_add(offset));
         }
     }
 }
