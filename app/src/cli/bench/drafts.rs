@@ -97,7 +97,7 @@ pub fn run(args: &DraftArgs) -> anyhow::Result<ExitCode> {
                 .context("The model failed while it was measured")
         };
         // Whoever comes second finds the caches warm.
-        let (first, second) = if number % 2 == 0 {
+        let (first, second) = if number.is_multiple_of(2) {
             let first = caption(&mut with)?;
             (first, caption(&mut without)?)
         } else {
