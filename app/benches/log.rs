@@ -102,7 +102,7 @@ fn start() -> SessionStart {
         precision: "f32".to_owned(),
         ..EngineCard::default()
     };
-    SessionStart { source: "camera".to_owned(), card, instruction: "What?".to_owned(), began: Moment::default() }
+    SessionStart { source: "camera".to_owned(), card, instruction: "What?".to_owned(), ..SessionStart::default() }
 }
 
 /// Fills a log through an import, which is quicker than recording.

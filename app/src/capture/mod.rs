@@ -41,6 +41,13 @@ pub trait Source: Send {
     /// picture was taken.
     fn is_live(&self) -> bool;
 
+    /// Whether it costs nothing while nobody asks for its pictures, and then goes on where it was.
+    /// Others are closed while the user has stopped the picture, and opened again: a camera's light
+    /// goes off.
+    fn waits(&self) -> bool {
+        !self.is_live()
+    }
+
     /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms
     /// without one, so that the caller can look at its stop flag; never blocks for longer, whatever
     /// the device does. (A picture file takes as long as its decoding, which [`picture::decode`]

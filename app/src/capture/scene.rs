@@ -49,6 +49,10 @@ impl Source for SceneSource {
         true
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn next(&mut self) -> Result<Next, SourceError> {
         let now = Instant::now();
         let due = *self.due.get_or_insert(now);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use vlm::Sampling;
 
@@ -40,6 +41,19 @@ pub struct ModelArgs {
     pub threads: Option<NonZeroUsize>,
     /// The server that runs it, where it does not run on this machine.
     pub remote: Option<RemoteOptions>,
+    /// Which of these were written.
+    pub is_named: Named,
+}
+
+/// What of a command line was written rather than left to the program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named {
+    /// `--model`.
+    pub model: bool,
+    /// `--prompt`.
+    pub prompt: bool,
+    /// `--max-tokens`.
+    pub max_tokens: bool,
 }
 
 /// The arguments as they are written: what `--model` means depends on `--engine`.
@@ -76,7 +90,7 @@ struct WrittenModelArgs {
 
 impl WrittenModelArgs {
     /// What they mean.
-    fn parsed(self) -> Result<ModelArgs, clap::Error> {
+    fn parsed(self, is_named: Named) -> Result<ModelArgs, clap::Error> {
         let remote = self.remote.options().map_err(|message| refused(&message))?;
         let model = match (self.model, &remote) {
             (Some(id), Some(_)) => ModelSpec::Served(id.to_string_lossy().into_owned()),
@@ -84,13 +98,16 @@ impl WrittenModelArgs {
             (None, _) => local::preferred(),
         };
         let Self { device, precision, prompt, max_tokens, threads, .. } = self;
-        Ok(ModelArgs { model, device, precision, prompt, max_tokens, threads, remote })
+        Ok(ModelArgs { model, device, precision, prompt, max_tokens, threads, remote, is_named })
     }
 }
 
 impl FromArgMatches for ModelArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        WrittenModelArgs::from_arg_matches(matches)?.parsed()
+        let is_written = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let is_named =
+            Named { model: is_written("model"), prompt: is_written("prompt"), max_tokens: is_written("max_tokens") };
+        WrittenModelArgs::from_arg_matches(matches)?.parsed(is_named)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -254,12 +271,12 @@ impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
 
 /// Reads a source: any name of a file that the system allows.
 pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
-    Named(|text| SourceSpec::from_os(text).map_err(|error| error.message))
+    NamedParser(|text| SourceSpec::from_os(text).map_err(|error| error.message))
 }
 
 /// Reads a model: any name of a folder that the system allows.
 pub fn model() -> impl TypedValueParser<Value = ModelSpec> {
-    Named(named_model)
+    NamedParser(named_model)
 }
 
 fn named_model(text: &OsStr) -> Result<ModelSpec, Message> {
@@ -269,9 +286,9 @@ fn named_model(text: &OsStr) -> Result<ModelSpec, Message> {
 /// Reads what a text names. What clap says of a wrong value quotes it, and a source may have a
 /// password in it.
 #[derive(Clone)]
-struct Named<T>(fn(&OsStr) -> Result<T, Message>);
+struct NamedParser<T>(fn(&OsStr) -> Result<T, Message>);
 
-impl<T: Clone + Send + Sync + 'static> TypedValueParser for Named<T> {
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for NamedParser<T> {
     type Value = T;
 
     fn parse_ref(&self, _: &Command, _: Option<&clap::Arg>, value: &OsStr) -> Result<T, clap::Error> {
@@ -280,7 +297,7 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Named<T> {
 }
 
 /// Wrong usage: what happened, and what to do apart.
-fn refused(message: &Message) -> clap::Error {
+pub fn refused(message: &Message) -> clap::Error {
     let hint = message.advice().unwrap_or_default();
     clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n\n{hint}\n", message.what()))
 }

@@ -20,6 +20,7 @@ use crate::capture::{Frames, picture_named};
 use crate::cli::args::{ModelArgs, SamplingArgs};
 use crate::cli::json::Description;
 use crate::cli::output::{Notes, Output};
+use crate::cli::prefix::PrefixArgs;
 use crate::cli::{download, interrupt};
 use crate::engine;
 use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewOptions};
@@ -53,6 +54,9 @@ pub struct DescribeArgs {
     pub ignore_end: bool,
 
     #[command(flatten)]
+    pub prefix: PrefixArgs,
+
+    #[command(flatten)]
     pub sampling: SamplingArgs,
 
     #[command(flatten)]
@@ -62,13 +66,15 @@ pub struct DescribeArgs {
 /// Describes the pictures.
 ///
 /// # Errors
-/// When the model can't be loaded or fails, or standard output can't be written.
+/// When a reference picture can't be read, the model can't be loaded or fails, or standard output
+/// can't be written.
 pub fn run(args: &DescribeArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let out = Output::new();
     let stream = !args.json && out.is_terminal();
     let wanted = interrupted.clone();
-    let mut describer = Describer { args, stream, interrupted, out, err: Notes::new(args.json) };
+    let prefix = args.prefix.read(&interrupted)?.turns();
+    let mut describer = Describer { args, prefix, stream, interrupted, out, err: Notes::new(args.json) };
     describer.run(|| {
         download::fetch(&args.model.model, &wanted)?;
         Ok(engine::open(&args.model.model, &args.model.engine_options())?)
@@ -83,6 +89,8 @@ enum Subject {
 
 struct Describer<'a, O, E> {
     args: &'a DescribeArgs,
+    /// What stands before every turn.
+    prefix: Vec<vlm::Turn>,
     /// Words as they come.
     stream: bool,
     interrupted: Cancel,
@@ -176,7 +184,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
     }
 
     fn turn(&mut self, engine: &mut dyn Engine, images: &[PathBuf], subject: Subject) -> Result<(), TurnError> {
-        let Self { args, stream, interrupted, out, .. } = self;
+        let Self { args, prefix, stream, interrupted, out, .. } = self;
         // With several turns, each says what it is about.
         let label = (args.images.len() > images.len()).then(|| format!("{}: ", text::path(&images[0])));
         let label = label.unwrap_or_default();
@@ -190,7 +198,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
                 written = out.write_all(lines(piece).as_bytes()).and_then(|()| out.flush());
             }
         };
-        let told = reply(engine, args, subject, interrupted, &mut on_text);
+        let told = reply(engine, args, prefix, subject, interrupted, &mut on_text);
         written?;
         if *stream {
             writeln!(out)?;
@@ -213,6 +221,7 @@ impl<O: Write, E: Write> Describer<'_, O, E> {
 fn reply(
     engine: &mut dyn Engine,
     args: &DescribeArgs,
+    prefix: &[vlm::Turn],
     subject: Subject,
     cancel: &Cancel,
     on_text: &mut dyn FnMut(&str),
@@ -222,7 +231,7 @@ fn reply(
         Subject::Pictures(_) if args.split => Tiling::Split,
         Subject::Pictures(_) => Tiling::One,
     };
-    let view = engine.open_view(ViewOptions { tiling, ..ViewOptions::default() })?;
+    let view = engine.open_view(ViewOptions { prefix, tiling })?;
     let question = args.model.prompt.as_str();
     let limits = Limits { sampling: args.sampling.sampling(), ..args.model.limits(args.ignore_end) };
     let told = match subject {
@@ -334,6 +343,7 @@ mod tests {
         let interrupted = Cancel::default();
         let mut describer = Describer {
             args: &line.args,
+            prefix: Vec::new(),
             stream,
             interrupted,
             out: &mut out,
@@ -398,7 +408,7 @@ mod tests {
         let line = Line::try_parse_from(["describe", "/no/such/picture.png"]).expect("arguments");
         let (out, err) = (Vec::new(), Notes::to(Vec::new(), false));
         let interrupted = Cancel::default();
-        let mut describer = Describer { args: &line.args, stream: false, interrupted, out, err };
+        let mut describer = Describer { args: &line.args, prefix: Vec::new(), stream: false, interrupted, out, err };
         let code = describer.run(|| panic!("loaded")).expect("described");
         assert_eq!(code, ExitCode::FAILURE);
     }

@@ -12,9 +12,9 @@ use vlm::Cancel;
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
-use crate::cli::interrupt;
 use crate::cli::recording::RecordArgs;
 use crate::cli::stream::StreamArgs;
+use crate::cli::{dialog, interrupt};
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
@@ -22,13 +22,7 @@ use crate::models::{DownloadError, ModelSize, Progress, bytes};
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Platform, Wanted};
-
-/// Endings of the files that the dialog offers first; it shows others as well when told to.
-const PICTURES_AND_VIDEOS: [&str; 17] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg",
-    "mpeg", "ts",
-];
+use crate::ui::{Choice, Chosen, Platform, Wanted};
 
 /// Captions that follow each other faster than this can't be read.
 const READABLE: Duration = Duration::from_millis(700);
@@ -64,13 +58,12 @@ pub struct LiveArgs {
 /// # Errors
 /// When there is no display.
 pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings {
-        instruction: args.model.prompt.clone(),
-        max_tokens: args.model.max_tokens.get(),
-        least_interval: args.pace.least_interval().max(READABLE),
-        ..Settings::default()
-    };
-    let source = args.source.clone().unwrap_or_else(|| preferred_source(&args.model.model));
+    let (preferences, trouble) =
+        preferences::default_path().map_or_else(|| (Preferences::default(), None), |path| Preferences::load(&path));
+    let settings = settings(args, &preferences);
+    let model = chosen_model(&args.model, &preferences);
+    let remembered = || preferences.source.as_ref().and_then(|source| source.parse().ok());
+    let source = args.source.clone().or_else(remembered).unwrap_or_else(|| preferred_source(&model));
     let wake: Arc<Mutex<Option<Waker>>> = Arc::default();
     let woken = Arc::clone(&wake);
     let ending = interrupt::flag_and(move || {
@@ -80,10 +73,12 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     })?;
     let options = ui::Options {
         source: Some(source),
-        model: Some(args.model.model.clone()),
+        model: Some(model),
         settings,
         log: args.record.log_options(),
         clock: ZonedDateTime::now,
+        preferences,
+        trouble,
         platform: Arc::new(Desktop {
             model: args.model.clone(),
             source: SourceOptions { repeat: args.repeat, login: args.stream.login()? },
@@ -93,6 +88,29 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the pipeline starts with: what the command line says, then what was remembered.
+fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
+    let remembered = preferences.instruction.clone().filter(|_| !args.model.is_named.prompt);
+    let most_tokens = preferences.most_tokens.filter(|_| !args.model.is_named.max_tokens);
+    let pace = match (args.pace.most_per_minute, preferences.most_per_minute) {
+        (None, Some(most @ 1..)) => Duration::from_mins(1) / most,
+        _ => args.pace.least_interval(),
+    };
+    Settings {
+        instruction: remembered.unwrap_or_else(|| args.model.prompt.clone()),
+        max_tokens: most_tokens.unwrap_or(args.model.max_tokens.get()),
+        least_interval: pace.max(READABLE),
+        ..Settings::default()
+    }
+}
+
+/// The model that was named, or the one of the last time if it is here.
+fn chosen_model(args: &ModelArgs, preferences: &Preferences) -> ModelSpec {
+    let remembered = || preferences.model.as_ref()?.parse().ok().filter(models::is_here);
+    let is_free = !args.is_named.model && args.remote.is_none();
+    is_free.then(remembered).flatten().unwrap_or_else(|| args.model.clone())
 }
 
 /// The source of those who name none: the first camera, unless there is none or the model knows the
@@ -158,10 +176,6 @@ impl Platform for Desktop {
         Ok(cameras.into_iter().map(choice).collect())
     }
 
-    fn preferences(&self) -> Result<Preferences, Message> {
-        preferences::default_path().map_or_else(|| Ok(Preferences::default()), |path| Preferences::load(&path))
-    }
-
     fn remember(&self, preferences: &Preferences) -> Result<(), Message> {
         let no_folder =
             || Message::new("Your choice holds until the window closes: the system knows no folder to remember it in.");
@@ -176,25 +190,12 @@ impl Platform for Desktop {
         self.ending.is_cancelled()
     }
 
-    fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
-        let dialog = rfd::FileDialog::new();
-        match wanted {
-            Wanted::PictureOrVideo => dialog
-                .set_title("Open picture or video")
-                .add_filter("Pictures and videos", &PICTURES_AND_VIDEOS)
-                .add_filter("All files", &["*"])
-                .pick_file(),
-            Wanted::PictureFolder => dialog.set_title("Open folder of pictures").pick_folder(),
-            Wanted::ModelFolder => dialog.set_title("Open model folder").pick_folder(),
-            Wanted::Export(format) => {
-                let ending = format.extension();
-                dialog
-                    .set_title("Export the log")
-                    .set_file_name(format!("captions-{}.{ending}", ZonedDateTime::now().date()))
-                    .add_filter(ending.to_uppercase(), &[ending])
-                    .save_file()
-            }
-        }
+    fn choose(&self, wanted: Wanted) -> Chosen {
+        dialog::choose(wanted)
+    }
+
+    fn proposed(&self, wanted: Wanted) -> Option<PathBuf> {
+        dialog::proposed(wanted)
     }
 }
 

@@ -9,6 +9,7 @@ mod bench;
 pub mod cameras;
 mod chat;
 mod describe;
+mod dialog;
 mod download;
 mod engine;
 mod failure;
@@ -19,6 +20,7 @@ mod log;
 mod models;
 mod output;
 mod parse;
+mod prefix;
 mod recording;
 mod remote;
 mod rules;
@@ -45,9 +47,9 @@ const MOST_SOURCES: usize = 64;
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what
 /// people should know is told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
-/// The log without that variable. What the hub's client calls errors is dealt with, and told if
-/// need be.
-const QUIET: &str = "error,hf_hub=off";
+/// The log without that variable. What the hub's client and dialogs call errors is dealt with, and
+/// told if need be.
+const QUIET: &str = "error,hf_hub=off,rfd=off";
 
 thread_local! {
     /// What the last panic of this thread said, and where it was.

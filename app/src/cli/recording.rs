@@ -10,6 +10,7 @@ use clap::Args;
 use crate::base::message::Message;
 use crate::base::text;
 use crate::cli::{parse, times};
+use crate::engine::prefix::Prefix;
 use crate::log;
 use crate::log::{Keep, LogError, LogOptions, Recording, RecordingNews};
 
@@ -46,17 +47,18 @@ impl RecordArgs {
     }
 
     /// Opens the log and begins to record, if that is wanted. Captions are made by this
-    /// instruction.
+    /// instruction, behind this prefix.
     ///
     /// # Errors
     /// When the log can't be opened.
-    pub fn start(&self, instruction: &str) -> Result<Option<Recording>, LogError> {
+    pub fn start(&self, instruction: &str, prefix: &Prefix) -> Result<Option<Recording>, LogError> {
         let options = self.log_options();
         if !options.record {
             return Ok(None);
         }
         // The main loop asks for news several times a second.
         let mut recording = Recording::new(options, instruction.to_owned(), Arc::new(|| {}));
+        recording.set_prefix(prefix.text());
         recording.start_opened()?;
         Ok(Some(recording))
     }
@@ -83,7 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/captions.db");
         let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
-        let mut recording = args.start("What?").expect("opened").expect("wanted");
+        let mut recording = args.start("What?", &Prefix::default()).expect("opened").expect("wanted");
         let settings = Settings { gate: None, ..Settings::default() };
         let pipeline = Pipeline::start(vec![settings], Arc::new(|| {})).expect("threads start");
         let source = SourceScript::patient();
@@ -119,9 +121,9 @@ mod tests {
         std::fs::write(&file, "This is a diary, not a log.").expect("written");
         for path in [file.clone(), file.join("below/captions.db")] {
             let args = RecordArgs { log: Some(Some(path)), ..RecordArgs::default() };
-            assert!(args.start("What?").is_err());
+            assert!(args.start("What?", &Prefix::default()).is_err());
         }
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "This is a diary, not a log.");
-        assert!(RecordArgs::default().start("What?").expect("nothing to do").is_none());
+        assert!(RecordArgs::default().start("What?", &Prefix::default()).expect("nothing to do").is_none());
     }
 }

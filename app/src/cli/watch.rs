@@ -17,10 +17,12 @@ use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seconds, whole};
+use crate::cli::prefix::PrefixArgs;
 use crate::cli::recording::RecordArgs;
 use crate::cli::stream::StreamArgs;
 use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt};
+use crate::engine::prefix::Prefix;
 use crate::live::{GateSettings, Pipeline, Settings, framed};
 
 /// The command's arguments.
@@ -65,15 +67,19 @@ pub struct WatchArgs {
     pub record: RecordArgs,
 
     #[command(flatten)]
+    pub prefix: PrefixArgs,
+
+    #[command(flatten)]
     pub model: ModelArgs,
 }
 
 impl WatchArgs {
-    fn settings(&self) -> Settings {
+    fn settings(&self, prefix: &Arc<Prefix>) -> Settings {
         let defaults = GateSettings::default();
         let longest_silence = self.longest_silence.unwrap_or(defaults.longest_silence);
         Settings {
             instruction: self.model.prompt.clone(),
+            prefix: Arc::clone(prefix),
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
             least_interval: self.pace.least_interval(),
@@ -85,16 +91,17 @@ impl WatchArgs {
 /// interrupts.
 ///
 /// # Errors
-/// When the log can't be opened, the pipeline can't be started, or standard output can't be
-/// written.
+/// When a reference picture can't be read, the log can't be opened, the pipeline can't be started,
+/// or standard output can't be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
+    let prefix = Arc::new(args.prefix.read(&interrupted)?);
     download::fetch(&args.model.model, &interrupted)?;
     let mut recordings = Vec::new();
     for _ in &args.source {
-        recordings.extend(args.record.start(&args.model.prompt)?);
+        recordings.extend(args.record.start(&args.model.prompt, &prefix)?);
     }
-    let settings = args.source.iter().map(|_| args.settings()).collect();
+    let settings = args.source.iter().map(|_| args.settings(&prefix)).collect();
     let pipeline = Pipeline::start(settings, Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(args.model.model.clone(), args.model.open_engine());
     let options = SourceOptions { repeat: args.repeat, login: args.stream.login()? };

@@ -7,6 +7,7 @@ pub mod local;
 mod open;
 pub mod options;
 pub mod place;
+pub mod prefix;
 pub mod remote;
 
 use image::RgbImage;
@@ -17,6 +18,7 @@ pub use crate::engine::error::EngineError;
 pub use crate::engine::open::open;
 
 use crate::base::message::Message;
+use crate::engine::prefix::PrefixCost;
 
 /// A model that answers about pictures, in several views that know nothing of each other.
 ///
@@ -28,10 +30,10 @@ pub trait Engine: Send {
     fn card(&self) -> EngineCard;
 
     /// Opens a view: a place with a picture in hand, the last caption and a conversation of its
-    /// own.
+    /// own. A prefix is evaluated with the view's first turn, and not again.
     ///
     /// # Errors
-    /// When the prefix is too long, or the engine fails.
+    /// When the engine fails.
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError>;
 
     /// Frees what a view holds. Does nothing if it was closed before.
@@ -42,6 +44,12 @@ pub trait Engine: Send {
     /// # Errors
     /// When the prompt is too long, a picture can't be used, or the engine fails.
     fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError>;
+
+    /// What the view's prefix costs, once it was evaluated. `None` where there is none, or the
+    /// engine does not know.
+    fn prefix_cost(&self, _view: ViewId) -> Option<PrefixCost> {
+        None
+    }
 
     /// Takes back what was said in a view's conversation.
     fn forget(&mut self, view: ViewId, what: Forget);

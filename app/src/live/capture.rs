@@ -33,7 +33,8 @@ pub struct Links {
     pub number: usize,
     /// Rings on the inference thread.
     pub bell: Sender<()>,
-    /// Rung by the inference thread when it has finished with a frame.
+    /// Rung by the inference thread when it has finished with a frame, and by the front end when
+    /// the source is to rest or to go on.
     pub dealt_with: Receiver<()>,
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<Infallible>,
@@ -72,6 +73,10 @@ impl Capture {
             }
             // Before the number below is read: a bell that rings later ends the wait.
             while self.links.dealt_with.try_recv().is_ok() {}
+            if self.links.view.resting.load(Ordering::SeqCst) {
+                self.rest();
+                continue;
+            }
             match &mut self.state {
                 State::Idle => self.wait(None),
                 State::Due(at) if *at > Instant::now() => {
@@ -90,6 +95,17 @@ impl Capture {
             }
         }
         self.close();
+    }
+
+    /// Takes no pictures. A source that would go on by itself is closed, and due again afterwards.
+    fn rest(&mut self) {
+        if matches!(&self.state, State::Running(source) if !source.waits()) {
+            self.close();
+            self.state = State::Due(Instant::now());
+        }
+        self.rate = FrameRate::default();
+        self.show_rate();
+        self.wait(None);
     }
 
     /// Waits for another source, a frame that is finished with, the end of the pipeline, or

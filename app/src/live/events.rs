@@ -8,6 +8,7 @@ use vlm::Reply;
 
 use crate::base::message::Message;
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixCost;
 use crate::live::frame::Frame;
 use crate::models::spec::ModelSpec;
 
@@ -59,6 +60,8 @@ pub enum Event {
     },
     /// The engine is ready.
     ModelReady(EngineCard),
+    /// What stands before every picture was evaluated, for now and for later.
+    PrefixRead(PrefixCost),
     /// A caption or an answer begins.
     Began(Told),
     /// New text of the caption or answer that began last.

@@ -145,6 +145,10 @@ impl Source for Framed {
         self.source.name()
     }
 
+    fn waits(&self) -> bool {
+        self.source.waits()
+    }
+
     fn is_live(&self) -> bool {
         self.source.is_live()
     }

@@ -10,11 +10,11 @@
 //!
 //! # What interrupts what
 //! A question to any view and another model stop a running caption within one token; another
-//! source, another instruction and a pause do so where they are its own view's. It is taken up
-//! again, on the newest frame, past the gate. Another model or instruction also makes a finished
-//! caption out of date: the next frame is captioned even if it is unchanged, and where none comes,
-//! the last one again. A running answer is stopped only by `cancel_answer`, another model and the
-//! end.
+//! source, instruction or prefix and a pause do so where they are its own view's. It is taken up
+//! again, on the newest frame, past the gate. Another model, instruction or prefix also makes a
+//! finished caption out of date: the next frame is captioned even if it is unchanged, and where
+//! none comes, the last one again. A running answer is stopped only by `cancel_answer`, another
+//! model and the end.
 //!
 //! # What ends what
 //! Every `Began` is followed by one `Captioned`, `Answered` or `RequestFailed` of the same, or by a
@@ -234,15 +234,28 @@ impl Inference {
             Told::Answer(_) => Task::Answer { shown, question: prompt },
         };
         let limits = Limits::tokens(view.max_tokens);
+        let mut cost = None;
         let told = host.call(|engine| {
-            let view = match view.engine_id {
-                Some(open) => open,
-                None => *view.engine_id.insert(engine.open_view(ViewOptions::default())?),
+            if let Some(outdated) = view.outdated_id.take() {
+                engine.close_view(outdated);
+            }
+            let open = if let Some(open) = view.engine_id {
+                open
+            } else {
+                let prefix = view.prefix.turns();
+                *view.engine_id.insert(engine.open_view(ViewOptions { prefix: &prefix, ..ViewOptions::default() })?)
             };
-            engine.reply(Turn { view, task, limits }, cancel, &mut |piece| outbox.text(number, of, piece))
+            let turn = Turn { view: open, task, limits };
+            let reply = engine.reply(turn, cancel, &mut |piece| outbox.text(number, of, piece))?;
+            cost = engine.prefix_cost(open).filter(|_| view.owes_cost);
+            Ok(reply)
         });
-        if !self.host.is_ready() {
-            self.views.iter_mut().for_each(|view| view.engine_id = None);
+        if let Some(cost) = cost {
+            view.owes_cost = false;
+            outbox.send(Some(number), Event::PrefixRead(cost));
+        }
+        if !host.is_ready() {
+            views.iter_mut().for_each(View::lose_engine);
         }
         told
     }

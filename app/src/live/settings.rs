@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::{Source, SourceError};
+use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError};
 use crate::live::gate::GateSettings;
 
@@ -27,6 +28,8 @@ pub const DEFAULT_MAX_TOKENS: usize = 60;
 pub struct Settings {
     /// What the model is told to do with each picture.
     pub instruction: String,
+    /// What it is told and shown before every picture.
+    pub prefix: Arc<Prefix>,
     /// The most tokens of a caption or an answer.
     pub max_tokens: usize,
     /// Passes over unchanged frames; `None` captions every frame that there is time for.
@@ -40,6 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             instruction: DEFAULT_INSTRUCTION.to_owned(),
+            prefix: Arc::default(),
             max_tokens: DEFAULT_MAX_TOKENS,
             gate: Some(GateSettings::default()),
             least_interval: Duration::ZERO,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vlm::Cancel;
 
 use crate::base::slot::Slot;
+use crate::engine::prefix::Prefix;
 use crate::live::frame::Frame;
 use crate::live::settings::OpenSource;
 
@@ -96,7 +97,10 @@ pub struct SharedView {
     /// Another source, to be taken by the capture thread.
     pub sources: Slot<OpenSource>,
     pub paused: AtomicBool,
+    /// No pictures are taken from the source.
+    pub resting: AtomicBool,
     pub instruction: Mutex<String>,
+    pub prefix: Mutex<Arc<Prefix>>,
     pub latest: Mutex<Option<Arc<Frame>>>,
     /// The source came to its end, and `Event::Done` was not sent yet.
     pub ended: AtomicBool,

@@ -14,6 +14,7 @@ use crossbeam_channel::Sender;
 use vlm::Reuse;
 
 use crate::engine::ViewId;
+use crate::engine::prefix::Prefix;
 use crate::live::frame::Frame;
 use crate::live::gate::{Gate, NEW_VIEW, Sketch};
 use crate::live::settings::Settings;
@@ -28,9 +29,14 @@ pub struct View {
     pub max_tokens: usize,
     pub least_interval: Duration,
     pub instruction: String,
+    pub prefix: Arc<Prefix>,
     gate: Option<Gate>,
     /// The engine's view, once it was opened.
     pub engine_id: Option<ViewId>,
+    /// The engine's view of another prefix, which is to be closed.
+    pub outdated_id: Option<ViewId>,
+    /// What the prefix costs is yet to be told.
+    pub owes_cost: bool,
     /// The last frame that was shown to the engine as a scene of its own.
     scene: Option<Sketched>,
     /// What is to be captioned when its turn comes.
@@ -76,15 +82,18 @@ pub enum Polled {
 
 impl View {
     pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
-        let Settings { instruction, max_tokens, gate, least_interval } = settings;
+        let Settings { instruction, prefix, max_tokens, gate, least_interval } = settings;
         Self {
             shared,
             dealt_with,
             max_tokens,
             least_interval,
             instruction,
+            owes_cost: !prefix.is_empty(),
+            prefix,
             gate: gate.map(Gate::new),
             engine_id: None,
+            outdated_id: None,
             scene: None,
             candidate: None,
             last_taken: 0,
@@ -97,8 +106,14 @@ impl View {
 
     /// There is another engine: nothing is open there, and the last caption was another's.
     pub fn forget_engine(&mut self) {
-        self.engine_id = None;
+        self.lose_engine();
         self.is_outdated = true;
+    }
+
+    /// The engine is gone, and with it what was open there.
+    pub fn lose_engine(&mut self) {
+        (self.engine_id, self.outdated_id) = (None, None);
+        self.owes_cost = !self.prefix.is_empty();
     }
 
     /// Takes over what the front end changed, and tells a patient source how far this view is.
@@ -109,6 +124,13 @@ impl View {
             self.is_outdated = true;
         }
         drop(instruction);
+        let prefix = Arc::clone(&lock(&self.shared.prefix));
+        if prefix != self.prefix {
+            self.owes_cost = !prefix.is_empty();
+            self.prefix = prefix;
+            self.outdated_id = self.engine_id.take().or(self.outdated_id);
+            self.is_outdated = true;
+        }
         if !self.rests(now) {
             self.rest_until = None;
             let dealt_with = self.candidate.as_ref().map_or(self.last_taken, |next| next.seen.frame.id - 1);

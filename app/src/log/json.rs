@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixText;
 use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
 
 /// Times of a session and counts are no larger than what JSON readers keep exactly: 2^53, 285,000
@@ -17,7 +18,7 @@ const LARGEST: i64 = 1 << 53;
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ExportLine {
     /// A session. The entries that name its number follow it.
-    Session(SessionLine),
+    Session(Box<SessionLine>),
     /// A caption or an answer.
     Entry(Box<EntryLine>),
 }
@@ -31,6 +32,11 @@ pub struct SessionLine {
     device: String,
     precision: String,
     prompt: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    standing: String,
+    /// The labels of the reference pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    references: Vec<String>,
     began: String,
     ended_ms: Option<i64>,
     lost: i64,
@@ -38,9 +44,10 @@ pub struct SessionLine {
 
 impl From<Session> for SessionLine {
     fn from(session: Session) -> Self {
-        let Session { id, start: SessionStart { source, card, instruction, began }, ended_ms, lost } = session;
-        let EngineCard { model, device, precision, .. } = card;
-        Self { id, source, model, device, precision, prompt: instruction, began: began.rfc3339(), ended_ms, lost }
+        let Session { id, start: SessionStart { source, card, instruction, prefix, began }, ended_ms, lost } = session;
+        let (EngineCard { model, device, precision, .. }, PrefixText { standing, references }) = (card, prefix);
+        let (prompt, began) = (instruction, began.rfc3339());
+        Self { id, source, model, device, precision, prompt, standing, references, began, ended_ms, lost }
     }
 }
 
@@ -48,9 +55,10 @@ impl SessionLine {
     /// As the log has it. None when its time can't be read.
     #[must_use]
     pub fn into_session(self) -> Option<Session> {
-        let Self { id, source, model, device, precision, prompt, began, ended_ms, lost } = self;
+        let Self { id, source, model, device, precision, prompt, standing, references, began, ended_ms, lost } = self;
         let card = EngineCard { model, device, precision, ..EngineCard::default() };
-        let start = SessionStart { source, card, instruction: prompt, began: Moment::parse(&began)? };
+        let prefix = PrefixText { standing, references };
+        let start = SessionStart { source, card, instruction: prompt, prefix, began: Moment::parse(&began)? };
         Some(Session { id, start, ended_ms, lost })
     }
 }

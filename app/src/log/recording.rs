@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixText;
 use crate::live::{Caption, Event, Waker};
 use crate::log::data::keep::Keep;
 use crate::log::error::LogError;
@@ -81,6 +82,16 @@ impl Recording {
     pub fn new(options: LogOptions, instruction: String, wake: Waker) -> Self {
         let events = EventRecorder::new(String::new(), EngineCard::default(), instruction);
         Self { options, wake, events, recorder: None, last: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+    }
+
+    /// Captions are made by another instruction from now on.
+    pub fn set_instruction(&mut self, instruction: String) {
+        self.events.set_instruction(instruction);
+    }
+
+    /// Something else stands before every picture from now on.
+    pub fn set_prefix(&mut self, prefix: PrefixText) {
+        self.events.set_prefix(prefix);
     }
 
     /// The log's file.

@@ -87,6 +87,7 @@ impl Scratch {
             card: card(model),
             instruction: "What?".to_owned(),
             began: moment(began),
+            ..SessionStart::default()
         };
         let session = Session { start, ..Session::default() };
         self.store.change(|c| rows::insert_session(c, &session)).expect("written")

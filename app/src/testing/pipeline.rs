@@ -13,6 +13,7 @@ use vlm::{Cancel, Draft, Reply, Reuse, Stop, Timings};
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
+use crate::engine::prefix::PrefixCost;
 use crate::engine::{Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions};
 use crate::live::shared::lock;
 use crate::live::{OpenEngine, OpenSource};
@@ -46,6 +47,8 @@ pub struct SourceScript {
     pub refuse: Arc<AtomicUsize>,
     /// How many times it was opened.
     pub opened: Arc<AtomicUsize>,
+    /// How many times it was closed.
+    pub closed: Arc<AtomicUsize>,
 }
 
 impl SourceScript {
@@ -61,7 +64,7 @@ impl SourceScript {
 
     fn new(is_live: bool) -> Self {
         let (steps, taken) = bounded(1024);
-        Self { steps, taken, is_live, refuse: Arc::default(), opened: Arc::default() }
+        Self { steps, taken, is_live, refuse: Arc::default(), opened: Arc::default(), closed: Arc::default() }
     }
 
     /// Lets the source do this after what it was told before.
@@ -91,6 +94,12 @@ impl SourceScript {
 
 struct FakeSource {
     script: SourceScript,
+}
+
+impl Drop for FakeSource {
+    fn drop(&mut self) {
+        self.script.closed.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Source for FakeSource {
@@ -125,6 +134,10 @@ pub enum Call {
     Caption(String),
     /// Answered this question.
     Ask(String),
+    /// Opened a view behind a prefix of so many turns.
+    OpenBehind(usize),
+    /// Closed a view.
+    Close,
 }
 
 /// How a fake engine fails.
@@ -290,13 +303,21 @@ impl Engine for FakeEngine {
         }
     }
 
-    fn open_view(&mut self, _: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+    fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
+        if !options.prefix.is_empty() {
+            lock(&self.script.calls).push(Call::OpenBehind(options.prefix.len()));
+        }
         self.views.push(None);
         Ok(ViewId(self.views.len() as u32 - 1))
     }
 
     fn close_view(&mut self, view: ViewId) {
+        lock(&self.script.calls).push(Call::Close);
         self.views[view.0 as usize] = None;
+    }
+
+    fn prefix_cost(&self, _: ViewId) -> Option<PrefixCost> {
+        Some(PrefixCost { tokens: 12, took: Duration::from_millis(34) })
     }
 
     fn forget(&mut self, _: ViewId, _: Forget) {}

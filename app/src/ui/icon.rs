@@ -31,6 +31,8 @@ pub enum Icon {
     Record,
     /// Lines beside small pictures.
     Log,
+    /// A speech bubble.
+    Questions,
     /// A ribbon.
     Mark,
     /// A filled ribbon.
@@ -57,6 +59,7 @@ const BUTTON: f32 = 8.0 * theme::GRID;
 const SIGN: f32 = 4.0 * theme::GRID;
 
 /// Draws a sign into a square.
+#[expect(clippy::too_many_lines, reason = "a few strokes for each sign")]
 pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
     let at = |x: f32, y: f32| pos2(rect.left() + x * rect.width() / 16.0, rect.top() + y * rect.height() / 16.0);
     let line = Stroke::new(1.5 * rect.width() / 16.0, colour);
@@ -123,6 +126,18 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
                 painter.line_segment([at(6.8, along), at(14.0, along)], line);
             }
         }
+        Icon::Questions => {
+            let bubble = vec![
+                at(2.0, 3.0),
+                at(14.0, 3.0),
+                at(14.0, 11.0),
+                at(8.0, 11.0),
+                at(5.0, 14.0),
+                at(5.0, 11.0),
+                at(2.0, 11.0),
+            ];
+            painter.add(egui::Shape::closed_line(bubble, line));
+        }
         Icon::Mark => {
             let ribbon = vec![at(4.0, 2.0), at(12.0, 2.0), at(12.0, 13.5), at(8.0, 10.5), at(4.0, 13.5)];
             painter.add(egui::Shape::closed_line(ribbon, line));
@@ -186,10 +201,6 @@ pub fn button(ui: &mut Ui, icon: Icon, look: Look, enabled: bool, label: &str, h
         };
         if let Some(ground) = ground {
             ui.painter().rect_filled(rect, theme::RADIUS, ground);
-        }
-        if response.has_focus() {
-            let ring = Stroke::new(1.5, colours.accent);
-            ui.painter().rect_stroke(rect, theme::RADIUS, ring, StrokeKind::Inside);
         }
         let colour = match (look, enabled) {
             (_, false) => colours.weak.gamma_multiply(0.6),

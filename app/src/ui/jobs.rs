@@ -1,7 +1,6 @@
 //! Jobs that block, each on a thread of its own, so that the window never waits: dialogs,
 //! downloads, and asking cameras who they are.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::live::Waker;
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Link;
-use crate::ui::platform::{Choice, Platform, Wanted};
+use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
 use crate::ui::preferences::Preferences;
 
 /// Results that wait for the window. When more are ready, as when one download after the other is
@@ -40,7 +39,7 @@ pub enum Outcome {
     /// The cameras of this machine, or why they can't be listed.
     Cameras(Result<Vec<Choice<SourceSpec>>, Message>),
     /// What the user chose, if anything.
-    Chosen(Wanted, Option<PathBuf>),
+    Chosen(Wanted, Chosen),
     /// The download with this number ended.
     Fetched(u64, Result<(), DownloadError>),
     /// The user's choices are kept for the next start, or why not.

@@ -5,18 +5,23 @@
 //! It knows sources and models only by their specs, and opens them through [`Platform`].
 
 mod app;
+mod command;
 mod download;
+mod focus;
 mod frame_times;
 mod icon;
 mod jobs;
 mod log;
 mod notice;
 mod options;
+mod path_box;
 mod pickers;
 mod pixels;
 mod platform;
 pub mod preferences;
 mod question;
+mod room;
+mod source_state;
 mod state;
 mod status;
 mod subtitle;
@@ -29,5 +34,5 @@ mod wording;
 
 pub use crate::ui::app::App;
 pub use crate::ui::options::{Clock, Options, UiError};
-pub use crate::ui::platform::{Choice, Platform, Wanted};
+pub use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
 pub use crate::ui::window::run;

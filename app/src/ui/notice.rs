@@ -23,12 +23,17 @@ pub enum NoticeAction {
 /// Draws a bar for each notice.
 pub fn show(ui: &mut Ui, notices: &Notices, now: Instant) -> Option<NoticeAction> {
     let mut action = None;
-    for notice in notices.iter() {
+    // What is wrong with the source stands in its place.
+    for notice in notices.iter().filter(|notice| notice.topic != Topic::Source) {
         let colours = theme::palette(ui.visuals());
-        let frame = Frame::new().fill(colours.warning_panel).inner_margin(Margin::symmetric(16, 6));
+        let is_news = notice.topic == Topic::Kept;
+        let ground = if is_news { colours.card } else { colours.warning_panel };
+        let frame = Frame::new().fill(ground).inner_margin(Margin::symmetric(16, 6));
         Panel::top(("notice", notice.topic as u8)).frame(frame).show_separator_line(false).show(ui, |ui| {
             ui.horizontal(|ui| {
-                icon::show(ui, Icon::Warning, colours.warning);
+                if !is_news {
+                    icon::show(ui, Icon::Warning, colours.warning);
+                }
                 ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
                     if icon::button(ui, Icon::Close, Look::Quiet, true, "Dismiss", "Dismiss this notice").clicked() {
                         action = Some(NoticeAction::Dismiss(notice.topic));

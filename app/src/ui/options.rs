@@ -12,6 +12,7 @@ use crate::live::Settings;
 use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
 use crate::ui::platform::Platform;
+use crate::ui::preferences::Preferences;
 
 /// What tells the time and the place, which tests make stand still.
 pub type Clock = fn() -> ZonedDateTime;
@@ -28,6 +29,10 @@ pub struct Options {
     pub log: LogOptions,
     /// What days and times of the log are told by.
     pub clock: Clock,
+    /// What the user chose before.
+    pub preferences: Preferences,
+    /// What is wrong with how that was kept.
+    pub trouble: Option<Message>,
     /// The way to sources, models and dialogs.
     pub platform: Arc<dyn Platform>,
 }

@@ -2,7 +2,7 @@
 
 use egui::accesskit::Role;
 use egui::containers::menu::MenuButton;
-use egui::{Align, Button, Frame, Layout, Margin, RichText, Ui, Vec2, WidgetInfo};
+use egui::{Align, Button, Color32, Frame, Layout, Margin, RichText, TextStyle, Ui, Vec2, WidgetInfo};
 
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceSpec};
@@ -19,6 +19,8 @@ const MENU_WIDTH: f32 = 280.0;
 const INDENT: f32 = 2.5 * theme::GRID;
 /// The widest name on a button, in characters.
 const LONGEST_NAME: usize = 36;
+/// The room of a button's signs and margins, in points.
+const SIGNS: f32 = 72.0;
 
 /// What the user chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +47,14 @@ pub enum Cameras {
     Failed(Message),
 }
 
-/// Draws the source picker.
-pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mut bool) -> Option<PickAction> {
+/// Draws the source picker, at most so wide.
+pub fn source(
+    ui: &mut Ui,
+    source: &SourceView,
+    cameras: &Cameras,
+    was_open: &mut bool,
+    most: f32,
+) -> Option<PickAction> {
     let written = source.spec.as_ref().map(SourceSpec::to_string).unwrap_or_default();
     let name = source.name.as_ref().unwrap_or(&written);
     let text = match source.phase {
@@ -56,7 +64,7 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
     };
     let is_chosen = |spec: &SourceSpec| source.spec.as_ref() == Some(spec);
     let mut action = None;
-    let (response, menu) = menu_button(Icon::Camera, &text, ui, |ui| {
+    let (response, menu) = menu_button(Icon::Camera, &text, most, ui, |ui| {
         section(ui, "Cameras");
         match cameras {
             Cameras::Looking => remark(ui, "Looking for cameras…"),
@@ -81,9 +89,11 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
         }
         ui.separator();
         section(ui, "Files");
-        for (label, wanted) in
-            [("Open picture or video…", Wanted::PictureOrVideo), ("Open folder of pictures…", Wanted::PictureFolder)]
-        {
+        for (label, wanted) in [
+            ("Open picture or video…", Wanted::PictureOrVideo),
+            ("Open folder of pictures…", Wanted::PictureFolder),
+            ("Open path or address…", Wanted::Source),
+        ] {
             if row(ui, label, "", false) {
                 action = Some(PickAction::Open(wanted));
             }
@@ -96,8 +106,8 @@ pub fn source(ui: &mut Ui, source: &SourceView, cameras: &Cameras, was_open: &mu
     action.or(opened.then_some(PickAction::LookForCameras))
 }
 
-/// Draws the model picker.
-pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>]) -> Option<PickAction> {
+/// Draws the model picker, at most so wide.
+pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>], most: f32) -> Option<PickAction> {
     let is_chosen = |choice: &Choice<ModelSpec>| model.spec.as_ref() == Some(&choice.value);
     let name = model.name();
     let label = choices
@@ -110,7 +120,7 @@ pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>]) -> O
         ModelPhase::Ready(_) | ModelPhase::Failed => shorten(label),
     };
     let mut action = None;
-    let (response, _) = menu_button(Icon::Model, &text, ui, |ui| {
+    let (response, _) = menu_button(Icon::Model, &text, most, ui, |ui| {
         section(ui, "Models");
         for choice in choices {
             if entry(ui, choice, is_chosen(choice)) {
@@ -126,22 +136,39 @@ pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>]) -> O
     action
 }
 
-fn menu_button(sign: Icon, text: &str, ui: &mut Ui, content: impl FnOnce(&mut Ui)) -> (egui::Response, bool) {
+fn menu_button(
+    sign: Icon,
+    text: &str,
+    most: f32,
+    ui: &mut Ui,
+    content: impl FnOnce(&mut Ui),
+) -> (egui::Response, bool) {
     let colours = theme::palette(ui.visuals());
     let icon_atom = |icon: Icon, size: f32| {
         egui::Atom::paint(Vec2::splat(size), move |ui: &Ui, args: egui::AtomPaintArgs| {
             icon::paint(ui.painter(), icon, args.rect, colours.weak);
         })
     };
-    let button = Button::new((icon_atom(sign, 16.0), text, icon_atom(Icon::More, 12.0)));
+    let room = most - SIGNS;
+    let words = wording::fitting(text, |text| words_width(ui, text), room);
+    let button = Button::new((icon_atom(sign, 16.0), words.as_str(), icon_atom(Icon::More, 12.0)));
+    let width = MENU_WIDTH.min(ui.ctx().content_rect().width() - 8.0 * theme::GRID);
     let (response, inner) = MenuButton::from_button(button).ui(ui, |ui| {
-        ui.set_width(MENU_WIDTH);
+        ui.set_width(width);
         ui.spacing_mut().button_padding = Vec2::new(INDENT, theme::GRID);
         ui.spacing_mut().item_spacing.y = 2.0;
         content(ui);
         ui.add_space(theme::GRID);
     });
+    // What has no room is said all the same.
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, text));
     (response, inner.is_some())
+}
+
+/// The width of a button's words, in points.
+fn words_width(ui: &Ui, text: &str) -> f32 {
+    let font = TextStyle::Button.resolve(ui.style());
+    ui.painter().layout_no_wrap(text.to_owned(), font, Color32::WHITE).size().x
 }
 
 fn section(ui: &mut Ui, title: &str) {
@@ -164,7 +191,8 @@ fn entry<T>(ui: &mut Ui, choice: &Choice<T>, chosen: bool) -> bool {
 /// A line of a menu: the whole width can be pressed.
 fn row(ui: &mut Ui, label: &str, detail: &str, chosen: bool) -> bool {
     let detail = theme::aside(detail, chosen);
-    let button = Button::selectable(chosen, label).right_text(detail).min_size(Vec2::new(MENU_WIDTH, 0.0)).truncate();
+    let button =
+        Button::selectable(chosen, label).right_text(detail).min_size(Vec2::new(ui.available_width(), 0.0)).truncate();
     let response = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(button)).inner;
     response.widget_info(|| WidgetInfo::selected(Role::MenuItemRadio, true, chosen, label));
     let clicked = response.clicked();

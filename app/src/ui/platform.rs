@@ -51,9 +51,13 @@ pub trait Platform: Send + Sync {
     /// Why they can't be listed.
     fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message>;
 
-    /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did;
-    /// `None` when they did not.
-    fn choose(&self, wanted: Wanted) -> Option<PathBuf>;
+    /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did.
+    fn choose(&self, wanted: Wanted) -> Chosen;
+
+    /// The name that is proposed for what is written.
+    fn proposed(&self, _wanted: Wanted) -> Option<PathBuf> {
+        None
+    }
 
     /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C
     /// say.
@@ -64,15 +68,7 @@ pub trait Platform: Send + Sync {
         false
     }
 
-    /// What the user chose once and for all. Reads a small file, before there is a window.
-    ///
-    /// # Errors
-    /// Why it can't be read.
-    fn preferences(&self) -> Result<Preferences, Message> {
-        Ok(Preferences::default())
-    }
-
-    /// Keeps that for the next start. Blocks until it is on the disk.
+    /// Keeps the user's choices for the next start. Blocks until it is on the disk.
     ///
     /// # Errors
     /// Why it can't be kept.
@@ -92,9 +88,26 @@ pub struct Choice<T> {
     pub detail: String,
 }
 
+/// What came of a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// This.
+    Path(PathBuf),
+    /// Nothing.
+    Nothing,
+    /// The desktop has no such dialog.
+    NoDialog,
+}
+
 /// What the user is asked for in a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
+    /// A source by its name: a path or an address, for which no desktop has a dialog.
+    Source,
+    /// A picture that the model is to know.
+    Reference,
+    /// A name for the file of the picture on screen.
+    Picture,
     /// A picture or a video.
     PictureOrVideo,
     /// A folder of pictures.

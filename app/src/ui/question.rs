@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use egui::accesskit::{Live, Role};
+use egui::text::{CCursor, CCursorRange};
+use egui::text_edit::TextEditState;
 use egui::{
-    Align, Frame, Image, Key, Label, Layout, Margin, Panel, RichText, ScrollArea, Sense, Stroke, TextEdit,
+    Align, Event, Frame, Id, Image, Key, Label, Layout, Margin, Panel, RichText, ScrollArea, Sense, Stroke, TextEdit,
     TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
 };
 
+use crate::base::text;
 use crate::live::Asked;
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
+use crate::ui::room::QUESTIONS_WIDTH;
 use crate::ui::state::{Exchange, Exchanges, Phase};
 use crate::ui::{notice, theme, wording};
 
@@ -35,12 +39,15 @@ pub enum QuestionAction {
     Stop,
     /// Wants the settled questions gone.
     Clear,
+    /// Wants them back.
+    UndoClear,
 }
 
 /// The question being typed, and the thumbnails of those that were asked.
 #[derive(Default)]
 pub struct Questions {
     draft: String,
+    is_open: bool,
     thumbnails: HashMap<Asked, TextureHandle>,
 }
 
@@ -50,6 +57,16 @@ impl Questions {
         if self.draft.is_empty() {
             self.draft = question;
         }
+    }
+
+    /// Whether the panel of answers is open.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Shows or hides the panel of answers. Nothing in it gets lost.
+    pub fn set_open(&mut self, open: bool) {
+        self.is_open = open;
     }
 
     /// Draws the box. `can_ask` says whether there is a picture to ask about.
@@ -82,23 +99,28 @@ impl Questions {
                         icon::button(ui, Icon::Send, Look::Accent, ready, "Ask", hint).clicked()
                     };
                     let hint = RichText::new("Ask about what you see…").color(colours.weak);
+                    let behind = if focused { entered(ui) } else { None };
                     let field = TextEdit::singleline(&mut self.draft)
                         .id(id)
                         .hint_text(hint)
                         .frame(Frame::NONE)
                         .char_limit(LONGEST_QUESTION)
+                        // Taken out above: with it, the box would lose the focus and the letters
+                        // behind it.
+                        .return_key(None)
                         .align(egui::Align2::LEFT_CENTER)
                         .min_size(Vec2::new(0.0, 8.0 * theme::GRID))
                         .desired_width(f32::INFINITY);
-                    let response = ui.add(field);
+                    ui.add(field);
                     ui.ctx().accesskit_node_builder(id, |node| node.set_label(BOX_LABEL));
-                    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-                    if entered {
-                        response.request_focus();
-                    }
-                    if (entered || pressed) && ready {
+                    let has_words = can_ask && !self.draft.trim().is_empty();
+                    if (behind.is_some() || pressed) && has_words {
                         let question = std::mem::take(&mut self.draft);
                         action = Some(QuestionAction::Ask(question.trim().to_owned()));
+                    }
+                    if let Some(behind) = behind.filter(|behind| !behind.is_empty()) {
+                        self.draft.push_str(&behind);
+                        cursor_at_end(ui, id, &self.draft);
                     }
                 });
             });
@@ -106,30 +128,51 @@ impl Questions {
         action
     }
 
-    /// Draws the panel of answers at the right, once something was asked.
-    pub fn show_panel(&mut self, ui: &mut Ui, exchanges: &Exchanges) -> Option<QuestionAction> {
-        self.thumbnails.retain(|id, _| exchanges.iter().any(|exchange| exchange.id == *id));
-        if exchanges.is_empty() {
-            return None;
-        }
-        let mut action = None;
+    /// Draws the panel of answers at the right, at most so wide.
+    pub fn show_panel(&mut self, ui: &mut Ui, exchanges: &Exchanges, most: f32) -> Option<QuestionAction> {
         let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
-        Panel::right("answers").frame(frame).default_size(PANEL_WIDTH).size_range(240.0..=520.0).show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.heading("Questions");
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let hint = "Remove the questions that are answered";
-                    if icon::button(ui, Icon::Close, Look::Quiet, true, "Clear questions", hint).clicked() {
-                        action = Some(QuestionAction::Clear);
-                    }
-                });
-            });
-            ui.add_space(theme::GRID);
-            ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
-                for exchange in exchanges.iter() {
-                    self.show_exchange(ui, exchange);
+        let width = QUESTIONS_WIDTH[0]..=most.max(QUESTIONS_WIDTH[0]);
+        let panel = Panel::right("answers").frame(frame).default_size(PANEL_WIDTH).size_range(width);
+        panel.show(ui, |ui| self.show_content(ui, exchanges)).inner
+    }
+
+    /// Draws what is in the panel.
+    pub fn show_content(&mut self, ui: &mut Ui, exchanges: &Exchanges) -> Option<QuestionAction> {
+        self.thumbnails.retain(|id, _| exchanges.iter().any(|exchange| exchange.id == *id));
+        theme::name_region(ui, "Questions and answers");
+        let mut action = None;
+        ui.horizontal(|ui| {
+            ui.heading("Questions");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let hint = "Hide the questions; they stay (Q)";
+                if icon::button(ui, Icon::Close, Look::Quiet, true, "Hide questions", hint).clicked() {
+                    self.is_open = false;
+                }
+                let hint = "Clear the questions that are answered; it can be undone";
+                let can_clear = exchanges.iter().any(|exchange| !exchange.is_open());
+                if icon::button(ui, Icon::Delete, Look::Quiet, can_clear, "Clear questions", hint).clicked() {
+                    action = Some(QuestionAction::Clear);
                 }
             });
+        });
+        if exchanges.cleared() > 0 {
+            ui.horizontal(|ui| {
+                let said =
+                    ui.label(format!("Cleared {}.", text::count(exchanges.cleared() as u64, "question", "questions")));
+                ui.ctx().accesskit_node_builder(said.id, |node| node.set_live(Live::Polite));
+                if ui.button("Undo").on_hover_text("Put them back (Ctrl+Z)").clicked() {
+                    action = Some(QuestionAction::UndoClear);
+                }
+            });
+        }
+        if exchanges.is_empty() {
+            ui.label(RichText::new("What you ask about the picture stands here, with its answer.").weak());
+        }
+        ui.add_space(theme::GRID);
+        ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
+            for exchange in exchanges.iter() {
+                self.show_exchange(ui, exchange);
+            }
         });
         action
     }
@@ -153,6 +196,30 @@ impl Questions {
             answer(ui, exchange);
         });
     }
+}
+
+/// Takes Enter and what was typed behind it out of this frame's input, so that the letters are not
+/// part of the question that was asked. Gives those letters.
+fn entered(ui: &Ui) -> Option<String> {
+    ui.input_mut(|input| {
+        let is_enter = |event: &Event| {
+            matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none())
+        };
+        let at = input.events.iter().position(is_enter)?;
+        let behind = input.events.drain(at..).skip(1).filter_map(|event| match event {
+            Event::Text(text) => Some(text),
+            _ => None,
+        });
+        Some(behind.collect())
+    })
+}
+
+/// Puts the cursor of a box behind its text, which was set by hand.
+fn cursor_at_end(ui: &Ui, id: Id, text: &str) {
+    let mut state = TextEditState::load(ui.ctx(), id).unwrap_or_default();
+    let end = CCursor::new(text.chars().count());
+    state.cursor.set_char_range(Some(CCursorRange::one(end)));
+    state.store(ui.ctx(), id);
 }
 
 fn answer(ui: &mut Ui, exchange: &Exchange) {

@@ -19,6 +19,7 @@ use vlm::{Stop, Timings};
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixCost;
 use crate::live::frame::Frame;
 use crate::live::{Event, Told, Worker};
 use crate::models::spec::ModelSpec;
@@ -51,6 +52,8 @@ pub struct State {
     pub caption_rate: CaptionRate,
     /// Where the time of the last complete caption went.
     pub timings: Option<Timings>,
+    /// What stands before every picture costs this.
+    pub prefix_cost: Option<PrefixCost>,
     /// Whether the user stopped the picture.
     pub paused: bool,
     recent: VecDeque<(u64, Instant)>,
@@ -65,6 +68,8 @@ pub struct SourceView {
     pub name: Option<String>,
     /// How it is doing.
     pub phase: SourcePhase,
+    /// Whether it gave more than one picture.
+    pub moved: bool,
 }
 
 /// How a source is doing.
@@ -117,7 +122,7 @@ pub enum ModelPhase {
 impl State {
     /// The user chose a source, which is being opened.
     pub fn choose_source(&mut self, spec: SourceSpec) {
-        self.source = SourceView { spec: Some(spec), name: None, phase: SourcePhase::Opening };
+        self.source = SourceView { spec: Some(spec), phase: SourcePhase::Opening, ..SourceView::default() };
         self.caption = CaptionView::default();
         self.notices.clear(Topic::Source);
         self.notices.clear(Topic::Request);
@@ -183,13 +188,14 @@ impl State {
                 self.notices.clear(Topic::Question);
             }
             Event::Answered { question, reply } => self.exchanges.finish(question.id, reply),
-            Event::Unchanged { .. } => self.caption.still_holds(),
+            Event::Unchanged { .. } => self.caption.still_holds(now),
             Event::RequestFailed { of: Told::Caption { .. }, message } => {
                 self.caption.cancel();
                 self.notices.post(Topic::Request, message, None);
             }
             Event::RequestFailed { of: Told::Answer(question), message } => self.exchanges.fail(question, message),
             Event::Failed { worker, message, retry_in } => self.worker_failed(worker, message, retry_in, now),
+            Event::PrefixRead(cost) => self.prefix_cost = Some(cost),
             Event::Done => {}
         }
     }
@@ -199,11 +205,12 @@ impl State {
     /// drawn again.
     #[must_use]
     pub fn next_change(&self, now: Instant) -> Option<Duration> {
-        let age = self.caption.captured_at().map(|at| wording::until_older(now.saturating_duration_since(at)));
+        let age = self.caption.captured_at().filter(|_| !self.paused);
+        let age = age.map(|at| wording::until_older(now.saturating_duration_since(at)));
         let countdown =
             self.notices.iter().filter_map(|notice| notice.until_retry(now)).map(wording::until_shorter).min();
         let loading = match self.model.phase {
-            ModelPhase::Loading(since) => Some(wording::until_older(now.saturating_duration_since(since))),
+            ModelPhase::Loading(_) => Some(Duration::from_secs(1)),
             _ => None,
         };
         [age, countdown, loading].into_iter().flatten().min()

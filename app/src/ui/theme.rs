@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use egui::accesskit::Role;
 use egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Response, RichText, Shadow,
     Stroke, Style, TextStyle, Theme, Ui, Vec2, Visuals,
@@ -12,14 +13,20 @@ use egui::{
 pub const GRID: f32 = 4.0;
 /// Corners of buttons, boxes and cards, in points.
 pub const RADIUS: u8 = 8;
-/// The size of the subtitle's letters, in points: readable from a few steps away.
-pub const SUBTITLE_SIZE: f32 = 24.0;
+/// The usual size of the subtitle's letters, in points.
+pub const SUBTITLE_SIZE: f32 = crate::ui::preferences::USUAL_CAPTION;
 /// The colour of a subtitle.
 pub const SUBTITLE: Color32 = Color32::from_rgb(0xFF, 0xFF, 0xFF);
 /// The part of a subtitle that is not confirmed yet.
 pub const SUBTITLE_TENTATIVE: Color32 = Color32::from_rgb(0xA4, 0xAC, 0xB6);
 /// What a subtitle stands on, over any picture and in either theme.
 pub const PLATE: Color32 = Color32::from_rgba_premultiplied(5, 7, 9, 205);
+/// The plate of a subtitle that is this dark, in per cent.
+#[must_use]
+pub fn plate(per_cent: u8) -> Color32 {
+    Color32::from_rgba_unmultiplied(6, 9, 11, (f32::from(per_cent.min(100)) * 2.55) as u8)
+}
+
 /// What surrounds the picture, in either theme.
 pub const STAGE: Color32 = Color32::from_rgb(0x07, 0x09, 0x0C);
 
@@ -102,6 +109,14 @@ pub fn aside(text: &str, is_chosen: bool) -> RichText {
     if is_chosen { text } else { text.weak() }
 }
 
+/// Gives the surroundings of what is drawn in `ui` a name for screen readers.
+pub fn name_region(ui: &Ui, name: &str) {
+    ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+        node.set_role(Role::Region);
+        node.set_label(name);
+    });
+}
+
 /// A box to tick. Unlike a button it is nothing but its outline, which therefore is seen on any
 /// ground.
 pub fn tick_box(ui: &mut Ui, ticked: &mut bool, text: impl Into<RichText>) -> Response {
@@ -117,7 +132,10 @@ pub fn tick_box(ui: &mut Ui, ticked: &mut bool, text: impl Into<RichText>) -> Re
 /// Sets typeface, colours and spacing of both themes. Dark unless the system asks for light.
 pub fn install(ctx: &Context) {
     ctx.set_fonts(fonts());
-    ctx.options_mut(|options| options.fallback_theme = Theme::Dark);
+    ctx.options_mut(|options| {
+        options.fallback_theme = Theme::Dark;
+        options.zoom_with_keyboard = true;
+    });
     ctx.style_mut_of(Theme::Dark, |style| restyle(style, &DARK));
     ctx.style_mut_of(Theme::Light, |style| restyle(style, &LIGHT));
 }

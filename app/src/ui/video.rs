@@ -7,7 +7,7 @@ use egui::accesskit::Role;
 use egui::{ColorImage, ImageData, Rect, Sense, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2};
 
 use crate::live::frame::Frame;
-use crate::ui::{pixels, theme};
+use crate::ui::pixels;
 
 /// The picture on screen.
 #[derive(Default)]
@@ -40,7 +40,6 @@ impl Video {
 
     /// Draws the picture as large as `place` allows. Returns where it is.
     pub fn show(&mut self, ui: &mut Ui, place: Rect) -> Rect {
-        ui.painter().rect_filled(place, 0.0, theme::STAGE);
         let Some(frame) = self.frame.clone() else { return place };
         let rect = fit(frame.image.width(), frame.image.height(), place);
         self.upload(ui, &frame, rect.size() * ui.pixels_per_point());

@@ -6,6 +6,8 @@ use jiff::civil::Date;
 
 use crate::log::Moment;
 
+/// From so many seconds on, ages are told in steps of as many.
+const STEP: u64 = 10;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
@@ -14,7 +16,8 @@ const HOUR: u64 = 60 * MINUTE;
 pub fn age(age: Duration) -> String {
     match age.as_secs() {
         0 => "just now".to_owned(),
-        secs if secs < MINUTE => format!("{secs} s ago"),
+        secs if secs < STEP => format!("{secs} s ago"),
+        secs if secs < MINUTE => format!("{} s ago", secs / STEP * STEP),
         secs if secs < HOUR => format!("{} min ago", secs / MINUTE),
         secs => format!("{} h ago", secs / HOUR),
     }
@@ -24,7 +27,8 @@ pub fn age(age: Duration) -> String {
 #[must_use]
 pub fn until_older(age: Duration) -> Duration {
     let unit = match age.as_secs() {
-        secs if secs < MINUTE => 1,
+        secs if secs < STEP => 1,
+        secs if secs < MINUTE => STEP,
         secs if secs < HOUR => MINUTE,
         _ => HOUR,
     };
@@ -75,6 +79,20 @@ pub fn moment(at: Moment) -> String {
     format!("{} (UTC{offset})", at.civil().strftime("%a %-d %b %Y, %H:%M:%S%.3f"))
 }
 
+/// A name, of which the end says more than the beginning, as far as it fits: whole, its end behind
+/// an ellipsis, or nothing where only a few letters would be left.
+#[must_use]
+pub fn fitting(name: &str, width: impl Fn(&str) -> f32, room: f32) -> String {
+    const LEAST: usize = 4;
+    if width(name) <= room {
+        return name.to_owned();
+    }
+    let letters: Vec<char> = name.chars().collect();
+    let end = |left_out: usize| format!("…{}", letters[left_out..].iter().collect::<String>());
+    let most = letters.len().saturating_sub(LEAST);
+    (1..=most).map(end).find(|short| width(short) <= room).unwrap_or_default()
+}
+
 /// The last part of a path or hub id, which people know it by.
 #[must_use]
 pub fn last_part(name: &str) -> &str {
@@ -119,6 +137,12 @@ mod tests {
         assert_eq!(days, ["Today", "Yesterday", "Sun 22 Nov 2026"]);
         let at = Moment::parse("2026-11-24T16:05:07.250+01:00").expect("a moment");
         assert_eq!(moment(at), "Tue 24 Nov 2026, 16:05:07.250 (UTC+01:00)");
+    }
+
+    #[test]
+    fn a_name_keeps_as_much_of_its_end_as_fits() {
+        let of = |room: f32| fitting("Integrated camera", |text| text.chars().count() as f32, room);
+        assert_eq!([of(17.0), of(9.0), of(5.0), of(4.0)], ["Integrated camera", "…d camera", "…mera", ""]);
     }
 
     #[test]

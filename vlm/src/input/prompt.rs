@@ -127,6 +127,21 @@ impl Prompter {
         self.ids(&script)
     }
 
+    /// Earlier turns up to the end of the last one, which belongs to the turn that follows; nothing
+    /// where there are none. Pictures in `turns` are single tiles.
+    pub fn opening(&self, turns: &[Turn]) -> Result<Vec<u32>> {
+        let mut script = Script::default();
+        for (number, turn) in turns.iter().enumerate() {
+            if number == 0 {
+                script.marker(self.format.start);
+            } else {
+                self.format.end_turn(&mut script);
+            }
+            self.said(&mut script, turn.role, &turn.parts, &vec![Grid::default(); turn.parts.len()]);
+        }
+        self.ids(&script)
+    }
+
     /// A turn without its end. `grids` are those of its pictures, in order.
     fn said(&self, script: &mut Script, role: Role, parts: &[Part], grids: &[Grid]) {
         self.format.open_turn(script, role, matches!(parts.first(), Some(Part::Picture(_))));

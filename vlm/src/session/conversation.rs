@@ -18,7 +18,7 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::input::image::Tiling;
-use crate::input::prompt::Part;
+use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::network::kv_cache::KvCache;
 use crate::session::generate::{Decoded, Drafts, decode};
@@ -50,6 +50,8 @@ pub struct Conversation {
     ids: Vec<u32>,
     /// Where in `ids` each exchange begins.
     marks: Vec<usize>,
+    /// So many of `ids` are the prefix.
+    prefix: usize,
 }
 
 impl Conversation {
@@ -72,13 +74,39 @@ impl Conversation {
     /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
     pub fn new(model: Arc<Model>, tiling: Tiling) -> Result<Self> {
         let cache = model.new_cache()?;
-        Ok(Self { model, tiling, cache, ids: Vec::new(), marks: Vec::new() })
+        Ok(Self { model, tiling, cache, ids: Vec::new(), marks: Vec::new(), prefix: 0 })
     }
 
     /// The model that answers.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Evaluates whole turns once, to stand before everything said from now on. What was said
+    /// before is forgotten. Pictures of the prefix are single tiles.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`](crate::Error::TooLong) before any work,
+    /// [`Error::Cancelled`](crate::Error::Cancelled), or what is wrong with a picture. There is no
+    /// prefix then.
+    pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
+        self.prefix = 0;
+        self.reset();
+        let model = &self.model;
+        let ids = model.prompter.opening(turns)?;
+        model.check_length(ids.len() + 1)?;
+        let pictures = || turns.iter().flat_map(|turn| &turn.parts).filter_map(Part::picture);
+        let grids = model.grids(pictures(), Tiling::One);
+        let features = model.encode(&model.tiles(pictures(), Tiling::One, &grids)?, cancel)?;
+        if !ids.is_empty()
+            && let Err(error) = model.forward(&ids, features.as_ref(), &mut self.cache, 1, cancel)
+        {
+            self.cache.rewind(0);
+            return Err(error);
+        }
+        (self.prefix, self.ids) = (ids.len(), ids);
+        Ok(())
     }
 
     /// How many turns were answered and are remembered.
@@ -207,7 +235,7 @@ impl Conversation {
         true
     }
 
-    /// Forgets everything.
+    /// Forgets everything but the prefix.
     ///
     /// ```
     /// # use std::{path::Path, sync::Arc};
@@ -233,8 +261,8 @@ impl Conversation {
     /// ```
     pub fn reset(&mut self) {
         self.marks.clear();
-        self.ids.clear();
-        self.cache.rewind(0);
+        self.ids.truncate(self.prefix);
+        self.cache.rewind(self.prefix);
     }
 
     /// Evaluates a turn behind what is remembered, and writes its reply there.

@@ -114,6 +114,12 @@ impl Session {
         self.history = on.then(History::default);
     }
 
+    /// Tokens that stand before every view, the head of its turn included.
+    #[must_use]
+    pub fn prefix_tokens(&self) -> usize {
+        self.prefix.len()
+    }
+
     /// Evaluates whole turns once, to be there before every view from now on. The view in hand is
     /// forgotten.
     ///

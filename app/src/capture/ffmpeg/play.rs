@@ -149,6 +149,11 @@ impl Source for Video {
         Some(self.format.clone())
     }
 
+    /// A file would begin anew; a stream's own type says otherwise.
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn is_live(&self) -> bool {
         true
     }

@@ -26,6 +26,7 @@ use crate::cli::chat::transcript::{Exchange, Said, Transcript};
 use crate::cli::download;
 use crate::cli::interrupt::{KILLED, Tasks};
 use crate::cli::output::{Notes, Output};
+use crate::cli::prefix::PrefixArgs;
 use crate::engine;
 use crate::engine::{Engine, EngineCard, Forget, Limits, Task, Turn, ViewId, ViewOptions};
 
@@ -45,6 +46,9 @@ pub struct ChatArgs {
     pub split: bool,
 
     #[command(flatten)]
+    pub prefix: PrefixArgs,
+
+    #[command(flatten)]
     pub sampling: SamplingArgs,
 
     #[command(flatten)]
@@ -54,7 +58,8 @@ pub struct ChatArgs {
 /// Talks until there is nothing more to read.
 ///
 /// # Errors
-/// When the model can't be loaded or fails, or standard output can't be written.
+/// When a reference picture can't be read, the model can't be loaded or fails, or standard output
+/// can't be written.
 pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
     let (stdin, out) = (io::stdin(), Output::new());
     let at_terminal = stdin.is_terminal() && out.is_terminal();
@@ -64,12 +69,13 @@ pub fn run(args: &ChatArgs) -> anyhow::Result<ExitCode> {
         Box::new(Plain { prompts: stdin.is_terminal(), input: stdin.lock() })
     };
     let tasks = Tasks::new(if at_terminal { lines::restorer() } else { Box::new(|| {}) })?;
+    let prefix = tasks.run(|cancel| args.prefix.read(cancel))?.turns();
     tasks.run(|cancel| download::fetch(&args.model.model, cancel))?;
     let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
     let tiling = if args.split { Tiling::Split } else { Tiling::One };
     let mut chat = Chat {
         card: engine.card(),
-        view: engine.open_view(ViewOptions { tiling, ..ViewOptions::default() })?,
+        view: engine.open_view(ViewOptions { prefix: &prefix, tiling })?,
         engine,
         tasks,
         max_tokens: args.model.max_tokens.get(),

@@ -139,7 +139,7 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
     }
     writeln!(out, "Source      {}, frame {}, session {}", one_line(&found.source), entry.frame, entry.session)?;
     if let Some(session) = store.session(entry.session)? {
-        let card = session.start.card;
+        let (card, prefix) = (session.start.card, session.start.prefix);
         writeln!(
             out,
             "Model       {}, {}, {}",
@@ -148,6 +148,12 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
             one_line(&card.precision)
         )?;
         writeln!(out, "Instruction {}", one_line(&session.start.instruction))?;
+        if !prefix.standing.is_empty() {
+            writeln!(out, "Standing    {}", one_line(&prefix.standing))?;
+        }
+        if !prefix.references.is_empty() {
+            writeln!(out, "References  {}", one_line(&prefix.references.join(", ")))?;
+        }
     }
     let ms = |us: i64| us as f64 / 1000.0;
     writeln!(

@@ -10,12 +10,14 @@ use std::time::Duration;
 use vlm::{Cancel, Stop};
 
 use crate::base::message::Message;
+use crate::base::text;
 use crate::base::text::one_line;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
 use crate::cli::recording;
 use crate::demo::model;
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixCost;
 use crate::live::{Caption, Event, Pipeline, Report, Told};
 use crate::log::Recording;
 
@@ -148,6 +150,10 @@ impl<O: Write, E: Write> Watcher<O, E> {
             Event::Done => {
                 self.sources[number].is_over = true;
                 return Ok(self.go_on());
+            }
+            Event::PrefixRead(PrefixCost { tokens, took }) => {
+                let (tokens, took) = (text::count(tokens as u64, "token", "tokens"), took.as_secs_f64());
+                self.say(&format!("Read {tokens} that stand before every picture, once, in {took:.1} s."))?;
             }
             // Nobody asks questions here, and what stays as it is needs no words.
             _ => {}

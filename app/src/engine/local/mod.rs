@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use vlm::{
     Ask, Cancel, Conversation, Error, LoadOptions, Model, ModelFiles, Reply, Say, Scored, Scores, Session, Stop, Tiling,
@@ -14,6 +15,7 @@ use crate::base::message::Message;
 use crate::demo::model;
 use crate::engine::options::EngineOptions;
 use crate::engine::place::Decision;
+use crate::engine::prefix::PrefixCost;
 use crate::engine::{
     Capabilities, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions, place,
 };
@@ -35,6 +37,8 @@ pub struct LocalEngine {
 /// needs them.
 struct View {
     prefix: Vec<vlm::Turn>,
+    /// Once it was evaluated.
+    cost: Option<PrefixCost>,
     tiling: Tiling,
     session: Option<Session>,
     /// The number of what the session has in hand, where whoever showed it gave one.
@@ -128,10 +132,7 @@ impl Engine for LocalEngine {
 
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
         let ViewOptions { prefix, tiling } = options;
-        let mut view = View { prefix: prefix.to_vec(), tiling, session: None, scene: None, conversation: None };
-        if !prefix.is_empty() {
-            view.session(&self.model)?;
-        }
+        let view = View { prefix: prefix.to_vec(), cost: None, tiling, session: None, scene: None, conversation: None };
         let id = ViewId(self.opened);
         self.opened += 1;
         self.views.insert(id, view);
@@ -148,6 +149,10 @@ impl Engine for LocalEngine {
             Err(Error::Cancelled) => Ok(Reply::cancelled()),
             other => Ok(other?),
         }
+    }
+
+    fn prefix_cost(&self, view: ViewId) -> Option<PrefixCost> {
+        self.views.get(&view)?.cost
     }
 
     fn score(
@@ -206,17 +211,19 @@ impl View {
         if !in_hand {
             // Not in hand until the session has seen all of it.
             self.scene = None;
-            self.session(model)?.set_images(shown.pictures, tiling, shown.reuse, cancel)?;
+            self.session(model, cancel)?.set_images(shown.pictures, tiling, shown.reuse, cancel)?;
             self.scene = shown.scene;
         }
-        self.session(model)
+        self.session(model, cancel)
     }
 
-    fn session(&mut self, model: &Arc<Model>) -> vlm::Result<&mut Session> {
+    fn session(&mut self, model: &Arc<Model>, cancel: &Cancel) -> vlm::Result<&mut Session> {
         if self.session.is_none() {
             let mut session = Session::new(Arc::clone(model))?;
             if !self.prefix.is_empty() {
-                session.set_prefix(&self.prefix, &Cancel::default())?;
+                let start = Instant::now();
+                session.set_prefix(&self.prefix, cancel)?;
+                self.cost = Some(PrefixCost { tokens: session.prefix_tokens(), took: start.elapsed() });
             }
             self.session = Some(session);
         }
@@ -233,7 +240,15 @@ impl View {
     ) -> vlm::Result<Reply> {
         let conversation = match &mut self.conversation {
             Some(conversation) => conversation,
-            none => none.insert(Conversation::new(Arc::clone(model), self.tiling)?),
+            none => {
+                let mut conversation = Conversation::new(Arc::clone(model), self.tiling)?;
+                if !self.prefix.is_empty() {
+                    let start = Instant::now();
+                    conversation.set_prefix(&self.prefix, cancel)?;
+                    self.cost = Some(PrefixCost { tokens: conversation.tokens(), took: start.elapsed() });
+                }
+                none.insert(conversation)
+            }
         };
         if !remember {
             return conversation.once(say, cancel, on_text);

@@ -21,6 +21,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::base::message::Message;
 use crate::base::slot::Slot;
 use crate::base::thread::Thread;
+use crate::engine::prefix::Prefix;
 use crate::live::capture;
 use crate::live::capture::Capture;
 use crate::live::events::{Question, Report};
@@ -96,6 +97,7 @@ impl Pipeline {
         for (number, settings) in views.into_iter().enumerate() {
             let view = Arc::new(SharedView::default());
             settings.instruction.clone_into(&mut lock(&view.instruction));
+            *lock(&view.prefix) = Arc::clone(&settings.prefix);
             let (deal, dealt_with) = bounded(1);
             let links = capture::Links {
                 shared: Arc::clone(&shared),
@@ -107,13 +109,14 @@ impl Pipeline {
             };
             let capture = Capture::new(links, outbox());
             pipeline.threads.push(Thread::start("capture", || capture.run())?);
-            held.push(View::new(Arc::clone(&view), deal, settings));
+            held.push(View::new(Arc::clone(&view), deal.clone(), settings));
             pipeline.views.push(ViewHandle {
                 number,
                 shared: Arc::clone(&shared),
                 view,
                 questions: questions.clone(),
                 bell: bell.clone(),
+                capture_bell: deal,
                 asked: Arc::clone(&numbers),
             });
         }
@@ -183,6 +186,8 @@ pub struct ViewHandle {
     view: Arc<SharedView>,
     questions: Sender<Waiting>,
     bell: Sender<()>,
+    /// Rings on the capture thread.
+    capture_bell: Sender<()>,
     asked: Arc<AtomicU64>,
 }
 
@@ -227,9 +232,24 @@ impl ViewHandle {
         }
     }
 
+    /// Takes no more pictures from the source, or goes on. Costs nothing meanwhile, and nothing is
+    /// dropped; the newest frame stays.
+    pub fn set_resting(&self, resting: bool) {
+        self.view.resting.store(resting, Ordering::SeqCst);
+        // A bell that rings already will do.
+        let _ = self.capture_bell.try_send(());
+    }
+
     /// Captions by another instruction from now on, beginning with the running caption.
     pub fn set_instruction(&self, instruction: String) {
         *lock(&self.view.instruction) = instruction;
+        self.ring();
+        self.shared.interrupt_caption_of(self.number);
+    }
+
+    /// Says and shows this before every picture from now on, beginning with the running caption.
+    pub fn set_prefix(&self, prefix: Arc<Prefix>) {
+        *lock(&self.view.prefix) = prefix;
         self.ring();
         self.shared.interrupt_caption_of(self.number);
     }

@@ -9,6 +9,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use vlm::{Reply, Stop};
 
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixText;
 use crate::live::frame::Frame;
 
 /// A moment as the log keeps it: what a wall clock said, and where.
@@ -74,7 +75,7 @@ impl Moment {
     }
 }
 
-/// What is the same for all entries between two changes of source, model or instruction.
+/// What is the same for all entries between two changes of source, model, instruction or prefix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionStart {
     /// What people call the source.
@@ -83,6 +84,8 @@ pub struct SessionStart {
     pub card: EngineCard,
     /// What the model was told to do.
     pub instruction: String,
+    /// What it was told and shown before every picture.
+    pub prefix: PrefixText,
     /// When it began.
     pub began: Moment,
 }

@@ -25,7 +25,7 @@ impl<'a, W: Write> Jsonl<'a, W> {
 
 impl<W: Write> FormatWriter for Jsonl<'_, W> {
     fn session(&mut self, session: &Session) -> io::Result<()> {
-        self.line(&ExportLine::Session(SessionLine::from(session.clone())))
+        self.line(&ExportLine::Session(Box::new(SessionLine::from(session.clone()))))
     }
 
     fn wants_thumbnails(&self) -> bool {

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Row, named_params};
 
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixText;
 use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
 use crate::log::store::search_form;
 
@@ -17,7 +18,7 @@ pub const FOUND: &str = "s.source, s.model";
 
 /// The columns of a session `s`, in the order that [`session`] reads them.
 pub const SESSION: &str = "s.id, s.source, s.model, s.device, s.precision, s.instruction, s.began_ms, s.offset_s, \
-    s.ended_ms, s.lost";
+    s.ended_ms, s.lost, s.standing, s.reference";
 
 /// Reads the columns of [`ENTRY`].
 ///
@@ -79,11 +80,17 @@ pub fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
                 ..EngineCard::default()
             },
             instruction: row.get(5)?,
+            prefix: PrefixText { standing: row.get(10)?, references: labels(&row.get::<_, String>(11)?) },
             began: Moment { ms: row.get(6)?, offset_s: row.get(7)? },
         },
         ended_ms: row.get(8)?,
         lost: row.get(9)?,
     })
+}
+
+/// The labels in an array of JSON. A newer version's array is shown as none.
+fn labels(written: &str) -> Vec<String> {
+    serde_json::from_str(written).unwrap_or_default()
 }
 
 /// Adds an entry under its own number, or under the next one when that is zero. Returns the number.
@@ -139,12 +146,13 @@ pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<
 /// # Errors
 /// When the number is taken, or SQLite can't write.
 pub fn insert_session(connection: &Connection, session: &Session) -> rusqlite::Result<i64> {
-    let SessionStart { source, card, instruction, began } = &session.start;
+    let SessionStart { source, card, instruction, prefix, began } = &session.start;
     connection
         .prepare_cached(
-            "INSERT INTO session (id, source, model, device, precision, instruction, began_ms, offset_s, ended_ms, lost)
+            "INSERT INTO session (id, source, model, device, precision, instruction, began_ms, offset_s, ended_ms, lost,
+                standing, reference)
              VALUES (nullif(:id, 0), :source, :model, :device, :precision, :instruction, :began_ms, :offset_s, :ended_ms,
-                :lost)",
+                :lost, :standing, :reference)",
         )?
         .insert(named_params! {
             ":id": session.id,
@@ -157,6 +165,8 @@ pub fn insert_session(connection: &Connection, session: &Session) -> rusqlite::R
             ":offset_s": began.offset_s,
             ":ended_ms": session.ended_ms,
             ":lost": session.lost,
+            ":standing": prefix.standing,
+            ":reference": serde_json::Value::from(prefix.references.clone()).to_string(),
         })
 }
 

@@ -32,8 +32,12 @@ impl Step {
 }
 
 /// The steps from an empty file to today's tables.
-pub const STEPS: [Step; 3] =
-    [Step::of(FIRST), Step::of(RARE), Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) }];
+pub const STEPS: [Step; 4] = [
+    Step::of(FIRST),
+    Step::of(RARE),
+    Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) },
+    Step::of(PREFIX),
+];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds
 /// beside them; `since_ms` is counted from the session's start on the monotonic clock, so that a
@@ -170,6 +174,13 @@ CREATE TRIGGER form_added AFTER INSERT ON search_form BEGIN
     INSERT INTO entry_words (rowid, text, question, note)
         SELECT id, text, question, note FROM searched WHERE id = new.entry;
 END;
+";
+
+/// What a model was told and shown before every picture: the text, and the labels of the pictures
+/// as an array of JSON.
+const PREFIX: &str = "
+ALTER TABLE session ADD COLUMN standing TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN reference TEXT NOT NULL DEFAULT '[]';
 ";
 
 /// What a file is, before any step is taken.

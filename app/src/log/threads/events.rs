@@ -1,8 +1,8 @@
 //! From the pipeline's events to what is recorded. Knows neither disk nor thread: it makes records,
 //! the recorder takes them.
 //!
-//! A session is what one source, model and instruction told without a break. When one of them
-//! changes, the next caption begins another session.
+//! A session is what one source, model, instruction and prefix told without a break. When one of
+//! them changes, the next caption begins another session.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use vlm::{Reply, Stop};
 
 use crate::engine::EngineCard;
+use crate::engine::prefix::PrefixText;
 use crate::live::frame::Frame;
 use crate::live::{Caption, Event, Question};
 use crate::log::data::entry::{Moment, SessionStart};
@@ -88,6 +89,7 @@ pub struct EventRecorder {
     source: String,
     card: EngineCard,
     instruction: String,
+    prefix: PrefixText,
     /// Where the next session's time begins.
     began_at: Instant,
     began: Moment,
@@ -99,7 +101,8 @@ impl EventRecorder {
     /// Begins to record now, with what is known of source and model; later events tell more.
     #[must_use]
     pub fn new(source: String, card: EngineCard, instruction: String) -> Self {
-        Self { source, card, instruction, began_at: Instant::now(), began: Moment::now(), session: None, lasted: None }
+        let (began_at, began) = (Instant::now(), Moment::now());
+        Self { source, card, instruction, prefix: PrefixText::default(), began_at, began, session: None, lasted: None }
     }
 
     /// Begins another session now, whatever goes on.
@@ -114,6 +117,14 @@ impl EventRecorder {
     pub fn set_instruction(&mut self, instruction: String) {
         if instruction != self.instruction {
             self.instruction = instruction;
+            self.begin_anew();
+        }
+    }
+
+    /// Tells of another prefix.
+    pub fn set_prefix(&mut self, prefix: PrefixText) {
+        if prefix != self.prefix {
+            self.prefix = prefix;
             self.begin_anew();
         }
     }
@@ -167,6 +178,7 @@ impl EventRecorder {
                     source: self.source.clone(),
                     card: self.card.clone(),
                     instruction: self.instruction.clone(),
+                    prefix: self.prefix.clone(),
                     began: self.began,
                 },
                 began_at: self.began_at,
@@ -197,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_lasts_until_source_model_or_instruction_change() {
+    fn a_session_lasts_until_source_model_instruction_or_prefix_change() {
         let mut events = events();
         let first = session_of(&mut events, "A cup.");
         assert_eq!((first.start.source.as_str(), first.start.card.model.as_str()), ("camera", "256m"));
@@ -208,10 +220,12 @@ mod tests {
         events.set_instruction("What?".to_owned());
         assert!(Arc::ptr_eq(&first, &session_of(&mut events, "A jug.")));
 
-        let changes: [&dyn Fn(&mut EventRecorder); 3] = [
+        let prefix = || PrefixText { standing: "Be brief.".to_owned(), references: vec!["my door".to_owned()] };
+        let changes: [&dyn Fn(&mut EventRecorder); 4] = [
             &|events| drop(events.observe(&opened("film.mp4"))),
             &|events| drop(events.observe(&Event::ModelReady(card("500m")))),
             &|events| events.set_instruction("Where?".to_owned()),
+            &|events| events.set_prefix(prefix()),
         ];
         let mut last = first;
         for change in changes {

@@ -104,8 +104,10 @@ pub type OpenLog = Box<dyn FnMut() -> Result<Box<dyn Log>, LogError> + Send>;
 /// How recording goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecorderStatus {
-    /// Entries in the log.
+    /// Captions and answers in the log, repeated ones included.
     pub recorded: u64,
+    /// Entries of the log that they are: the same words again make an entry last longer.
+    pub entries: u64,
     /// Entries that were lost.
     pub lost: u64,
     /// Why the last one was. None once writing works again.
@@ -121,6 +123,7 @@ struct RecorderShared {
     /// Entries that were handed over, whatever became of them.
     offered: AtomicU64,
     recorded: AtomicU64,
+    entries: AtomicU64,
     lost: AtomicU64,
     renewed: AtomicU64,
     left_behind: AtomicU64,
@@ -172,6 +175,7 @@ impl Recorder {
     pub fn status(&self) -> RecorderStatus {
         RecorderStatus {
             recorded: self.shared.recorded.load(Ordering::Relaxed),
+            entries: self.shared.entries.load(Ordering::Relaxed),
             lost: self.shared.lost.load(Ordering::Relaxed),
             trouble: self.shared.trouble().clone(),
             renewed: self.shared.renewed.load(Ordering::Relaxed),
@@ -366,6 +370,7 @@ impl Writer {
         // Closing writes what SQLite still holds to the old file, wherever that is now.
         self.log = None;
         self.shared.left_behind.fetch_add(self.shared.recorded.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.shared.entries.store(0, Ordering::Relaxed);
         self.shared.renewed.fetch_add(1, Ordering::Relaxed);
         (self.wake)();
         let (session, lasting) = (self.session.take(), self.lasting.take());
@@ -376,6 +381,7 @@ impl Writer {
             self.lasting = Some(Lasting { id, entry, ..lasting });
             self.shared.offered.fetch_add(1, Ordering::Relaxed);
             self.shared.recorded.fetch_add(1, Ordering::Relaxed);
+            self.shared.entries.fetch_add(1, Ordering::Relaxed);
         }
         self.log().map(|_| Written::Something)
     }
@@ -415,6 +421,7 @@ impl Writer {
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let more_lost = lost - self.lost_in_log;
         let id = self.log()?.add(&entry, thumbnail.as_deref(), ended, more_lost)?;
+        self.shared.entries.fetch_add(1, Ordering::Relaxed);
         self.lost_in_log = lost;
         if is_caption {
             self.lasting = Some(Lasting { id, entry, thumbnail, captured_at, last_known: captured_at });

@@ -157,6 +157,13 @@ fn facts(ui: &mut Ui, found: &FoundEntry, session: &Session) {
     rows.push(("Source", found.source.clone()));
     rows.push(("Model", format!("{} · {} · {}", wording::last_part(&found.model), card.device, card.precision)));
     rows.push(("Instruction", session.start.instruction.clone()));
+    let prefix = &session.start.prefix;
+    if !prefix.standing.is_empty() {
+        rows.push(("Standing text", prefix.standing.clone()));
+    }
+    if !prefix.references.is_empty() {
+        rows.push(("References", prefix.references.join(", ")));
+    }
     let ms = |us: i64| us / 1000;
     rows.push((
         "Stages",

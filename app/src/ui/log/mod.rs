@@ -95,6 +95,8 @@ pub struct LogPanel {
     detail: Option<Detail>,
     /// The entry that was deleted last and can be put back.
     deleted: Option<i64>,
+    /// The entry that was put back and is yet to be found in the list.
+    restored: Option<i64>,
     trouble: Option<LogError>,
     timeline: Timeline,
     marks_asked: Option<Instant>,
@@ -122,6 +124,7 @@ impl LogPanel {
             chosen: None,
             detail: None,
             deleted: None,
+            restored: None,
             trouble: None,
             timeline: Timeline::new(clock),
             marks_asked: None,
@@ -225,10 +228,14 @@ impl LogPanel {
                 if let Some(detail) = self.detail.as_mut().filter(|detail| detail.id == id) {
                     match told {
                         Some(told) => {
-                            if self.timeline.choose(told.0.entry.at.ms) {
+                            let at_ms = told.0.entry.at.ms;
+                            if self.timeline.choose(at_ms) {
                                 self.marks_asked = None;
                             }
                             detail.set(told);
+                            if self.restored.take() == Some(id) {
+                                self.order(ReaderOrder::RowAt(at_ms));
+                            }
                         }
                         None => self.detail = None,
                     }
@@ -246,12 +253,16 @@ impl LogPanel {
                 // Its number may be given to another entry.
                 self.cache.forget(id);
                 if self.detail.as_ref().is_some_and(|detail| detail.id == id) {
-                    self.detail = None;
+                    self.go_on_from_deleted();
                 }
             }
             ReaderNews::Restored(id) => {
                 self.deleted = None;
                 self.cache.forget(id);
+                // It is shown again; its row is known once it was read.
+                (self.chosen, self.restored) = (None, Some(id));
+                self.detail = Some(Detail::new(id));
+                self.order(ReaderOrder::Entry(id));
             }
             ReaderNews::Trouble(error) => {
                 self.cache.grow_stale();
@@ -266,6 +277,30 @@ impl LogPanel {
     /// A row counted from the newest, given from the oldest, and the other way round.
     fn flipped(&self, row: u64) -> u64 {
         self.rows.unwrap_or(0).saturating_sub(1).saturating_sub(row)
+    }
+
+    /// The entry that is shown was deleted: shows the next one of the list.
+    fn go_on_from_deleted(&mut self) {
+        self.detail = match (self.chosen, self.rows) {
+            (Some(row), Some(rows)) if rows > 1 => {
+                // The older one has its row already. Of the oldest, the newer one moves there.
+                if row == 0 {
+                    self.cache.clear();
+                }
+                self.choose(row.saturating_sub(1));
+                Some(Detail::new(0))
+            }
+            _ => None,
+        };
+    }
+
+    /// Puts back what was deleted last. Says whether anything was.
+    pub fn undo(&mut self) -> bool {
+        let can_undo = self.is_open && self.deleted.is_some();
+        if can_undo {
+            self.order(ReaderOrder::Undo);
+        }
+        can_undo
     }
 
     fn choose(&mut self, row: u64) {
@@ -326,6 +361,10 @@ impl LogPanel {
 
     fn carry_out(&mut self, ctx: &Context, action: EntryAction) {
         let Some(id) = self.detail.as_ref().map(|detail| detail.id) else { return };
+        // One that is not read yet has no number.
+        if id == 0 && !matches!(action, EntryAction::Close | EntryAction::Newer | EntryAction::Older) {
+            return;
+        }
         match action {
             EntryAction::Close => self.detail = None,
             EntryAction::Newer => self.move_by(-1),

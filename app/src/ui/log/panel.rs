@@ -13,6 +13,7 @@ use crate::ui::icon::{Icon, Look};
 use crate::ui::log::entry::Detail;
 use crate::ui::log::export::ExportScopes;
 use crate::ui::log::{LogAction, LogPanel, Shown, list_id, row, rows};
+use crate::ui::room::{LOG_WIDTH, Place};
 use crate::ui::theme;
 
 /// The width of the panel, in points.
@@ -21,34 +22,36 @@ const WIDTH: f32 = 400.0;
 const SEARCH: &str = "Search the log";
 
 impl LogPanel {
-    /// Draws the panel at the right, if it is open, and the export dialog.
-    pub fn show_panel(&mut self, ui: &mut Ui, is_recording: bool, always: bool) -> Option<LogAction> {
+    /// Draws the panel at the right, if that is its place, and the export dialog.
+    pub fn show_panel(&mut self, ui: &mut Ui, place: Place, is_recording: bool, always: bool) -> Option<LogAction> {
         // What the list has of the newest entry may come while the dialog is open.
         let parts = if self.export.is_choosing() { self.parts() } else { ExportScopes::default() };
         let wanted = self.export.show(ui, &parts).map(LogAction::SaveAs);
-        if !self.is_open {
-            return wanted;
-        }
-        self.ask(ui);
+        let Place::Beside(most) = place else { return wanted };
         let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
-        let panel = Panel::right("log").frame(frame).default_size(WIDTH).size_range(300.0..=640.0);
-        let inner = panel.show(ui, |ui| {
-            self.heading(ui);
-            self.search_box(ui);
-            self.kinds(ui);
-            let wanted = self.remarks(ui, is_recording);
-            let foot = Panel::bottom("log foot").frame(Frame::NONE).show_separator_line(false);
-            let chosen = foot.show(ui, |ui| always_record(ui, always)).inner;
-            self.list(ui);
-            wanted.or(chosen)
-        });
+        let panel = Panel::right("log").frame(frame).default_size(WIDTH).size_range(LOG_WIDTH[0]..=most);
+        let inner = panel.show(ui, |ui| self.show_content(ui, is_recording, always));
         wanted.or(inner.inner)
+    }
+
+    /// Draws what is in the panel.
+    pub fn show_content(&mut self, ui: &mut Ui, is_recording: bool, always: bool) -> Option<LogAction> {
+        self.ask(ui);
+        theme::name_region(ui, "Log");
+        self.heading(ui);
+        self.search_box(ui);
+        self.kinds(ui);
+        let wanted = self.remarks(ui, is_recording);
+        let foot = Panel::bottom("log foot").frame(Frame::NONE).show_separator_line(false);
+        let chosen = foot.show(ui, |ui| always_record(ui, always)).inner;
+        self.list(ui);
+        wanted.or(chosen)
     }
 
     fn heading(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             ui.heading("Log");
-            if self.is_waiting {
+            if self.is_waiting && self.trouble.is_none() {
                 ui.label(RichText::new("Searching…").small().weak());
             } else if let Some(rows) = self.rows {
                 let what = if self.filter() == Filter::default() { "" } else { " found" };
@@ -139,7 +142,7 @@ impl LogPanel {
             ui.horizontal(|ui| {
                 let said = ui.label("Deleted.");
                 ui.ctx().accesskit_node_builder(said.id, |node| node.set_live(Live::Polite));
-                if ui.button("Undo").on_hover_text("Put the entry back").clicked() {
+                if ui.button("Undo").on_hover_text("Put the entry back (Ctrl+Z)").clicked() {
                     self.order(ReaderOrder::Undo);
                 }
                 if icon::button(ui, Icon::Close, Look::Quiet, true, "Keep deleted", "It stays deleted").clicked() {

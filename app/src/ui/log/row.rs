@@ -58,7 +58,8 @@ pub fn draw(
         icon::paint(ui.painter(), Icon::Marked, sign, colours.accent);
     }
     let label = format!("{}, {}", when(entry, today), said(entry));
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_chosen, label.clone()));
+    response.widget_info(|| WidgetInfo::labeled(Role::ListBoxOption, true, &label));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_selected(is_chosen));
 }
 
 fn fitting(size: egui::Vec2, place: Rect) -> Rect {

@@ -3,7 +3,7 @@
 //! own scrolling.
 
 use egui::accesskit::Role;
-use egui::{Event, EventFilter, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Event, EventFilter, Id, Key, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use crate::ui::theme;
 
@@ -80,8 +80,6 @@ pub struct Listed {
 /// Draws the rows that are in view, newest first, and the bar beside them.
 pub fn show(ui: &mut Ui, id: Id, scroll: &mut Scroll, rows: u64, draw: &mut DrawRow<'_>) -> Listed {
     let place = ui.available_rect_before_wrap();
-    let list = ui.interact(place, id, Sense::focusable_noninteractive());
-    list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Entries"));
     scroll.keep_within(rows, place.height());
     let mut listed = keys(ui, id, scroll);
     if ui.rect_contains_pointer(place) {
@@ -94,7 +92,13 @@ pub fn show(ui: &mut Ui, id: Id, scroll: &mut Scroll, rows: u64, draw: &mut Draw
     let width = if whole { place.width() } else { place.width() - BAR - theme::GRID };
     let first = scroll.top.floor();
     let mut at = place.top() - (scroll.top - first) as f32 * ROW;
-    ui.scope(|ui| {
+    let rows_of = UiBuilder::new().max_rect(place).scope_id(id).sense(Sense::focusable_noninteractive());
+    ui.scope_builder(rows_of, |ui| {
+        // The rows are its children.
+        ui.ctx().accesskit_node_builder(id, |node| {
+            node.set_role(Role::ListBox);
+            node.set_label("Entries");
+        });
         ui.set_clip_rect(place.intersect(ui.clip_rect()));
         let mut row = first as u64;
         while row < rows && at < place.bottom() {
@@ -111,11 +115,6 @@ pub fn show(ui: &mut Ui, id: Id, scroll: &mut Scroll, rows: u64, draw: &mut Draw
     });
     if !whole {
         bar(ui, id.with("bar"), scroll, rows, place);
-    }
-    if list.has_focus() {
-        let ring = Stroke::new(1.0, theme::palette(ui.visuals()).accent);
-        // Around the rows, in the panel's margin.
-        ui.painter().rect_stroke(place.expand(theme::GRID), theme::RADIUS, ring, StrokeKind::Inside);
     }
     ui.advance_cursor_after_rect(place);
     listed

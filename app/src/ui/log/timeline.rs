@@ -156,9 +156,6 @@ impl Timeline {
         if let Some(at) = self.chosen_ms.filter(|at| (from..to).contains(at)) {
             painter.vline(of_day(at), place.y_range(), Stroke::new(1.5, colours.text));
         }
-        if response.has_focus() {
-            painter.rect_stroke(place, 4.0, Stroke::new(1.5, colours.accent), egui::StrokeKind::Inside);
-        }
         let entries: u64 = self.marks.iter().map(|mark| mark.entries).sum();
         let label = format!("Timeline of the day, {}", text::entries(entries));
         response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, label.clone()));

@@ -1,13 +1,17 @@
 //! The subtitle: the last caption, and how the next one takes its place word by word.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a view has to be unchanged before that is said: in a busy scene it would come and go.
+const STEADY: Duration = Duration::from_secs(2);
 
 /// The last caption and the one being written.
 #[derive(Debug, Default)]
 pub struct CaptionView {
     last: Option<Spoken>,
     writing: Option<Spoken>,
-    unchanged: bool,
+    /// Since when the view is unchanged, and the last time it was seen to be.
+    unchanged: Option<(Instant, Instant)>,
 }
 
 /// Words and the moment they are about.
@@ -36,19 +40,20 @@ impl CaptionView {
     /// word.
     pub fn begin(&mut self, captured_at: Instant) {
         self.writing = Some(Spoken { text: String::new(), captured_at, cut: false });
-        self.unchanged = false;
     }
 
     /// The next piece of the caption that began.
     pub fn append(&mut self, piece: &str) {
         if let Some(writing) = &mut self.writing {
             writing.text.push_str(if writing.text.is_empty() { piece.trim_start() } else { piece });
+            self.unchanged = None;
         }
     }
 
     /// The caption is complete.
     pub fn finish(&mut self, text: String, captured_at: Instant) {
         self.writing = None;
+        self.unchanged = None;
         self.last = Some(Spoken { text, captured_at, cut: false });
     }
 
@@ -65,14 +70,17 @@ impl CaptionView {
     }
 
     /// The view did not change, so that the last caption still holds.
-    pub fn still_holds(&mut self) {
-        self.unchanged = self.last.is_some();
+    pub fn still_holds(&mut self, now: Instant) {
+        if self.last.is_some() {
+            let since = self.unchanged.map_or(now, |(since, _)| since);
+            self.unchanged = Some((since, now));
+        }
     }
 
-    /// Whether the view has not changed since the caption.
+    /// Whether the view has not changed for a while.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.unchanged
+        self.unchanged.is_some_and(|(since, seen)| seen.saturating_duration_since(since) >= STEADY)
     }
 
     /// When the picture that the words are about was captured.

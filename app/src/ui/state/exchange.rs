@@ -18,7 +18,11 @@ const THUMBNAIL: [usize; 2] = [192, 144];
 
 /// Questions and answers, oldest first.
 #[derive(Debug, Default)]
-pub struct Exchanges(VecDeque<Exchange>);
+pub struct Exchanges {
+    all: VecDeque<Exchange>,
+    /// Those that were cleared last, and can be put back.
+    cleared: VecDeque<Exchange>,
+}
 
 /// A question and its answer.
 #[derive(Debug)]
@@ -61,13 +65,13 @@ impl Exchange {
 impl Exchanges {
     /// All of them, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Exchange> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// Whether nothing was asked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether an answer may still come.
@@ -76,20 +80,37 @@ impl Exchanges {
         self.iter().any(Exchange::is_open)
     }
 
-    /// Forgets those that are settled.
+    /// Puts those aside that are settled.
     pub fn clear(&mut self) {
-        self.0.retain(Exchange::is_open);
+        let (open, settled) = std::mem::take(&mut self.all).into_iter().partition(Exchange::is_open);
+        self.all = open;
+        self.cleared = settled;
+    }
+
+    /// How many were cleared and can be put back.
+    #[must_use]
+    pub fn cleared(&self) -> usize {
+        self.cleared.len()
+    }
+
+    /// Puts back what was cleared last.
+    pub fn undo_clear(&mut self) {
+        let mut all = std::mem::take(&mut self.cleared);
+        all.append(&mut self.all);
+        self.all = all;
+        let surplus = self.all.len().saturating_sub(MOST_EXCHANGES);
+        self.all.drain(..surplus);
     }
 
     /// A question was asked.
     pub(super) fn push(&mut self, question: &Question) {
-        if self.0.len() == MOST_EXCHANGES {
-            self.0.pop_front();
+        if self.all.len() == MOST_EXCHANGES {
+            self.all.pop_front();
         }
         let Question { id, text, frame } = question;
         let picture = Arc::new(pixels::thumbnail(&frame.image, THUMBNAIL));
         let (question, answer, phase) = (Arc::clone(text), String::new(), Phase::Waiting);
-        self.0.push_back(Exchange { id: *id, question, picture, answer, phase });
+        self.all.push_back(Exchange { id: *id, question, picture, answer, phase });
     }
 
     pub(super) fn begin(&mut self, id: Asked) {
@@ -122,6 +143,6 @@ impl Exchanges {
     }
 
     fn find(&mut self, id: Asked) -> Option<&mut Exchange> {
-        self.0.iter_mut().rev().find(|exchange| exchange.id == id)
+        self.all.iter_mut().rev().find(|exchange| exchange.id == id)
     }
 }

@@ -39,6 +39,8 @@ pub enum Topic {
     Log,
     /// What the user chose once and for all.
     Preferences,
+    /// A picture that was saved or copied.
+    Kept,
 }
 
 impl Notice {
@@ -53,6 +55,12 @@ impl Notices {
     /// All that are shown, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Notice> {
         self.shown.iter()
+    }
+
+    /// The notice about this.
+    #[must_use]
+    pub fn of(&self, topic: Topic) -> Option<&Notice> {
+        self.shown.iter().find(|notice| notice.topic == topic)
     }
 
     /// Shows a notice in place of the last one of its topic, unless the user has dismissed these

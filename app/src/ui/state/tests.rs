@@ -127,8 +127,14 @@ fn an_unchanged_view_says_so_until_the_next_caption() {
     scene.happens([Event::Unchanged { skipped: 1 }]);
     assert!(!scene.0.caption.is_unchanged(), "there is no caption that could still hold");
     scene.happens([began(&one), captioned(&one, "A cat", Stop::End), Event::Unchanged { skipped: 3 }]);
+    assert!(!scene.0.caption.is_unchanged(), "in a busy scene it would come and go");
+    let later = Instant::now() + Duration::from_secs(3);
+    scene.0.apply(Event::Unchanged { skipped: 9 }, later);
     assert!(scene.0.caption.is_unchanged());
-    scene.happens([began(&frame(9))]);
+    let nine = frame(9);
+    scene.happens([began(&nine)]);
+    assert!(scene.0.caption.is_unchanged(), "the old words are still there");
+    scene.happens([text(&nine, "A dog")]);
     assert!(!scene.0.caption.is_unchanged());
 }
 

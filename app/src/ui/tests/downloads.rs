@@ -1,7 +1,5 @@
 //! Choosing a model that is not on this machine.
 
-use std::sync::atomic::AtomicBool;
-
 use vlm::Cancel;
 
 use crate::models::{Doing, DownloadError, Progress};
@@ -66,7 +64,7 @@ impl Platform for Far {
         self.near.cameras()
     }
 
-    fn choose(&self, wanted: Wanted) -> Option<PathBuf> {
+    fn choose(&self, wanted: Wanted) -> Chosen {
         self.near.choose(wanted)
     }
 }

@@ -33,8 +33,8 @@ impl Platform for BuiltIn {
         Ok(Vec::new())
     }
 
-    fn choose(&self, _: Wanted) -> Option<PathBuf> {
-        None
+    fn choose(&self, _: Wanted) -> Chosen {
+        Chosen::Nothing
     }
 }
 
@@ -46,6 +46,8 @@ fn the_demo_captions_itself_and_says_what_it_is() {
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
         clock: ZonedDateTime::now,
+        preferences: Preferences::default(),
+        trouble: None,
         platform: Arc::new(BuiltIn),
     };
     let mut window = Harness::builder()

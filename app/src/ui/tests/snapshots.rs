@@ -45,7 +45,13 @@ fn record(store: &mut Store) {
         ..EngineCard::default()
     };
     let instruction = "Describe this image in one sentence.".to_owned();
-    let start = SessionStart { source: "Front door".to_owned(), card, instruction, began: at(-1500) };
+    let start = SessionStart {
+        source: "Front door".to_owned(),
+        card,
+        instruction,
+        began: at(-1500),
+        ..SessionStart::default()
+    };
     let session = store.begin(&start).expect("begun");
     let metrics = Metrics {
         preprocess_us: 6_100,

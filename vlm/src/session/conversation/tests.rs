@@ -7,8 +7,9 @@ use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::input::format::Role;
 use crate::input::image::{Grid, Tiling};
-use crate::input::prompt::Part;
+use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::session::conversation::{Conversation, Say};
 use crate::session::reply::{Reply, Stop};
@@ -272,4 +273,38 @@ fn too_long_and_empty_turns_are_refused_before_any_work() {
     assert_eq!(conversation.cache.len() + 1, before);
     let next = say(&mut conversation, &third_turn());
     assert_eq!(next.token_ids, in_one_pass(&model, &next.prompt_ids, &pictures(&[&first_turn()]), Tiling::One, 14));
+}
+
+#[test]
+fn a_prefix_stands_before_everything_and_is_evaluated_once() {
+    let model = model();
+    let mut conversation = new(&model);
+    let turns = [
+        Turn { role: Role::System, parts: vec![text("Be brief.")] },
+        Turn { role: Role::User, parts: vec![picture("text"), text("What is it?")] },
+        Turn { role: Role::Assistant, parts: vec![text("My door.")] },
+    ];
+    conversation.set_prefix(&turns, &Cancel::default()).unwrap();
+    let image = format!("<fake_token_around_image><global-img>{}<fake_token_around_image>", "<image>".repeat(4));
+    let prefix = format!(
+        "<|im_start|>System: Be brief.<end_of_utterance>\nUser:{image}What is it?<end_of_utterance>\nAssistant: My door."
+    );
+    let tokens = |text: &str| model.prompter.encode(text).unwrap();
+    assert_eq!(conversation.tokens(), tokens(&prefix).len());
+
+    let first = say(&mut conversation, &first_turn());
+    let asked =
+        format!("{prefix}<end_of_utterance>\nUser:{image}What is in{image} this image?<end_of_utterance>\nAssistant:");
+    assert_eq!(first.prompt_ids, tokens(&asked));
+    let seen = [vec![fixtures::picture("text")], pictures(&[&first_turn()])].concat();
+    assert_eq!(first.token_ids, in_one_pass(&model, &first.prompt_ids, &seen, Tiling::One, first.token_ids.len()));
+    assert_ne!(first.token_ids, say(&mut new(&model), &first_turn()).token_ids, "or this test shows nothing");
+
+    // What is forgotten is what was said since.
+    conversation.reset();
+    assert_eq!(say(&mut conversation, &first_turn()).token_ids, first.token_ids);
+    let raised = Cancel::default();
+    raised.cancel();
+    assert!(matches!(conversation.set_prefix(&turns, &raised), Err(Error::Cancelled)));
+    assert_eq!((conversation.tokens(), conversation.exchanges()), (0, 0));
 }

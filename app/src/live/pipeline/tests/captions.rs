@@ -1,5 +1,6 @@
 //! Frames become captions: which ones, with what counts, and what makes one out of date.
 
+use crate::engine::prefix::Prefix;
 use crate::live::pipeline::tests::*;
 
 #[test]
@@ -182,4 +183,26 @@ fn the_waker_is_called_for_frames_and_events() {
     while pipeline.view(0).latest_frame().is_none() {
         woken.recv_deadline(deadline).expect("woken for the frame");
     }
+}
+
+#[test]
+fn another_prefix_opens_another_view_and_captions_again() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let prefix = |standing: &str| Arc::new(Prefix { standing: standing.to_owned(), ..Prefix::default() });
+    let pipeline = running(Settings { prefix: prefix("Be brief."), ..Settings::default() }, &source, &engine);
+    source.show(1);
+    until(&pipeline, whole_caption);
+    let read = |event: &Event| match event {
+        Event::PrefixRead(cost) => Some(cost.tokens),
+        _ => None,
+    };
+    // The cost was told before the caption, and is not told again.
+    pipeline.view(0).set_prefix(prefix("Be long."));
+    assert_eq!(until(&pipeline, read), 12);
+    until(&pipeline, whole_caption);
+    pipeline.view(0).set_prefix(Arc::default());
+    until(&pipeline, whole_caption);
+    let opened: Vec<_> =
+        engine.calls().into_iter().filter(|call| matches!(call, Call::OpenBehind(_) | Call::Close)).collect();
+    assert_eq!(opened, [Call::OpenBehind(1), Call::Close, Call::OpenBehind(1), Call::Close]);
 }

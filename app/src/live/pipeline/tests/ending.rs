@@ -99,3 +99,18 @@ fn a_stopped_caption_ends_within_a_word() {
     });
     assert!(after <= 2, "{after} words after the stop, {pieces} before");
 }
+
+#[test]
+fn a_source_at_rest_gives_nothing_is_put_away_and_comes_back() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    source.show(1);
+    until(&pipeline, whole_caption);
+    pipeline.view(0).set_resting(true);
+    // The fake is at its pictures for 100 ms at most; then it is closed.
+    wait_for("the source is closed", || source.closed.load(Ordering::SeqCst) == 1);
+    source.show(2);
+    pipeline.view(0).set_resting(false);
+    assert_eq!(until(&pipeline, whole_caption).frame.id, 2);
+    assert_eq!((source.opened.load(Ordering::SeqCst), pipeline.view(0).statistics().dropped), (2, 0));
+}

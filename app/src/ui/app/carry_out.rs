@@ -1,0 +1,209 @@
+//! What the user wants done is done here: on the pipeline, the log and the system.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use egui::{Context, ViewportCommand};
+
+use crate::capture::SourceSpec;
+use crate::live::Event;
+use crate::models::DownloadError;
+use crate::models::spec::ModelSpec;
+use crate::ui::app::{App, Tab};
+use crate::ui::command::Command;
+use crate::ui::download::Download;
+use crate::ui::log::LogAction;
+use crate::ui::notice::NoticeAction;
+use crate::ui::path_box::{PathAction, PathBox};
+use crate::ui::pickers::PickAction;
+use crate::ui::platform::Wanted;
+use crate::ui::question::QuestionAction;
+use crate::ui::source_state::SourceAction;
+use crate::ui::state::Topic;
+
+impl App {
+    pub(super) fn choose_source(&mut self, spec: SourceSpec) {
+        self.stale_frames = self.view().latest_frame().map_or(self.stale_frames, |frame| frame.id);
+        self.video.clear();
+        self.set_paused(false);
+        self.view().set_source(self.platform.source(&spec));
+        self.state.choose_source(spec);
+        self.remember();
+    }
+
+    /// Opens a model, or has it downloaded first; until then the one in hand goes on.
+    pub(super) fn choose_model(&mut self, model: ModelSpec) {
+        self.download = None;
+        if !self.platform.is_absent(&model) {
+            return self.open_model(model);
+        }
+        self.state.notices.clear(Topic::Model);
+        self.downloads += 1;
+        let download = Download::new(self.downloads, model.clone());
+        self.jobs.fetch(self.downloads, model, download.link());
+        self.download = Some(download);
+    }
+
+    /// A download ended. What came of one that was given up is of no interest.
+    pub(super) fn fetched(&mut self, number: u64, result: Result<(), DownloadError>) {
+        self.models = self.platform.models();
+        let Some(download) = self.download.take_if(|download| download.number == number) else { return };
+        match result {
+            Ok(()) => self.open_model(download.model.clone()),
+            Err(DownloadError::Cancelled) => {}
+            Err(fault) => self.state.notices.post(Topic::Model, fault.message(), None),
+        }
+    }
+
+    fn open_model(&mut self, model: ModelSpec) {
+        self.pipeline.set_engine(model.clone(), self.platform.engine(&model));
+        self.state.choose_model(model, Instant::now());
+        self.remember();
+    }
+
+    /// What is written there by default, in a box for a path.
+    pub(super) fn proposed(&self, wanted: Wanted) -> String {
+        self.platform.proposed(wanted).map(|path| path.display().to_string()).unwrap_or_default()
+    }
+
+    pub(super) fn choose_path(&mut self, wanted: Wanted, path: PathBuf) {
+        self.state.notices.clear(Topic::Picker);
+        match wanted {
+            Wanted::Source => match SourceSpec::from_os(path.as_os_str()) {
+                Ok(source) => self.choose_source(source),
+                Err(error) => self.state.notices.post(Topic::Picker, error.message, None),
+            },
+            Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(SourceSpec::Path(path)),
+            Wanted::ModelFolder => self.choose_model(ModelSpec::Folder(path)),
+            Wanted::Export(_) => self.log.export_to(path),
+            Wanted::Reference | Wanted::Picture => {}
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        self.state.paused = paused;
+        self.view().set_paused(paused);
+        self.view().set_resting(paused);
+    }
+
+    pub(super) fn set_recording(&mut self, record: bool) {
+        self.state.notices.clear(Topic::Log);
+        if !record {
+            self.recording.stop();
+        } else if let Err(error) = self.recording.start() {
+            self.state.notices.post(Topic::Log, error.message(), None);
+        }
+    }
+
+    /// Records from now on, whenever the window opens, or no longer. A recording that runs goes on.
+    fn set_always_recording(&mut self, always: bool) {
+        self.preferences.always_record = always;
+        self.remember();
+        if always && self.recording.status().is_none() {
+            self.set_recording(true);
+        }
+    }
+
+    fn set_log(&mut self, open: bool) {
+        self.log.set_open(open);
+        self.tab = if open { Tab::Log } else { Tab::Live };
+        self.remember();
+    }
+
+    fn set_questions(&mut self, open: bool) {
+        self.questions.set_open(open);
+        self.tab = if open { Tab::Questions } else { Tab::Live };
+    }
+
+    fn ask(&mut self, question: String) {
+        let Some(frame) = self.video.frame() else {
+            self.questions.restore(question);
+            return;
+        };
+        match self.view().ask(&question, Arc::clone(frame)) {
+            Ok(question) => {
+                self.set_questions(true);
+                self.state.apply(Event::Asked(question), Instant::now());
+            }
+            Err(busy) => {
+                self.state.notices.post(Topic::Question, busy.into(), None);
+                self.questions.restore(question);
+            }
+        }
+    }
+
+    pub(super) fn command(&mut self, ctx: &Context, command: Command) {
+        match command {
+            Command::Pause => self.set_paused(!self.state.paused),
+            Command::Record => self.set_recording(self.recording.status().is_none()),
+            Command::Log => self.set_log(!self.log.is_open()),
+            Command::Questions => self.set_questions(!self.questions.is_open()),
+            Command::OpenPath => self.path_box = Some(PathBox::new(Wanted::Source, String::new())),
+            Command::FullScreen => {
+                let is_full = ctx.input(|input| input.viewport().fullscreen == Some(true));
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
+            }
+            Command::Undo => {
+                if !self.log.undo() {
+                    self.state.exchanges.undo_clear();
+                }
+            }
+        }
+    }
+
+    pub(super) fn picked(&mut self, action: PickAction) {
+        match action {
+            PickAction::Source(spec) => self.choose_source(spec),
+            PickAction::Model(model) => self.choose_model(model),
+            PickAction::Open(Wanted::Source) => {
+                self.path_box = Some(PathBox::new(Wanted::Source, String::new()));
+            }
+            PickAction::Open(wanted) => self.jobs.choose(wanted),
+            PickAction::LookForCameras => self.jobs.look_for_cameras(),
+        }
+    }
+
+    pub(super) fn noticed(&mut self, action: NoticeAction) {
+        match action {
+            NoticeAction::Dismiss(topic) => self.state.notices.dismiss(topic),
+            NoticeAction::OpenModelFolder => self.jobs.choose(Wanted::ModelFolder),
+        }
+    }
+
+    pub(super) fn logged(&mut self, action: LogAction) {
+        match action {
+            LogAction::SaveAs(format) => self.jobs.choose(Wanted::Export(format)),
+            LogAction::Record => self.set_recording(true),
+            LogAction::AlwaysRecord(always) => self.set_always_recording(always),
+        }
+    }
+
+    pub(super) fn questioned(&mut self, action: QuestionAction) {
+        match action {
+            QuestionAction::Ask(question) => self.ask(question),
+            QuestionAction::Stop => self.pipeline.cancel_answer(),
+            QuestionAction::Clear => self.state.exchanges.clear(),
+            QuestionAction::UndoClear => self.state.exchanges.undo_clear(),
+        }
+    }
+
+    pub(super) fn typed_path(&mut self, action: PathAction) {
+        self.path_box = None;
+        if let PathAction::Chosen(wanted, path) = action {
+            self.choose_path(wanted, path);
+        }
+    }
+
+    pub(super) fn mended(&mut self, action: SourceAction) {
+        match action {
+            SourceAction::Again => {
+                if let Some(spec) = self.state.source.spec.clone() {
+                    self.choose_source(spec);
+                }
+            }
+            SourceAction::Open(wanted) => self.jobs.choose(wanted),
+            SourceAction::Source(spec) => self.choose_source(spec),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! How the window is laid out: bars, panels and the picture.
+
+use std::time::Instant;
+
+use egui::accesskit::Role;
+use egui::{
+    Align2, Button, CentralPanel, Color32, FontId, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, pos2, vec2,
+};
+
+use crate::ui::app::{App, Tab};
+use crate::ui::command::Command;
+use crate::ui::icon::{Icon, Look};
+use crate::ui::room::{Place, Room};
+use crate::ui::state::{ModelPhase, SourcePhase};
+use crate::ui::status::Told;
+use crate::ui::{icon, notice, pickers, source_state, status, subtitle, theme};
+
+/// The height of the bar at the top, in points.
+const BAR: f32 = 13.0 * theme::GRID;
+/// The height of the status line, in points.
+const STATUS: f32 = 7.0 * theme::GRID;
+/// The width of a button of the bar with its gap, in points.
+const BAR_BUTTON: f32 = 10.0 * theme::GRID;
+
+impl App {
+    pub(super) fn draw(&mut self, ui: &mut Ui, now: Instant) {
+        self.take_keys(ui);
+        let size = ui.available_size();
+        let room = Room::of(size, self.log.is_open(), self.questions.is_open());
+        if room.bar {
+            self.bar(ui);
+        }
+        if self.download.as_ref().is_some_and(|download| download.show(ui)) {
+            self.download = None;
+        }
+        if let Some(action) = notice::show(ui, &self.state.notices, now) {
+            self.noticed(action);
+        }
+        if room.status {
+            self.status(ui, now);
+        }
+        // A question is about the picture.
+        if room.question && !(room.has_tabs() && self.tab == Tab::Log) {
+            self.question_box(ui);
+        }
+        if room.timeline {
+            self.log.show_timeline(ui);
+        }
+        let (is_recording, always) = (self.recording.status().is_some(), self.preferences.always_record);
+        if let Some(action) = self.log.show_panel(ui, room.log, is_recording, always) {
+            self.logged(action);
+        }
+        if let Place::Beside(most) = room.questions
+            && let Some(action) = self.questions.show_panel(ui, &self.state.exchanges, most)
+        {
+            self.questioned(action);
+        }
+        self.central(ui, &room, now);
+        if let Some(action) = self.path_box.as_mut().and_then(|path_box| path_box.show(ui)) {
+            self.typed_path(action);
+        }
+    }
+
+    fn bar(&mut self, ui: &mut Ui) {
+        let frame = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(12, 0));
+        let (mut action, mut command) = (None, None);
+        Panel::top("bar").frame(frame).exact_size(BAR).show(ui, |ui| {
+            theme::name_region(ui, "Source, model and commands");
+            ui.horizontal_centered(|ui| {
+                let buttons = 3 + usize::from(!self.state.exchanges.is_empty() && !self.questions.is_open());
+                let for_buttons = buttons as f32 * BAR_BUTTON;
+                let each = (ui.available_width() - for_buttons - ui.spacing().item_spacing.x) / 2.0;
+                let menu_open = &mut self.source_menu_open;
+                action = pickers::source(ui, &self.state.source, &self.cameras, menu_open, each);
+                action = pickers::model(ui, &self.state.model, &self.models, each).or(action.take());
+                // The buttons stand at the right, and go from left to right for the Tab key.
+                ui.add_space((ui.available_width() - for_buttons).max(0.0));
+                command = self.buttons(ui);
+            });
+        });
+        if let Some(action) = action {
+            self.picked(action);
+        }
+        if let Some(command) = command {
+            self.command(ui.ctx(), command);
+        }
+    }
+
+    /// The buttons at the right of the bar.
+    fn buttons(&self, ui: &mut Ui) -> Option<Command> {
+        let mut wanted = None;
+        let mut button = |ui: &mut Ui, sign, look, label: &str, hint: &str, command: Command| {
+            if icon::button(ui, sign, look, true, label, hint).clicked() {
+                wanted = Some(command);
+            }
+        };
+        if !self.state.exchanges.is_empty() && !self.questions.is_open() {
+            let hint = "Show questions and answers (Q)";
+            button(ui, Icon::Questions, Look::Filled, "Show questions", hint, Command::Questions);
+        }
+        if self.recording.status().is_some() {
+            button(ui, Icon::Stop, Look::Recording, "Stop recording", "Stop recording (R)", Command::Record);
+        } else {
+            let hint = "Record captions and answers in the log (R)";
+            button(ui, Icon::Record, Look::Filled, "Record", hint, Command::Record);
+        }
+        if self.log.is_open() {
+            button(ui, Icon::Log, Look::Filled, "Hide log", "Close the log (L)", Command::Log);
+        } else {
+            button(ui, Icon::Log, Look::Filled, "Show log", "Open the log (L)", Command::Log);
+        }
+        if self.state.paused {
+            button(ui, Icon::Play, Look::Filled, "Resume", "Go on (Space)", Command::Pause);
+        } else {
+            button(ui, Icon::Pause, Look::Filled, "Pause", "Stop the picture (Space)", Command::Pause);
+        }
+        wanted
+    }
+
+    fn status(&self, ui: &mut Ui, now: Instant) {
+        let line = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(16, 0));
+        Panel::bottom("status").frame(line).exact_size(STATUS).show_separator_line(false).show(ui, |ui| {
+            theme::name_region(ui, "Status");
+            let recording = self.recording.status();
+            let told = Told {
+                state: &self.state,
+                recording: recording.as_ref(),
+                statistics: self.view().statistics(),
+                frames: self.frame_times.recent(),
+                now,
+            };
+            status::show(ui, &told);
+        });
+    }
+
+    fn question_box(&mut self, ui: &mut Ui) {
+        let panel = Frame::new().fill(ui.visuals().panel_fill);
+        let dock = panel.inner_margin(Margin { left: 16, right: 16, top: 12, bottom: 6 });
+        let (can_ask, answering) = (self.video.frame().is_some(), self.state.exchanges.is_open());
+        let asked = Panel::bottom("question")
+            .frame(dock)
+            .show_separator_line(false)
+            .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
+        if let Some(action) = asked.inner {
+            self.questioned(action);
+        }
+    }
+
+    /// The picture, an entry of the log, or the tab in their place.
+    fn central(&mut self, ui: &mut Ui, room: &Room, now: Instant) {
+        CentralPanel::no_frame().show(ui, |ui| {
+            if room.has_tabs() {
+                self.tabs(ui, room);
+            }
+            let panel = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::same(12));
+            let shown = if room.has_tabs() { self.tab } else { Tab::Live };
+            match shown {
+                _ if self.log.shows_entry() && shown != Tab::Questions => self.log.show_entry(ui),
+                Tab::Log if room.log == Place::Tab => {
+                    let (is_recording, always) = (self.recording.status().is_some(), self.preferences.always_record);
+                    let shown = panel.show(ui, |ui| self.log.show_content(ui, is_recording, always));
+                    if let Some(action) = shown.inner {
+                        self.logged(action);
+                    }
+                }
+                Tab::Questions if room.questions == Place::Tab => {
+                    let shown = panel.show(ui, |ui| self.questions.show_content(ui, &self.state.exchanges));
+                    if let Some(action) = shown.inner {
+                        self.questioned(action);
+                    }
+                }
+                Tab::Live | Tab::Log | Tab::Questions => {
+                    theme::name_region(ui, "Picture");
+                    self.stage(ui, now);
+                }
+            }
+        });
+    }
+
+    fn tabs(&mut self, ui: &mut Ui, room: &Room) {
+        let frame = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(12, 4));
+        Panel::top("tabs").frame(frame).show_separator_line(false).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                let tabs = [
+                    (Tab::Live, "Live", true),
+                    (Tab::Log, "Log", room.log == Place::Tab),
+                    (Tab::Questions, "Questions", room.questions == Place::Tab),
+                ];
+                for (tab, name, is_there) in tabs {
+                    if !is_there {
+                        continue;
+                    }
+                    let is_chosen = self.tab == tab;
+                    let response = ui.add(Button::selectable(is_chosen, name));
+                    response.widget_info(|| WidgetInfo::labeled(Role::Tab, true, name));
+                    ui.ctx().accesskit_node_builder(response.id, |node| {
+                        node.clear_toggled();
+                        node.set_selected(is_chosen);
+                    });
+                    if response.clicked() {
+                        self.tab = tab;
+                    }
+                }
+            });
+        });
+    }
+
+    fn stage(&mut self, ui: &mut Ui, now: Instant) {
+        let stage = ui.max_rect();
+        let style = &self.preferences.captions;
+        let below = subtitle::room_below(style, stage);
+        let for_picture = stage.with_max_y(stage.bottom() - below);
+        ui.painter().rect_filled(stage, 0.0, theme::STAGE);
+        let picture = self.video.show(ui, for_picture);
+        let clock = (!self.state.paused).then_some(now);
+        subtitle::show(ui, &self.state.caption, style, picture, stage, clock);
+        if self.video.frame().is_none() {
+            match self.state.source.phase {
+                SourcePhase::Opening => plate(ui, Align2::CENTER_CENTER, stage, "Opening the source…", 16.0),
+                SourcePhase::Live => plate(ui, Align2::CENTER_CENTER, stage, "Waiting for the first picture…", 16.0),
+                SourcePhase::None | SourcePhase::Lost | SourcePhase::Ended => {}
+            }
+        } else if self.state.caption.words().firm.is_empty() {
+            let place = Rect::from_min_max(picture.min, pos2(picture.right(), picture.bottom().min(stage.bottom())));
+            match self.state.model.phase {
+                ModelPhase::Loading(_) => plate(ui, Align2::CENTER_BOTTOM, place, "Loading the model…", 16.0),
+                ModelPhase::Ready(_) => plate(ui, Align2::CENTER_BOTTOM, place, "Looking…", 16.0),
+                ModelPhase::None | ModelPhase::Failed => {}
+            }
+        }
+        if self.state.paused {
+            plate(ui, Align2::LEFT_TOP, picture, "Paused", 13.0);
+        }
+        let has_picture = self.video.frame().is_some();
+        if let Some(action) = source_state::show(ui, &self.state, has_picture, stage, now) {
+            self.mended(action);
+        }
+    }
+}
+
+/// A short text on a dark plate in a corner or the middle of `place`. Left out where it has no
+/// room.
+fn plate(ui: &Ui, align: Align2, place: Rect, text: &str, size: f32) {
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), Color32::WHITE);
+    let padding = vec2(4.0 * theme::GRID, 2.0 * theme::GRID);
+    let within = place.shrink(2.0 * theme::GRID);
+    let rect = align.align_size_within_rect(galley.size() + 2.0 * padding, within);
+    if !within.contains_rect(rect) {
+        return;
+    }
+    ui.painter().rect_filled(rect, theme::RADIUS, theme::PLATE);
+    ui.painter().galley(rect.min + padding, galley, theme::SUBTITLE);
+    let response = ui.interact(rect, ui.scope_id().with(text), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+}

@@ -1,0 +1,237 @@
+//! The window: drains events, shows the newest frame, draws the widgets and carries out what they
+//! say.
+//!
+//! It runs when egui has input or the pipeline has news, and never waits: what blocks is a
+//! background job. While the window is hidden, frames wake nobody, and events twice a second.
+
+mod carry_out;
+mod draw;
+mod keys;
+mod remember;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use egui::{Context, Ui, ViewportCommand};
+
+use crate::base::message::Message;
+use crate::live::{Pipeline, Report, ViewHandle, Waker};
+use crate::log::{Recording, RecordingNews};
+use crate::models::spec::ModelSpec;
+use crate::ui::download::Download;
+use crate::ui::frame_times::FrameTimes;
+use crate::ui::jobs::{BackgroundJobs, Outcome};
+use crate::ui::log::LogPanel;
+use crate::ui::options::{Options, UiError};
+use crate::ui::path_box::PathBox;
+use crate::ui::pickers::Cameras;
+use crate::ui::platform::{Choice, Chosen, Platform};
+use crate::ui::preferences::Preferences;
+use crate::ui::question::Questions;
+use crate::ui::state::{State, Topic};
+use crate::ui::video::Video;
+use crate::ui::{focus, theme};
+
+/// How long the end of the window waits for the user's choices to be on the disk.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a hidden window takes in what happened.
+const HIDDEN: Duration = Duration::from_millis(500);
+
+/// The window's contents.
+pub struct App {
+    pub(super) pipeline: Pipeline,
+    platform: Arc<dyn Platform>,
+    jobs: BackgroundJobs,
+    state: State,
+    pub(super) video: Video,
+    questions: Questions,
+    pub(super) log: LogPanel,
+    recording: Recording,
+    preferences: Preferences,
+    /// What was kept last.
+    kept: Preferences,
+    cameras: Cameras,
+    models: Vec<Choice<ModelSpec>>,
+    download: Option<Download>,
+    downloads: u64,
+    source_menu_open: bool,
+    path_box: Option<PathBox>,
+    /// What is in the picture's place where panels have no room beside it.
+    tab: Tab,
+    frame_times: FrameTimes,
+    /// Frames up to this one came before the source was chosen.
+    stale_frames: u64,
+    /// Nobody sees the window.
+    is_hidden: Arc<AtomicBool>,
+}
+
+/// What is in the picture's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tab {
+    #[default]
+    Live,
+    Log,
+    Questions,
+}
+
+impl App {
+    /// Starts the pipeline and opens what `options` name.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn new(ctx: &Context, options: Options) -> Result<Self, UiError> {
+        theme::install(ctx);
+        let is_hidden = Arc::new(AtomicBool::new(false));
+        let wake: Waker = {
+            let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
+            Arc::new(move || {
+                if is_hidden.load(Ordering::Relaxed) {
+                    ctx.request_repaint_after(HIDDEN);
+                } else {
+                    ctx.request_repaint();
+                }
+            })
+        };
+        let recording = Recording::new(options.log, options.settings.instruction.clone(), Arc::clone(&wake));
+        let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
+        let pipeline =
+            Pipeline::start(vec![options.settings], Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
+        options.platform.wake_at_end(Arc::clone(&wake));
+        let mut app = Self {
+            pipeline,
+            jobs: BackgroundJobs::new(Arc::clone(&options.platform), wake),
+            models: options.platform.models(),
+            platform: options.platform,
+            state: State::default(),
+            video: Video::default(),
+            questions: Questions::default(),
+            log,
+            recording,
+            kept: options.preferences.clone(),
+            preferences: options.preferences,
+            cameras: Cameras::default(),
+            download: None,
+            downloads: 0,
+            source_menu_open: false,
+            path_box: None,
+            tab: Tab::default(),
+            frame_times: FrameTimes::default(),
+            stale_frames: 0,
+            is_hidden,
+        };
+        ctx.set_zoom_factor(app.preferences.window.zoom);
+        if let Some(message) = options.trouble {
+            app.state.notices.post(Topic::Preferences, message, None);
+        }
+        if app.recording.is_wanted_at_once() || app.preferences.always_record {
+            app.set_recording(true);
+        }
+        if app.preferences.panels.log {
+            app.log.set_open(true);
+        }
+        if let Some(source) = options.source {
+            app.choose_source(source);
+        }
+        if let Some(model) = options.model {
+            app.choose_model(model);
+        }
+        Ok(app)
+    }
+
+    /// The view on show.
+    fn view(&self) -> &ViewHandle {
+        self.pipeline.view(0)
+    }
+
+    /// Takes in what happened since the last time.
+    fn catch_up(&mut self, ctx: &Context, now: Instant) {
+        while let Some(Report { event, .. }) = self.pipeline.try_event() {
+            self.recording.observe(&event);
+            self.state.apply(event, now);
+        }
+        match self.recording.news() {
+            Some(RecordingNews::Trouble(message) | RecordingNews::Renewed(message)) => {
+                self.state.notices.post(Topic::Log, message, None);
+            }
+            Some(RecordingNews::Well(_)) => self.state.notices.clear(Topic::Log),
+            None => {}
+        }
+        self.log.catch_up(ctx);
+        while let Some(outcome) = self.jobs.outcome() {
+            self.take(outcome);
+        }
+        if let Some(download) = &mut self.download {
+            download.catch_up(now);
+        }
+        if self.state.paused && self.video.frame().is_some() {
+            return;
+        }
+        let newest = self.view().latest_frame().filter(|frame| frame.id > self.stale_frames);
+        if let Some(frame) = newest.filter(|frame| self.video.frame().is_none_or(|shown| shown.id != frame.id)) {
+            self.state.show_frame(&frame);
+            self.state.source.moved = frame.id > self.stale_frames + 1;
+            self.video.set(frame);
+        }
+    }
+
+    /// Takes in what came of a job.
+    fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Cameras(Ok(found)) => self.cameras = Cameras::Found(found),
+            Outcome::Cameras(Err(message)) => self.cameras = Cameras::Failed(message),
+            Outcome::Chosen(wanted, Chosen::Path(path)) => self.choose_path(wanted, path),
+            Outcome::Chosen(_, Chosen::Nothing) => {}
+            Outcome::Chosen(wanted, Chosen::NoDialog) => {
+                self.path_box = Some(PathBox::instead_of_dialog(wanted, self.proposed(wanted)));
+            }
+            Outcome::Fetched(number, result) => self.fetched(number, result),
+            Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
+            Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
+            Outcome::NotStarted => {
+                self.download = None;
+                let message = Message::new("The system has no room for another thread.");
+                self.state.notices.post(Topic::Picker, message.hint("Close something and try again."), None);
+            }
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
+        let now = Instant::now();
+        if let Some(seconds) = frame.info().cpu_usage {
+            self.frame_times.record(now, Duration::from_secs_f32(seconds.max(0.0)));
+        }
+        let is_hidden = ctx.input(|input| input.viewport().visible() == Some(false));
+        self.is_hidden.store(is_hidden, Ordering::Relaxed);
+        self.catch_up(ctx, now);
+        if self.platform.is_ending() {
+            // As if its user had closed it: a recording ends its session.
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        let now = Instant::now();
+        self.draw(ui, now);
+        focus::show(ui.ctx());
+        self.note_window(ui.ctx());
+        if let Some(wait) = self.state.next_change(now) {
+            ui.ctx().request_repaint_after(wait);
+        }
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        // What a window shows while it grows, before it was drawn anew.
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
+    fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        self.remember();
+        self.jobs.finish_remembering(PATIENCE);
+        let (longest, frames) = self.frame_times.ever();
+        tracing::info!(frames, longest_ms = longest.as_secs_f64() * 1e3, "the window closes");
+    }
+}

@@ -1,0 +1,50 @@
+//! What the window remembers: gathered here, written by a background job.
+
+use egui::Context;
+
+use crate::ui::app::App;
+use crate::ui::preferences::{WindowPlace, ZOOMS};
+
+/// As it is written, if it is read again as the same: what has a password in it, or a name that is
+/// no text, is not.
+fn written<T: ToString + std::str::FromStr + PartialEq>(value: &T) -> Option<String> {
+    let text = value.to_string();
+    text.parse().is_ok_and(|read: T| read == *value).then_some(text)
+}
+
+impl App {
+    /// Keeps what was chosen, if it is another choice than the one kept last.
+    pub(super) fn remember(&mut self) {
+        self.preferences.source = self.state.source.spec.as_ref().and_then(written);
+        // One of a server is another machine's.
+        self.preferences.model = self.state.model.spec.as_ref().and_then(written);
+        self.preferences.panels.log = self.log.is_open();
+        if self.preferences != self.kept {
+            self.kept.clone_from(&self.preferences);
+            self.jobs.remember(self.preferences.clone());
+        }
+    }
+
+    /// Notes where the window is, for the next start.
+    pub(super) fn note_window(&mut self, ctx: &Context) {
+        let zoom = ctx.zoom_factor();
+        let within = zoom.clamp(ZOOMS[0], ZOOMS[1]);
+        if (zoom - within).abs() > f32::EPSILON {
+            ctx.set_zoom_factor(within);
+        }
+        let before = self.preferences.window;
+        self.preferences.window = ctx.input(|input| {
+            let viewport = input.viewport();
+            let is_usual = viewport.maximized != Some(true) && viewport.fullscreen != Some(true);
+            // The system counts in its own points, egui in zoomed ones.
+            let size = viewport.inner_rect.map(|rect| (rect.size() * within).into());
+            let position = viewport.outer_rect.map(|rect| (rect.min.to_vec2() * within).into());
+            WindowPlace {
+                size: size.filter(|_| is_usual).or(before.size),
+                position: position.filter(|_| is_usual).or(before.position),
+                maximized: viewport.maximized.unwrap_or(before.maximized),
+                zoom: within,
+            }
+        });
+    }
+}
