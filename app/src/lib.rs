@@ -3,6 +3,7 @@
 //! `capture` fills a slot with frames, `live` captions the newest of them through an `engine`, and
 //! `ui` or `cli` shows what comes out. See docs/architecture.md for a frame's journey.
 
+pub mod actions;
 pub mod base;
 pub mod capture;
 pub mod cli;

@@ -42,15 +42,37 @@ pub fn private_file(path: &Path) -> io::Result<()> {
     options.open(path).map(|_| ())
 }
 
+/// How sure it has to be that a file outlives the machine's next crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk before it takes its place.
+    Synced,
+    /// Whenever the system writes it: the next one replaces it in a moment.
+    Lazy,
+}
+
+/// Writes a file that is there only when it is whole, and on the disk by then.
+///
+/// # Errors
+/// As [`replace`].
+pub fn write_whole<T, E: From<io::Error>>(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
+) -> Result<T, E> {
+    replace(path, readers, Durability::Synced, write)
+}
+
 /// Writes a file that is there only when it is whole: into a file made new beside it (`O_EXCL`, a
 /// name that can't be guessed), which then takes its place. What fails leaves nothing behind.
 ///
 /// # Errors
 /// With the error of `write`, or when the file can't be made, written to the disk or moved to its
 /// place.
-pub fn write_whole<T, E: From<io::Error>>(
+pub fn replace<T, E: From<io::Error>>(
     path: &Path,
     readers: Readers,
+    durability: Durability,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut builder = tempfile::Builder::new();
@@ -66,7 +88,9 @@ pub fn write_whole<T, E: From<io::Error>>(
     let done = write(&mut out)?;
     out.flush()?;
     drop(out);
-    unfinished.as_file().sync_all()?;
+    if durability == Durability::Synced {
+        unfinished.as_file().sync_all()?;
+    }
     unfinished.persist(path).map_err(|failed| failed.error)?;
     Ok(done)
 }

@@ -9,3 +9,4 @@ pub(crate) mod panic;
 pub(crate) mod slot;
 pub(crate) mod text;
 pub(crate) mod thread;
+pub(crate) mod webvtt;

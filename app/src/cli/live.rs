@@ -12,6 +12,7 @@ use vlm::Cancel;
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
+use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::recording::RecordArgs;
 use crate::cli::stream::StreamArgs;
 use crate::cli::{dialog, interrupt};
@@ -47,6 +48,9 @@ pub struct LiveArgs {
     pub pace: PaceArgs,
 
     #[command(flatten)]
+    pub caption_files: CaptionFileArgs,
+
+    #[command(flatten)]
     pub record: RecordArgs,
 
     #[command(flatten)]
@@ -76,6 +80,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         model: Some(model),
         settings,
         log: args.record.log_options(),
+        caption_files: args.caption_files.start(&[])?,
         clock: ZonedDateTime::now,
         preferences,
         trouble,

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 pub mod cameras;
+mod caption_files;
 mod chat;
 mod describe;
 mod dialog;

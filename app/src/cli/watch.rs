@@ -15,6 +15,7 @@ use clap::Args;
 
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
+use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seconds, whole};
 use crate::cli::prefix::PrefixArgs;
@@ -64,6 +65,9 @@ pub struct WatchArgs {
     pub json: bool,
 
     #[command(flatten)]
+    pub caption_files: CaptionFileArgs,
+
+    #[command(flatten)]
     pub record: RecordArgs,
 
     #[command(flatten)]
@@ -97,6 +101,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let prefix = Arc::new(args.prefix.read(&interrupted)?);
     download::fetch(&args.model.model, &interrupted)?;
+    let names: Vec<_> = args.source.iter().map(SourceSpec::to_string).collect();
+    let caption_files = args.caption_files.start(&names)?;
     let mut recordings = Vec::new();
     for _ in &args.source {
         recordings.extend(args.record.start(&args.model.prompt, &prefix)?);
@@ -116,9 +122,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         (false, true) if args.source.len() == 1 => Shape::Stream,
         (false, _) => Shape::Lines,
     };
-    let names = args.source.iter().map(SourceSpec::to_string).collect();
     let mut watcher = Watcher::new(shape, names, args.model.prompt.clone(), args.frames, out, Notes::new(args.json));
     watcher.recordings = recordings;
+    watcher.caption_files = caption_files;
     let watched = watcher.watch(&pipeline, &interrupted);
     // A recording ends its session, whatever ended the watching.
     watcher.finish_recording();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::ZonedDateTime;
 
+use crate::actions::CaptionFiles;
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::Settings;
@@ -27,6 +28,8 @@ pub struct Options {
     pub settings: Settings,
     /// Which caption log is shown, and recorded into.
     pub log: LogOptions,
+    /// What is written for other programs.
+    pub caption_files: Option<CaptionFiles>,
     /// What days and times of the log are told by.
     pub clock: Clock,
     /// What the user chose before.

@@ -61,7 +61,17 @@ impl FakePlatform {
             Ok(preferences) => (preferences, None),
             Err(trouble) => (Preferences::default(), Some(trouble)),
         };
-        Options { source: None, model: None, settings, log, clock: ZonedDateTime::now, preferences, trouble, platform }
+        Options {
+            source: None,
+            model: None,
+            settings,
+            log,
+            caption_files: None,
+            clock: ZonedDateTime::now,
+            preferences,
+            trouble,
+            platform,
+        }
     }
 }
 

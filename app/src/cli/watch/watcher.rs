@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use vlm::{Cancel, Stop};
 
+use crate::actions::{CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::base::text::one_line;
+use crate::cli::caption_files::WELL;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
 use crate::cli::recording;
@@ -51,6 +53,8 @@ pub struct Watcher<O, E> {
     in_line: bool,
     /// With `--log`, one a source.
     pub recordings: Vec<Recording>,
+    /// With `--caption-file` or `--vtt-live`.
+    pub caption_files: Option<CaptionFiles>,
 }
 
 /// What is known of a source.
@@ -89,6 +93,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             has_failed: false,
             in_line: false,
             recordings: Vec::new(),
+            caption_files: None,
         }
     }
 
@@ -97,6 +102,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
         while !interrupted.is_cancelled() {
             let report = pipeline.wait_event(LOOK_UP);
             self.record(report.as_ref())?;
+            self.write_files(report.as_ref())?;
             if let Some(report) = report
                 && let ControlFlow::Break(code) = self.tell(report)?
             {
@@ -231,6 +237,20 @@ impl<O: Write, E: Write> Watcher<O, E> {
             }
         }
         Ok(())
+    }
+
+    /// Writes what happened for other programs, and says once when that fails and once when it
+    /// works again.
+    fn write_files(&mut self, report: Option<&Report>) -> io::Result<()> {
+        let Some(files) = &mut self.caption_files else { return Ok(()) };
+        if let Some(report) = report {
+            files.observe(report);
+        }
+        match files.news() {
+            Some(CaptionFileNews::Trouble(message)) => self.complain(None, &message),
+            Some(CaptionFileNews::Well) => self.say(WELL),
+            None => Ok(()),
+        }
     }
 
     /// Writes what is still to be recorded, and says what became of it.

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+use crate::base::webvtt;
 use crate::log::data::entry::FoundEntry;
 use crate::log::export::format::FormatWriter;
 
@@ -52,19 +53,16 @@ impl<'a, W: Write> Subtitles<'a, W> {
     }
 
     fn clock(&self, ms: i64) -> String {
-        let (s, ms) = (ms / 1000, ms % 1000);
-        let mark = if self.flavour == Flavour::Srt { ',' } else { '.' };
-        format!("{:02}:{:02}:{:02}{mark}{ms:03}", s / 3600, s / 60 % 60, s % 60)
+        webvtt::clock(ms, if self.flavour == Flavour::Srt { ',' } else { '.' })
     }
 
     /// One line, with nothing in it that means something to a player.
     fn line(&self, text: &str) -> String {
-        let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        let line = line.collect::<Vec<_>>().join(" ");
         match self.flavour {
-            Flavour::Vtt => line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+            Flavour::Vtt => webvtt::line(text),
             // SubRip has no way to write these: players take `<b>` and `{\b1}` for markup.
             Flavour::Srt => {
+                let line = webvtt::words(text);
                 line.replace("-->", "→").replace('<', "‹").replace('>', "›").replace('{', "(").replace('}', ")")
             }
         }
@@ -73,7 +71,7 @@ impl<'a, W: Write> Subtitles<'a, W> {
 
 impl<W: Write> FormatWriter for Subtitles<'_, W> {
     fn begin(&mut self) -> io::Result<()> {
-        if self.flavour == Flavour::Vtt { self.out.write_all(b"WEBVTT\n\n") } else { Ok(()) }
+        if self.flavour == Flavour::Vtt { self.out.write_all(webvtt::HEADER.as_bytes()) } else { Ok(()) }
     }
 
     fn entry(&mut self, found: FoundEntry, _thumbnail: Option<&[u8]>) -> io::Result<()> {

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Ui, ViewportCommand};
 
+use crate::actions::{CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
-use crate::live::{Pipeline, Report, ViewHandle, Waker};
+use crate::live::{Pipeline, ViewHandle, Waker};
 use crate::log::{Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
@@ -49,6 +50,7 @@ pub struct App {
     questions: Questions,
     pub(super) log: LogPanel,
     recording: Recording,
+    caption_files: Option<CaptionFiles>,
     preferences: Preferences,
     /// What was kept last.
     kept: Preferences,
@@ -109,6 +111,7 @@ impl App {
             questions: Questions::default(),
             log,
             recording,
+            caption_files: options.caption_files,
             kept: options.preferences.clone(),
             preferences: options.preferences,
             cameras: Cameras::default(),
@@ -147,9 +150,17 @@ impl App {
 
     /// Takes in what happened since the last time.
     fn catch_up(&mut self, ctx: &Context, now: Instant) {
-        while let Some(Report { event, .. }) = self.pipeline.try_event() {
-            self.recording.observe(&event);
-            self.state.apply(event, now);
+        while let Some(report) = self.pipeline.try_event() {
+            if let Some(files) = &mut self.caption_files {
+                files.observe(&report);
+            }
+            self.recording.observe(&report.event);
+            self.state.apply(report.event, now);
+        }
+        match self.caption_files.as_ref().and_then(CaptionFiles::news) {
+            Some(CaptionFileNews::Trouble(message)) => self.state.notices.post(Topic::CaptionFiles, message, None),
+            Some(CaptionFileNews::Well) => self.state.notices.clear(Topic::CaptionFiles),
+            None => {}
         }
         match self.recording.news() {
             Some(RecordingNews::Trouble(message) | RecordingNews::Renewed(message)) => {

@@ -37,6 +37,8 @@ pub enum Topic {
     Picker,
     /// Recording.
     Log,
+    /// Captions in files for other programs.
+    CaptionFiles,
     /// What the user chose once and for all.
     Preferences,
     /// A picture that was saved or copied.

@@ -45,6 +45,7 @@ fn the_demo_captions_itself_and_says_what_it_is() {
         model: Some(ModelSpec::Demo),
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
+        caption_files: None,
         clock: ZonedDateTime::now,
         preferences: Preferences::default(),
         trouble: None,
