@@ -2,11 +2,14 @@
 //! Knows nothing of what is in them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 
 /// How the name of a file begins that is not whole yet. What follows can't be guessed.
 const UNFINISHED: &str = ".sightline-";
+
+/// The longest file of a password that is read, in bytes.
+const LONGEST_SECRET: u64 = 4096;
 
 /// Who may read a file that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,16 @@ pub fn private_file(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(|_| ())
+}
+
+/// The first line of a small file, such as one that holds a password alone.
+///
+/// # Errors
+/// When it can't be read, or is not text.
+pub fn first_line(path: &Path) -> io::Result<String> {
+    let mut content = String::new();
+    File::open(path)?.take(LONGEST_SECRET).read_to_string(&mut content)?;
+    Ok(content.lines().next().unwrap_or_default().to_owned())
 }
 
 /// How sure it has to be that a file outlives the machine's next crash.

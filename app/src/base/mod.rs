@@ -4,6 +4,7 @@
 pub(crate) mod backoff;
 pub(crate) mod files;
 pub(crate) mod http;
+pub(crate) mod jpeg;
 pub mod message;
 pub(crate) mod panic;
 pub(crate) mod slot;

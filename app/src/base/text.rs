@@ -5,6 +5,7 @@
 //! This is the one place where that is decided. [`crate::base::message::Message`] goes through it,
 //! so that whatever an error quotes is harmless.
 
+use std::io;
 use std::path::Path;
 
 /// Without control characters, line breaks included.
@@ -20,6 +21,16 @@ pub fn lines(text: &str) -> String {
 /// A path to be shown, whatever bytes it has.
 pub fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy())
+}
+
+/// What the system says, without the number that it has for it.
+pub fn without_number(text: &str) -> &str {
+    text.find(" (os error ").map_or(text, |at| &text[..at])
+}
+
+/// The same of an error of the system.
+pub fn system(error: &io::Error) -> String {
+    without_number(&error.to_string()).to_owned()
 }
 
 /// Not a control character, a break of line or paragraph, or a command that turns the direction of

@@ -36,11 +36,16 @@ impl Thread {
         self.ended.clone()
     }
 
+    /// Waits until the thread has ended, but not beyond `deadline`. Says whether it ended.
+    pub fn wait_until(&self, deadline: Instant) -> bool {
+        self.ended.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout)
+    }
+
     /// Waits until the thread has ended, but not beyond `deadline`: a thread that hangs in a driver
     /// is left behind, with a warning. Says whether it ended.
     pub fn join_until(&mut self, deadline: Instant) -> bool {
         let Some(handle) = self.handle.take() else { return true };
-        if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+        if !self.wait_until(deadline) {
             tracing::warn!(thread = self.name, "the thread does not end; leaving it behind");
             return false;
         }

@@ -4,6 +4,7 @@
 //! `output`). Exit codes: 0 done, 1 failed (a sentence says what happened, another what to do), 2
 //! wrong usage.
 
+mod actions;
 mod args;
 mod bench;
 pub mod cameras;
@@ -82,6 +83,8 @@ enum Command {
     Rules(rules::RulesArgs),
     /// Test a server that a model may run on
     Engine(engine::EngineArgs),
+    /// Try the actions that tell others what is seen
+    Actions(actions::ActionsArgs),
     /// List the cameras
     Cameras(cameras::CamerasArgs),
     /// List, download and remove models
@@ -135,6 +138,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(args)) => chat::run(args),
         Some(Command::Rules(args)) => rules::run(args),
         Some(Command::Engine(args)) => engine::run(args),
+        Some(Command::Actions(args)) => actions::run(args),
         Some(Command::Cameras(args)) => cameras::run(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Scene(args)) => scene::run(args),

@@ -13,7 +13,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::actions::Announced;
 use crate::capture::{SourceOptions, SourceSpec};
+use crate::cli::actions::ActionArgs;
 use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::output::{Notes, Output};
@@ -68,6 +70,9 @@ pub struct WatchArgs {
     pub caption_files: CaptionFileArgs,
 
     #[command(flatten)]
+    pub actions: ActionArgs,
+
+    #[command(flatten)]
     pub record: RecordArgs,
 
     #[command(flatten)]
@@ -103,6 +108,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &interrupted)?;
     let names: Vec<_> = args.source.iter().map(SourceSpec::to_string).collect();
     let caption_files = args.caption_files.start(&names)?;
+    let announced = Announced { sources: names.clone(), rules: Vec::new() };
+    let actions = args.actions.start(&announced)?;
     let mut recordings = Vec::new();
     for _ in &args.source {
         recordings.extend(args.record.start(&args.model.prompt, &prefix)?);
@@ -125,8 +132,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let mut watcher = Watcher::new(shape, names, args.model.prompt.clone(), args.frames, out, Notes::new(args.json));
     watcher.recordings = recordings;
     watcher.caption_files = caption_files;
+    watcher.actions = actions;
     let watched = watcher.watch(&pipeline, &interrupted);
     // A recording ends its session, whatever ended the watching.
     watcher.finish_recording();
+    watcher.finish_actions();
     Ok(watched?)
 }

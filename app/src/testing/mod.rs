@@ -1,6 +1,8 @@
-//! Fakes of what the program has behind its traits: sources, engines, hubs and logs that do as a
+//! Fakes of what the program has behind its traits, and servers that it speaks to: they do as a
 //! test tells them.
 
+pub(crate) mod actions;
+pub(crate) mod broker;
 pub(crate) mod hub;
 pub(crate) mod log;
 pub(crate) mod mjpeg;

@@ -162,7 +162,7 @@ fn is_text(path: &Path) -> io::Result<bool> {
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Message {
-    Message::new(format!("{} can't be written ({error}).", text::path(path)))
+    Message::new(format!("{} can't be written ({}).", text::path(path), text::system(error)))
         .hint("Check the permissions of its folder, and how full the disk is.")
 }
 

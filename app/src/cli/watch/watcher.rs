@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use vlm::{Cancel, Stop};
 
-use crate::actions::{CaptionFileNews, CaptionFiles};
+use crate::actions::{Actions, CaptionFileNews, CaptionFiles, NewsKind};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::base::text::one_line;
+use crate::cli::actions;
 use crate::cli::caption_files::WELL;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
@@ -55,6 +56,8 @@ pub struct Watcher<O, E> {
     pub recordings: Vec<Recording>,
     /// With `--caption-file` or `--vtt-live`.
     pub caption_files: Option<CaptionFiles>,
+    /// With `--actions`.
+    pub actions: Option<Actions>,
 }
 
 /// What is known of a source.
@@ -94,6 +97,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             in_line: false,
             recordings: Vec::new(),
             caption_files: None,
+            actions: None,
         }
     }
 
@@ -103,6 +107,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             let report = pipeline.wait_event(LOOK_UP);
             self.record(report.as_ref())?;
             self.write_files(report.as_ref())?;
+            self.tell_others(report.as_ref())?;
             if let Some(report) = report
                 && let ControlFlow::Break(code) = self.tell(report)?
             {
@@ -250,6 +255,29 @@ impl<O: Write, E: Write> Watcher<O, E> {
             Some(CaptionFileNews::Trouble(message)) => self.complain(None, &message),
             Some(CaptionFileNews::Well) => self.say(WELL),
             None => Ok(()),
+        }
+    }
+
+    /// Has actions tell what happened, and says what is new of them.
+    fn tell_others(&mut self, report: Option<&Report>) -> io::Result<()> {
+        if let (Some(actions), Some(report)) = (&mut self.actions, report) {
+            actions.observe(report);
+        }
+        while let Some(news) = self.actions.as_ref().and_then(Actions::news) {
+            let told = actions::told(&news);
+            match news.kind {
+                NewsKind::Well => self.say(told.what())?,
+                _ => self.complain(None, &told)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Has actions tell what is left, and says what can't be told now.
+    pub fn finish_actions(&mut self) {
+        let left = self.actions.take().map(Actions::finish).unwrap_or_default();
+        if let Some(sentence) = actions::left(&left) {
+            self.err.note(&sentence);
         }
     }
 

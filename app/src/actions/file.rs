@@ -1,0 +1,110 @@
+//! Reads a TOML file with `[action.NAME]` tables. What is wrong is said with the file and the line.
+//! Paths in it are meant from the file's own folder; `~` is the user's.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use directories::BaseDirs;
+use serde::Deserialize;
+
+use crate::actions::spec::{ActionSpec, Context};
+use crate::actions::table::ActionTables;
+use crate::base::message::Message;
+use crate::base::{files, text};
+
+/// The longest file that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
+/// The most actions: each takes a thread.
+const MOST_ACTIONS: usize = 16;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    action: ActionTables,
+}
+
+/// Reads the actions of a file, in the order of their names.
+///
+/// # Errors
+/// What is wrong with the file, or with one that it names.
+pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
+    let mut content = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut content));
+    read.map_err(|error| {
+        Message::new(format!("{} can't be read ({}).", text::path(path), text::system(&error)))
+            .hint("Check the path, and that it is a text of less than 1 MB.")
+    })?;
+    let written: Written = toml::from_str(&content).map_err(|error| {
+        let line = error.span().map_or(1, |span| content[..span.start].matches('\n').count() + 1);
+        // TOML has keys, whatever a library calls them.
+        let said = error.message().replace("unknown field", "unknown key").replace('\n', " ");
+        Message::new(format!("{}, line {line}: {}.", text::path(path), said.trim_end_matches('.')))
+    })?;
+    if written.action.is_empty() {
+        return Err(Message::new(format!("{} has no action.", text::path(path)))
+            .hint("Write [action.NAME], and below it what is done, such as desktop = true."));
+    }
+    specs(written.action, path)
+}
+
+/// What tables in a file mean.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn specs(tables: ActionTables, file: &Path) -> Result<Vec<ActionSpec>, Message> {
+    if tables.len() > MOST_ACTIONS {
+        return Err(Message::new(format!("{} has more than {MOST_ACTIONS} actions.", text::path(file))));
+    }
+    let path = |path: &Path| within(file, path);
+    let context = Context { path: &path, variable: &|name| std::env::var(name).ok() };
+    tables.into_iter().map(|(name, table)| ActionSpec::read(&name, table, context)).collect()
+}
+
+fn within(file: &Path, path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), BaseDirs::new()) {
+        (Ok(below), Some(folders)) => folders.home_dir().join(below),
+        _ => files::folder_of(file).join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Vec<ActionSpec>, Message> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("actions.toml");
+        fs::write(folder.path().join("token"), "s3cret").expect("written");
+        fs::write(&path, text).expect("written");
+        read(&path)
+    }
+
+    #[test]
+    fn actions_are_read_with_what_lies_beside_the_file() {
+        let text = "[action.phone]\nntfy = \"https://ntfy.invalid/t\"\ntoken_file = \"token\"\n\n[action.desk]\ndesktop = true\n";
+        let names: Vec<_> = read_text(text).expect("actions").into_iter().map(|spec| spec.name).collect();
+        assert_eq!(names, ["desk", "phone"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, said) in [
+            ("[action.a]\ndesktop = true\ntopik = 1\n", "line 3: unknown key `topik`"),
+            ("[action.a]\ndesktop = \"yes\"\n", "line 2"),
+            ("[action.a]\nsound = 3\n", "write true, or the name of a sound file"),
+            ("[rule]\n", "unknown key `rule`"),
+            ("", "has no action"),
+            ("[action.a]\n", "The action a does not do exactly one thing"),
+            ("[action.a", "line 1"),
+        ] {
+            let message = read_text(text).expect_err(text);
+            assert!(message.what().contains(said), "{text}: {message}");
+        }
+        assert!(read(Path::new("no/such.toml")).expect_err("missing").what().contains("can't be read"));
+    }
+}

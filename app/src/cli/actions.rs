@@ -1,0 +1,174 @@
+//! Actions on the command line: which are started with `watch`, what is said of them, and
+//! `sightline actions`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use vlm::Cancel;
+
+use crate::actions::{self, ActionNews, Actions, Announced, NewsKind, Undelivered};
+use crate::base::message::Message;
+use crate::base::text;
+use crate::cli::interrupt;
+use crate::cli::output::{Notes, Output};
+use crate::cli::parse;
+
+/// What is done about what is seen.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ActionArgs {
+    /// Tell others what happens: the actions of this TOML file (see `sightline actions test`)
+    #[arg(long, value_name = "FILE", value_parser = parse::file())]
+    pub actions: Option<PathBuf>,
+}
+
+impl ActionArgs {
+    /// Starts the actions of the file, if one is named.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or with what an action needs.
+    pub fn start(&self, announced: &Announced) -> Result<Option<Actions>, Message> {
+        let Some(path) = &self.actions else { return Ok(None) };
+        let no_folder = || {
+            Message::new("The system knows no folder for what actions are to tell.").hint("Set HOME, or XDG_DATA_HOME.")
+        };
+        let folder = actions::default_folder().ok_or_else(no_folder)?;
+        Actions::start(actions::read(path)?, announced, &folder).map(Some)
+    }
+}
+
+/// What is said of news of an action. News without a name are of all of them.
+pub fn told(ActionNews { action, kind }: &ActionNews) -> Message {
+    let of = if action.is_empty() { "Actions".to_owned() } else { format!("Action {action}") };
+    match kind {
+        NewsKind::Trouble(message) => {
+            let told = Message::new(format!("{of}: {}", message.what()));
+            message.advice().map_or(told.clone(), |hint| told.hint(hint))
+        }
+        NewsKind::Well => Message::new(format!("{of}: it works again.")),
+        NewsKind::Dropped(count) => {
+            let things = text::count(*count, "thing was", "things were");
+            Message::new(format!("{of}: {things} not told, and will not be."))
+        }
+    }
+}
+
+/// What is said at the end of those that were not told.
+pub fn left(waiting: &[(String, u64)]) -> Option<String> {
+    let each: Vec<_> = waiting.iter().map(|(action, count)| format!("{} for {action}", text::number(*count))).collect();
+    (!each.is_empty()).then(|| format!("Not told yet, and kept for the next start: {}.", each.join(", ")))
+}
+
+/// Tell others what is seen: try the actions of a file
+#[derive(Args, Clone, Debug)]
+pub struct ActionsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Do one action now, and say what came of it
+    Test(TestArgs),
+    /// List the actions of a file
+    List(ListArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+struct TestArgs {
+    /// The action's name: NAME of [action.NAME]
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// The TOML file that has it
+    #[arg(long, value_name = "FILE", value_parser = parse::file())]
+    actions: PathBuf,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+struct ListArgs {
+    /// The TOML file that has them
+    #[arg(long, value_name = "FILE", value_parser = parse::file())]
+    actions: PathBuf,
+
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of a test.
+#[derive(Serialize)]
+struct Tested<'a> {
+    action: &'a str,
+    /// What it does, and where.
+    does: String,
+    ms: f64,
+}
+
+/// An action of a file.
+#[derive(Serialize)]
+struct Listed<'a> {
+    action: &'a str,
+    does: String,
+    captions: bool,
+    picture: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the file or the action, or when standard output can't be written.
+pub fn run(args: &ActionsArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::Test(args) => test(args, &interrupt::flag()?),
+        Command::List(args) => list(args),
+    }
+}
+
+fn test(args: &TestArgs, cancel: &Cancel) -> anyhow::Result<ExitCode> {
+    let specs = actions::read(&args.actions)?;
+    let spec = specs.iter().find(|spec| spec.name == args.name).ok_or_else(|| {
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        Message::new(format!("There is no action {} in {}.", args.name, text::path(&args.actions)))
+            .hint(format!("It has {}.", names.join(", ")))
+    })?;
+    let mut notes = Notes::new(args.json);
+    notes.note(&format!("Trying {}: {}.", spec.name, spec.words()));
+    let began = Instant::now();
+    match actions::try_now(spec, cancel)? {
+        Ok(()) => {}
+        Err(Undelivered::Later { message, .. } | Undelivered::Never(message)) => return Err(message.into()),
+        Err(Undelivered::Cancelled) => return Ok(ExitCode::FAILURE),
+    }
+    let tested = Tested { action: &spec.name, does: spec.words(), ms: began.elapsed().as_secs_f64() * 1e3 };
+    let mut out = Output::new();
+    if args.json {
+        serde_json::to_writer(&mut out, &tested)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "Done in {:.0} ms.", tested.ms)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let mut out = Output::new();
+    for spec in &actions::read(&args.actions)? {
+        let does = spec.words();
+        if args.json {
+            let listed = Listed { action: &spec.name, does, captions: spec.captions, picture: spec.picture };
+            serde_json::to_writer(&mut out, &listed)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{:<16} {does}", spec.name)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,178 @@
+//! Actions as people run them: the program itself, with the built-in model and a web server of the
+//! test's own.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
+/// Far more than a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A web server that answers everything with one status, until the test ends.
+struct Server {
+    address: SocketAddr,
+    bodies: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Server {
+    fn new(status: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let bodies = Arc::<Mutex<Vec<Value>>>::default();
+        let ours = Arc::clone(&bodies);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let body = stream.and_then(|stream| serve(stream, status));
+                // One that was killed in the middle of it has sent nothing.
+                if let Ok(body) = body {
+                    ours.lock().unwrap().push(body);
+                }
+            }
+        });
+        Self { address, bodies }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        bodies.iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn serve(mut stream: TcpStream, status: u16) -> std::io::Result<Value> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        match line.trim().to_ascii_lowercase().split_once(':') {
+            Some(("content-length", value)) => length = value.trim().parse().unwrap(),
+            None if line.trim().is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// A folder with a file of actions, and the program in it.
+struct Bench(TempDir);
+
+impl Bench {
+    fn new(actions: &str) -> Self {
+        let bench = Self(tempfile::tempdir().unwrap());
+        bench.write(actions);
+        bench
+    }
+
+    fn write(&self, actions: &str) {
+        fs::write(self.0.path().join("actions.toml"), actions).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).args(["--actions", "actions.toml"]).current_dir(&self.0).stdin(Stdio::null());
+        for (variable, folder) in [("HOME", "home"), ("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config")] {
+            command.env(variable, self.0.path().join(folder));
+        }
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn queue(&self) -> PathBuf {
+        self.0.path().join("data/sightline/actions.db")
+    }
+}
+
+fn hook(server: &Server) -> String {
+    format!("[action.hook]\nwebhook = \"http://{}/secret\"\ncaptions = true\n", server.address)
+}
+
+/// What waits in a queue, oldest first.
+fn waiting(queue: &Path) -> Vec<String> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let connection = rusqlite::Connection::open_with_flags(queue, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut rows = connection.prepare("SELECT occurrence FROM waiting ORDER BY id")?;
+        rows.query_map([], |row| row.get(0))?.collect()
+    };
+    let text = |json: String| serde_json::from_str::<Value>(&json).unwrap()["text"].as_str().unwrap().to_owned();
+    // Not made yet, or not whole.
+    read().unwrap_or_default().into_iter().map(text).collect()
+}
+
+#[test]
+fn what_waits_outlives_a_kill_and_is_told_in_order_by_the_next_run() {
+    let (away, back) = (Server::new(503), Server::new(200));
+    let bench = Bench::new(&hook(&away));
+    let watch = ["watch", "--source", "demo", "--model", "demo"];
+    let mut watching = bench.command(&watch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while waiting(&bench.queue()).len() < 3 {
+        assert!(began.elapsed() < PATIENCE && watching.try_wait().unwrap().is_none());
+        thread::sleep(Duration::from_millis(5));
+    }
+    // SIGKILL: nothing of the program runs any more.
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    let left = waiting(&bench.queue());
+    assert!(left.len() >= 3 && back.texts().is_empty(), "{left:?}");
+
+    bench.write(&hook(&back));
+    let output = bench.run(&[&watch[..], &["--frames", "1"]].concat());
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{notes}");
+    let told = back.texts();
+    assert_eq!(told[..left.len()], left);
+    assert_eq!(waiting(&bench.queue()), [""; 0], "{notes}");
+}
+
+#[test]
+fn a_test_says_what_came_of_it_and_shows_no_secret() {
+    let (well, refusing) = (Server::new(200), Server::new(404));
+    let bench = Bench::new(&hook(&well));
+    let output = bench.run(&["actions", "test", "hook", "--json"]);
+    let tested: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((tested["action"].as_str(), well.bodies.lock().unwrap().len()), (Some("hook"), 1));
+    assert_eq!(well.bodies.lock().unwrap()[0]["kind"], "test");
+
+    bench.write(&hook(&refusing));
+    for (words, said) in [
+        (&["actions", "test", "hook"][..], "answered 404"),
+        (&["actions", "test", "bell"], "There is no action bell in actions.toml. It has hook."),
+    ] {
+        let output = bench.run(words);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(said) && !told.contains("/secret"), "{told}");
+    }
+    let listed = bench.run(&["actions", "list"]);
+    assert_eq!(
+        String::from_utf8(listed.stdout).unwrap(),
+        format!("hook             a webhook at {}\n", refusing.address)
+    );
+}
+
+#[test]
+fn a_wrong_key_is_told_before_anything_starts() {
+    let bench = Bench::new("[action.hook]\nwebhok = \"http://127.0.0.1:9/\"\n");
+    let output = bench.run(&["watch", "--source", "demo", "--model", "demo"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(told.contains("actions.toml, line 2: unknown key `webhok`") && told.lines().count() == 1, "{told}");
+}
