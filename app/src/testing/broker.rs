@@ -5,7 +5,7 @@ use std::io::{self, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long a test waits for what must come.
@@ -43,6 +43,7 @@ struct State {
 pub struct Broker {
     address: SocketAddr,
     state: Arc<State>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Broker {
@@ -51,7 +52,7 @@ impl Broker {
         let address = listener.local_addr().expect("an address");
         let state = Arc::<State>::default();
         let ours = Arc::clone(&state);
-        thread::spawn(move || {
+        let listening = thread::spawn(move || {
             for stream in listener.incoming() {
                 if ours.is_over.load(Ordering::SeqCst) {
                     return;
@@ -65,7 +66,7 @@ impl Broker {
                 thread::spawn(move || serve(&state, stream));
             }
         });
-        Self { address, state }
+        Self { address, state, listening: Some(listening) }
     }
 
     pub fn port(&self) -> u16 {
@@ -111,6 +112,8 @@ impl Drop for Broker {
         self.hang_up();
         // Wakes the thread that waits for connections.
         drop(TcpStream::connect(self.address));
+        // Nobody listens there once it is dropped.
+        let _ = self.listening.take().map(JoinHandle::join);
     }
 }
 

@@ -11,6 +11,7 @@ use rumqttc::{Client, Connection, Event, LastWill, MqttOptions, NetworkOptions, 
 use vlm::Cancel;
 
 use crate::base::thread::Thread;
+use crate::base::{http, text};
 
 /// How often whoever waits looks at the flag.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -186,6 +187,6 @@ fn cause(error: &rumqttc::ConnectionError) -> String {
             _ => "it refuses the connection".to_owned(),
         },
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => "it does not answer".to_owned(),
-        other => crate::base::http::cause(other),
+        other => text::without_number(&http::cause(other)).to_owned(),
     }
 }
