@@ -80,15 +80,14 @@ fn filled(argument: &str, occurrence: &Occurrence) -> String {
     let mut rest = argument;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after.split_once('}').and_then(|(name, after)| Some((value(name, occurrence)?, after))) {
-            Some((value, after)) => {
-                filled.push_str(&value);
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        if let Some((value, after)) =
+            after.split_once('}').and_then(|(name, after)| Some((value(name, occurrence)?, after)))
+        {
+            filled.push_str(&value);
+            rest = after;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled + rest
@@ -120,7 +119,7 @@ mod tests {
     fn deliver(arguments: &[&str], occurrence: &Occurrence) -> Result<(), Undelivered> {
         let (program, arguments) = arguments.split_first().expect("a program");
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut command = RunCommand { program: (*program).to_owned(), arguments, limit: Duration::from_secs(60) };
+        let mut command = RunCommand { program: (*program).to_owned(), arguments, limit: Duration::from_mins(1) };
         command.deliver(Told { occurrence, picture: Some(b"jpeg") }, &Cancel::default())
     }
 

@@ -131,7 +131,7 @@ mod tests {
     use crate::actions::occurrence::{Kind, Occurrence};
     use crate::testing::actions::{began, caption};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// A desktop that takes note of what it shows.
     fn desktop() -> (Show, Arc<Mutex<Vec<Notice>>>) {

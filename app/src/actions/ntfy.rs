@@ -93,7 +93,7 @@ mod tests {
     fn ntfy(server: &WebServer) -> Ntfy {
         let address = server.url().parse().expect("an address");
         let tags = ["door".to_owned(), "Tür".to_owned()];
-        Ntfy::new(address, Some(4), &tags, None, Duration::from_secs(60)).expect("ready")
+        Ntfy::new(address, Some(4), &tags, None, Duration::from_mins(1)).expect("ready")
     }
 
     #[test]

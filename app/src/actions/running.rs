@@ -235,7 +235,7 @@ mod tests {
     use crate::testing::actions::{WebServer, began, hook};
     use crate::testing::log::captioned;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn captions(actions: &mut Actions, texts: &[&str]) {
         for text in texts {

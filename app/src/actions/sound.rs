@@ -137,7 +137,7 @@ mod tests {
     fn the_first_player_that_is_there_plays_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let played = folder.path().join("played.wav");
-        let mut sound = PlaySound::new(None, Duration::from_secs(60)).expect("room");
+        let mut sound = PlaySound::new(None, Duration::from_mins(1)).expect("room");
         let copy = format!("cp \"$0\" '{}'", played.display());
         sound.players = vec![
             vec!["no-such-player-at-all".to_owned()],

@@ -53,7 +53,7 @@ mod tests {
     use crate::actions::secret::Secret;
     use crate::testing::actions::{WebServer, began};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn deliver(server: &WebServer, login: Option<&Login>, limit: Duration) -> Result<(), Undelivered> {
         let address = server.url().parse().expect("an address");

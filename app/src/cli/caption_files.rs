@@ -16,7 +16,7 @@ pub struct CaptionFileArgs {
     #[arg(long, value_name = "FILE", value_parser = parse::file())]
     pub caption_file: Option<PathBuf>,
 
-    /// Write each caption to this WebVTT file at once, as a subtitle; times count from the start
+    /// Write each caption to this file at once, as a subtitle (.vtt); times count from the start
     #[arg(long, value_name = "FILE", value_parser = parse::file())]
     pub vtt_live: Option<PathBuf>,
 }

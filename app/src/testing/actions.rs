@@ -38,7 +38,7 @@ pub fn caption(source: &str, text: &str) -> Occurrence {
 }
 
 /// How long a server that is told to be silent keeps its client waiting, at most.
-const MOST_SILENCE: Duration = Duration::from_secs(60);
+const MOST_SILENCE: Duration = Duration::from_mins(1);
 
 /// A request as it came.
 #[derive(Clone, Debug)]

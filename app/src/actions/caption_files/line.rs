@@ -45,7 +45,7 @@ impl CaptionFile {
     /// Writes what changed.
     pub fn write(&mut self) -> io::Result<()> {
         let lines = self.labels.iter().zip(&self.captions).filter(|(_, caption)| !caption.is_empty());
-        let text: String = lines.map(|(label, caption)| format!("{label}{caption}\n")).collect();
+        let text: String = lines.flat_map(|(label, caption)| [label.as_str(), caption, "\n"]).collect();
         if self.written.as_ref() == Some(&text) {
             return Ok(());
         }

@@ -54,11 +54,13 @@ impl Writer {
 
     fn write(&mut self, changes: &[Change]) -> Result<(), Message> {
         if let Some(file) = &mut self.caption_file {
-            changes.iter().for_each(|change| match change {
-                Change::Caption { view, text, .. } => file.set(*view, text),
-                Change::Over { view, .. } => file.set(*view, ""),
-                Change::Lasts { .. } => {}
-            });
+            for change in changes {
+                match change {
+                    Change::Caption { view, text, .. } => file.set(*view, text),
+                    Change::Over { view, .. } => file.set(*view, ""),
+                    Change::Lasts { .. } => {}
+                }
+            }
             file.write().map_err(|error| unwritten(file.path(), &error))?;
         }
         if let Some(subtitles) = &mut self.subtitles {

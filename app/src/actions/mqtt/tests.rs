@@ -8,7 +8,7 @@ use crate::actions::occurrence::Occurrence;
 use crate::testing::actions::{began, caption};
 use crate::testing::broker::{Broker as FakeBroker, Message as Published};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn mqtt(port: u16, limit: Duration) -> Mqtt {
     let options = MqttOptions {

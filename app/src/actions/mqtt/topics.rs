@@ -209,12 +209,12 @@ mod tests {
     use crate::actions::occurrence::Occurrence;
     use crate::testing::actions::{began, caption};
 
-    fn announced(sources: &[&str], rules: &[(&str, &str)]) -> Option<Announced> {
+    fn announced(sources: &[&str], rules: &[(&str, &str)]) -> Announced {
         let rule = |(name, source): &(&str, &str)| RuleName { name: (*name).to_owned(), source: (*source).to_owned() };
-        Some(Announced {
+        Announced {
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
             rules: rules.iter().map(rule).collect(),
-        })
+        }
     }
 
     fn text(message: &Publication) -> (&str, String) {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_state_is_short_and_its_attributes_have_the_whole_text() {
-        let topics = Topics::new("pi", None, false, announced(&["door"], &[]));
+        let topics = Topics::new("pi", None, false, Some(announced(&["door"], &[])));
         let long = "ä".repeat(300);
         let all = topics.of(told(&caption("door", &long)));
         let (topic, short) = text(&all[1]);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_on_until_it_ends() {
-        let topics = Topics::new("pi", None, true, announced(&["door"], &[("a parcel", "door")]));
+        let topics = Topics::new("pi", None, true, Some(announced(&["door"], &[("a parcel", "door")])));
         let alert = began("a parcel", "door");
         let states = [Kind::Begin, Kind::Words, Kind::End].map(|kind| {
             let occurrence = Occurrence { kind, ..alert.clone() };
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn home_assistant_is_told_what_there_is() {
         let several = announced(&["door", "rtsp://yard/1"], &[("cat", "rtsp://yard/1")]);
-        let topics = Topics::new("pi", Some("homeassistant".to_owned()), true, several);
+        let topics = Topics::new("pi", Some("homeassistant".to_owned()), true, Some(several));
         let all = topics.greeting();
         let entity = |topic: &str| -> Value {
             let message = all.iter().find(|message| message.topic == topic).unwrap_or_else(|| panic!("{topic}"));
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_forgot_is_told_again_and_a_rule_of_another_run_is_off() {
-        let mut topics = Topics::new("pi", None, false, announced(&["door"], &[("cat", "door")]));
+        let mut topics = Topics::new("pi", None, false, Some(announced(&["door"], &[("cat", "door")])));
         let first: Vec<_> = topics.greeting().iter().map(|message| text(message).1).collect();
         assert_eq!(first, ["OFF", "online"]);
         topics.were_published(topics.greeting());
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn names_that_look_alike_have_topics_of_their_own() {
-        let topics = Topics::new("pi", None, false, announced(&["a/b", "a+b"], &[]));
+        let topics = Topics::new("pi", None, false, Some(announced(&["a/b", "a+b"], &[])));
         let topic = |source: &str| topics.of(told(&caption(source, "A cup.")))[1].topic.clone();
         assert_eq!(
             (topic("a/b").as_str(), topic("a+b").as_str()),
