@@ -12,6 +12,7 @@ pub mod engine;
 pub mod live;
 pub mod log;
 pub mod models;
+pub mod plan;
 pub mod rules;
 #[cfg(test)]
 mod testing;

@@ -29,6 +29,18 @@ impl Message {
         Self { hint: Some(text::one_line(&hint.into())), ..self }
     }
 
+    /// A text that says what happened in its first sentence and what to do in those that follow, as
+    /// the errors of this program do.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let text = text::one_line(text);
+        let text = text.trim();
+        match text::end_of_first_sentence(text) {
+            Some(end) => Self::new(text::sentence(&text[..end])).hint(text::sentence(text[end..].trim_start())),
+            None => Self::new(text::sentence(text)),
+        }
+    }
+
     /// What happened.
     #[must_use]
     pub fn what(&self) -> &str {
@@ -69,5 +81,19 @@ mod tests {
         let advised = plain.hint("Free some space.");
         assert_eq!(advised.to_string(), "The disk is full. Free some space.");
         assert_eq!((advised.what(), advised.advice()), ("The disk is full.", Some("Free some space.")));
+    }
+
+    #[test]
+    fn what_happened_and_what_to_do_are_told_apart() {
+        for (text, what, hint) in [
+            ("It is full. Free some space. Or wait.", "It is full.", Some("Free some space. Or wait.")),
+            ("a. Bc (x. Y) failed", "a.", Some("Bc (x. Y) failed.")),
+            ("`my. File` is odd. Use another", "`my. File` is odd.", Some("Use another.")),
+            ("v1.2.png is 3.5 MB.", "v1.2.png is 3.5 MB.", None),
+            ("no such file", "No such file.", None),
+        ] {
+            let told = Message::read(text);
+            assert_eq!((told.what(), told.advice()), (what, hint), "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod jpeg;
 pub mod message;
 pub(crate) mod panic;
+pub(crate) mod quantity;
 pub(crate) mod slot;
 pub(crate) mod text;
 pub(crate) mod thread;

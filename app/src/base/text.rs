@@ -74,6 +74,40 @@ pub fn entries(entries: u64) -> String {
     count(entries, "entry", "entries")
 }
 
+/// Where the first sentence ends, if another follows: at a full stop before a space and a capital
+/// letter, outside of brackets and quotes.
+pub fn end_of_first_sentence(text: &str) -> Option<usize> {
+    let (mut depth, mut quoted) = (0_usize, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '`' | '"' => quoted = !quoted,
+            '.' if depth == 0 && !quoted => {
+                let rest = &text[at + 1..];
+                let next = rest.strip_prefix(' ').and_then(|rest| rest.chars().next());
+                if next.is_some_and(char::is_uppercase) {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// With a capital letter and a full stop, unless it begins with a name or ends otherwise.
+pub fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let is_word = first.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '\'' | ','));
+    let mut letters = text.chars();
+    let begun = match letters.next() {
+        Some(letter) if is_word => letter.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    };
+    if begun.ends_with(['.', '!', '?', '…']) { begun } else { begun + "." }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

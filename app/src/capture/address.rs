@@ -72,10 +72,15 @@ impl Address {
         &self.scheme
     }
 
-    /// With this login, unless it has one of its own.
+    /// With this login, unless it has one of its own. A user of its own may have its password from
+    /// there.
     #[must_use]
     pub fn with_login(self, login: Option<Login>) -> Self {
-        Self { login: self.login.or(login), ..self }
+        let login = match (self.login, login) {
+            (Some(own), Some(other)) if own.password.is_empty() => Some(Login { password: other.password, ..own }),
+            (own, other) => own.or(other),
+        };
+        Self { login, ..self }
     }
 
     /// All of it, escaped as an address has to be, with this added to its query. Secret: for ffmpeg
@@ -222,5 +227,7 @@ mod tests {
         let other = address.clone().with_login(Some(Login::new("a b", "c\n")));
         assert_eq!(other.secret(""), "rtsp://a%20b:c%0A@door.invalid");
         assert_eq!(other.clone().with_login(Some(Login::new("x", "y"))), other, "its own login stays");
+        let user = Address::parse("rtsp://me@door.invalid").expect("read");
+        assert_eq!(user.with_login(Some(Login::new("", "y"))).secret(""), "rtsp://me:y@door.invalid");
     }
 }

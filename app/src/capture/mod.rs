@@ -12,6 +12,7 @@ mod latest;
 mod open;
 pub mod picture;
 pub mod scene;
+mod screen;
 mod spec;
 mod stream;
 pub mod web;
@@ -24,7 +25,7 @@ pub use crate::capture::address::{Address, Login, PASSWORD_VARIABLE};
 pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
 pub use crate::capture::open::{SourceOptions, is_video, open};
 pub use crate::capture::picture::load::picture_named;
-pub use crate::capture::spec::{CameraChoice, SourceSpec, SpecError};
+pub use crate::capture::spec::{CameraChoice, ScreenChoice, SourceSpec, SpecError};
 
 /// A stream of pictures.
 pub trait Source: Send {

@@ -1,17 +1,18 @@
 //! From what the user asked for to a source that gives it.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::message::Message;
 use crate::base::text;
+use crate::capture::camera::WantedFormat;
 use crate::capture::ffmpeg;
 use crate::capture::ffmpeg::play::Video;
 use crate::capture::kind::{self, FileKind};
 use crate::capture::picture::files::{Pictures, is_picture_name};
 use crate::capture::scene::SceneSource;
 use crate::capture::stream::Stream;
-use crate::capture::{Login, Source, SourceError, SourceSpec, camera};
+use crate::capture::{Login, Source, SourceError, SourceSpec, camera, screen};
 
 /// Which scene the demo shows: the same one every time, so that what people report can be seen
 /// again.
@@ -22,8 +23,12 @@ const DEMO_SEED: u64 = 1;
 pub struct SourceOptions {
     /// Begin again at the end of a video or folder; hold a picture. (`--loop`)
     pub repeat: bool,
+    /// How a camera is to send its pictures; none where it is chosen for them.
+    pub camera_format: Option<WantedFormat>,
     /// Who asks for a network stream whose address does not say so.
     pub login: Option<Login>,
+    /// A file in PEM with the certificates to trust of a network stream, in place of the system's.
+    pub authority: Option<PathBuf>,
 }
 
 /// Opens a source. Takes some seconds at most, with a camera that does not answer.
@@ -32,13 +37,12 @@ pub struct SourceOptions {
 /// What is wrong with it, as a sentence for people, and whether it may pass.
 pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     match spec {
-        SourceSpec::Camera(choice) => camera::open(choice),
+        SourceSpec::Camera(choice) => camera::open(choice, options.camera_format),
         SourceSpec::Demo => Ok(Box::new(SceneSource::new(DEMO_SEED))),
-        SourceSpec::Screen => {
-            let message = Message::new("The screen can't be looked at yet.");
-            Err(SourceError::lasting(message.hint("Use a camera, a picture or a video.")))
+        SourceSpec::Screen(choice) => screen::open(choice),
+        SourceSpec::Stream(address) => {
+            Ok(Box::new(Stream::open(address, options.login.as_ref(), options.authority.as_deref())?))
         }
-        SourceSpec::Stream(address) => Ok(Box::new(Stream::open(address, options.login.as_ref())?)),
         SourceSpec::Path(path) => open_path(path, options.repeat),
     }
 }

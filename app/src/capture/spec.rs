@@ -3,10 +3,12 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use reqwest::Url;
+use serde::Deserialize;
 
 use crate::base::message::Message;
 use crate::base::text;
@@ -17,14 +19,15 @@ const STREAM_SCHEMES: [&str; 6] = ["http", "https", "rtsp", "rtsps", "srt", "udp
 
 /// Where pictures shall come from. Displays as it is written on the command line, but for what is
 /// secret and what no terminal should be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum SourceSpec {
     /// `camera`, `camera:N` or `camera:NAME`.
     Camera(CameraChoice),
     /// `demo`: a drawn scene, for trying the program without a camera.
     Demo,
-    /// `screen`: what the screen shows.
-    Screen,
+    /// `screen`, `screen:N` or `window:TITLE`: what a screen or a window shows.
+    Screen(ScreenChoice),
     /// A picture, a folder of pictures or a video. Which of them shows when it is opened.
     Path(PathBuf),
     /// A network stream: an rtsp, rtsps, http, https, udp or srt address.
@@ -40,6 +43,27 @@ pub enum CameraChoice {
     Number(u32),
     /// The first one with this name, or with this in its name; upper and lower case are the same.
     Name(String),
+}
+
+/// Which screen or window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScreenChoice {
+    /// The main screen.
+    Main,
+    /// The screen with this number; 1 is the main one.
+    Number(NonZeroU32),
+    /// The window with this title, or with this in its title; upper and lower case are the same.
+    Window(String),
+}
+
+impl fmt::Display for ScreenChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Main => f.write_str("screen"),
+            Self::Number(number) => write!(f, "screen:{number}"),
+            Self::Window(title) => write!(f, "window:{}", text::one_line(title)),
+        }
+    }
 }
 
 /// Why a text names no source.
@@ -78,7 +102,7 @@ impl fmt::Display for SourceSpec {
         match self {
             Self::Camera(choice) => choice.fmt(f),
             Self::Demo => f.write_str("demo"),
-            Self::Screen => f.write_str("screen"),
+            Self::Screen(choice) => choice.fmt(f),
             Self::Path(path) => f.write_str(&text::path(path)),
             Self::Stream(address) => address.fmt(f),
         }
@@ -86,6 +110,12 @@ impl fmt::Display for SourceSpec {
 }
 
 impl SourceSpec {
+    /// Whether its pictures are mostly text, which a model reads in tiles alone.
+    #[must_use]
+    pub fn is_mostly_text(&self) -> bool {
+        matches!(self, Self::Screen(_))
+    }
+
     /// Reads what the system gave: any name of a file that it allows.
     ///
     /// # Errors
@@ -107,7 +137,7 @@ impl FromStr for SourceSpec {
             }
             "camera" => return Ok(Self::Camera(CameraChoice::First)),
             "demo" => return Ok(Self::Demo),
-            "screen" => return Ok(Self::Screen),
+            "screen" => return Ok(Self::Screen(ScreenChoice::Main)),
             _ => {}
         }
         if let Some(which) = text.strip_prefix("camera:") {
@@ -121,6 +151,22 @@ impl FromStr for SourceSpec {
                     Err(_) => CameraChoice::Name(which.to_owned()),
                 })),
             };
+        }
+        if let Some(number) = text.strip_prefix("screen:") {
+            let number = number.trim().parse().map_err(|_| {
+                SpecError::new("After `screen:` comes a screen's number.", "Write screen:1 for the main one.")
+            })?;
+            return Ok(Self::Screen(ScreenChoice::Number(number)));
+        }
+        if let Some(title) = text.strip_prefix("window:") {
+            let title = title.trim();
+            if title.is_empty() {
+                return Err(SpecError::new(
+                    "After `window:` comes a part of a window's title.",
+                    "Write window:Editor, say.",
+                ));
+            }
+            return Ok(Self::Screen(ScreenChoice::Window(title.to_owned())));
         }
         let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
             return Ok(Self::Path(PathBuf::from(text)));
@@ -142,6 +188,14 @@ impl FromStr for SourceSpec {
             format!("Addresses that begin with {scheme}:// can't be looked at."),
             "Streams begin with rtsp, rtsps, http, https, udp or srt. Of anything else, name the downloaded file.",
         ))
+    }
+}
+
+impl TryFrom<String> for SourceSpec {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        text.parse()
     }
 }
 
@@ -167,7 +221,9 @@ mod tests {
         assert_eq!(parsed("camera:HD Webcam"), SourceSpec::Camera(CameraChoice::Name("HD Webcam".into())));
         assert_eq!(parsed("camera:UVC: two"), SourceSpec::Camera(CameraChoice::Name("UVC: two".into())));
         assert_eq!(parsed("demo"), SourceSpec::Demo);
-        assert_eq!(parsed("screen"), SourceSpec::Screen);
+        assert_eq!(parsed("screen"), SourceSpec::Screen(ScreenChoice::Main));
+        assert_eq!(parsed("screen:2"), SourceSpec::Screen(ScreenChoice::Number(NonZeroU32::new(2).expect("two"))));
+        assert_eq!(parsed("window: a: b"), SourceSpec::Screen(ScreenChoice::Window("a: b".into())));
         assert_eq!(parsed("./camera"), SourceSpec::Path("./camera".into()));
         assert_eq!(parsed("a b.png"), SourceSpec::Path("a b.png".into()));
         assert_eq!(parsed("./a://b"), SourceSpec::Path("./a://b".into()));
@@ -188,18 +244,32 @@ mod tests {
 
     #[test]
     fn a_spec_is_written_as_it_is_read() {
-        for text in
-            ["camera", "camera:2", "camera:Logitech C920", "demo", "screen", "/tmp/x.mp4", "https://a.invalid/b.m3u8"]
-        {
+        for text in [
+            "camera",
+            "camera:2",
+            "camera:Logitech C920",
+            "demo",
+            "screen",
+            "screen:2",
+            "window:Editor",
+            "/tmp/x.mp4",
+            "https://a.invalid/b.m3u8",
+        ] {
             assert_eq!(parsed(text).to_string(), text);
         }
     }
 
     #[test]
     fn what_names_nothing_is_refused_with_what_to_write() {
-        for (text, word) in
-            [("", "empty"), ("camera:", "number or name"), ("camera: ", "number"), ("ftp://x", "ftp://")]
-        {
+        for (text, word) in [
+            ("", "empty"),
+            ("camera:", "number or name"),
+            ("camera: ", "number"),
+            ("screen:0", "number"),
+            ("screen:left", "number"),
+            ("window: ", "title"),
+            ("ftp://x", "ftp://"),
+        ] {
             let error = text.parse::<SourceSpec>().expect_err(text);
             assert!(error.to_string().contains(word), "{text}: {error}");
         }

@@ -1,6 +1,8 @@
 //! Network streams: cameras and other programs that send video. Opened again by whoever reads them,
 //! when they end, fall silent or break off.
 
+use std::path::Path;
+
 use vlm::Cancel;
 
 use crate::capture::address::{Address, Login};
@@ -17,9 +19,13 @@ impl Stream {
     ///
     /// # Errors
     /// When it does not answer, asks for another login, or sends no video: whether that may pass.
-    pub(super) fn open(address: &Address, login: Option<&Login>) -> Result<Self, SourceError> {
+    pub(super) fn open(
+        address: &Address,
+        login: Option<&Login>,
+        authority: Option<&Path>,
+    ) -> Result<Self, SourceError> {
         let address = address.clone().with_login(login.cloned());
-        Ok(Self { video: Video::receive(&address, &Cancel::default())? })
+        Ok(Self { video: Video::receive(&address, authority, &Cancel::default())? })
     }
 }
 
@@ -57,7 +63,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     fn open(address: &str) -> Result<Stream, SourceError> {
-        Stream::open(&Address::parse(address).expect(address), None)
+        Stream::open(&Address::parse(address).expect(address), None, None)
     }
 
     fn refused(address: &str) -> SourceError {
@@ -97,7 +103,7 @@ mod tests {
         let host = camera.host();
         let address = Address::parse(&format!("http://{host}/")).expect("an address");
         let login = Login::new("me@home", "p@ss:w/o?r#d 'é%");
-        let mut stream = Stream::open(&address, Some(&login)).expect("opened");
+        let mut stream = Stream::open(&address, Some(&login), None).expect("opened");
         assert!(picture(&mut stream, |_| true).is_ok());
         assert_eq!(stream.name(), format!("http://{host}/"));
         let error = refused(&format!("http://me:wr@ng@{host}/"));

@@ -23,6 +23,7 @@ use crate::engine::remote::options::RemoteOptions;
 use crate::engine::{Limits, local};
 use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation};
 use crate::models::spec::ModelSpec;
+use crate::plan::EnginePlan;
 
 /// Which model, and what it is asked.
 #[derive(Clone, Debug)]
@@ -131,6 +132,16 @@ fn most_tokens() -> NonZeroUsize {
 }
 
 impl ModelArgs {
+    /// With the model of a plan, unless the line names one.
+    pub fn or_planned(self, planned: Option<&EnginePlan>) -> Self {
+        match planned {
+            Some(planned) if !self.is_named.model => {
+                Self { model: planned.model.clone(), remote: planned.remote.clone(), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// How to run the model.
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {

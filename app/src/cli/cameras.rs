@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::base::text::one_line;
 use crate::capture::camera;
-use crate::capture::camera::{Camera, Format, no_camera};
+use crate::capture::camera::{Camera, Format, WantedFormat, no_camera};
 use crate::cli::output::{Notes, Output};
 use crate::cli::stream;
 use crate::cli::stream::TestArgs;
@@ -99,8 +99,17 @@ fn for_people(camera: &Camera) -> Result<String, std::fmt::Error> {
     if let Some(problem) = &camera.problem {
         writeln!(text, "    {}", one_line(problem))?;
     }
-    if let Some((best, others)) = camera.formats.split_first() {
-        writeln!(text, "    {best} ({} other formats, see --json)", others.len())?;
+    // As --camera-format takes them, the one first that is used without it.
+    let mut listed: Vec<(WantedFormat, Vec<&str>)> = Vec::new();
+    for format in &camera.formats {
+        let (written, pixels) = (WantedFormat::of(*format), format.pixels.name());
+        match listed.iter_mut().find(|(other, _)| *other == written) {
+            Some((_, names)) => names.push(pixels),
+            None => listed.push((written, vec![pixels])),
+        }
+    }
+    for (written, names) in listed {
+        writeln!(text, "    {written:<14} {}", names.join(", "))?;
     }
     Ok(text)
 }
@@ -115,15 +124,16 @@ mod tests {
         Camera {
             number: 2,
             name: "HD Webcam".into(),
-            formats: vec![format, Format { fps: 15, ..format }],
+            formats: vec![format, Format { fps: 15, ..format }, Format { pixels: Pixels::Yuyv, ..format }],
             problem: None,
         }
     }
 
     #[test]
-    fn people_read_the_name_the_number_and_the_format_that_is_used() {
+    fn people_read_the_name_the_number_and_the_formats_as_they_are_asked_for() {
         let text = for_people(&camera()).expect("written");
-        assert_eq!(text, "camera:2  HD Webcam\n    1280x720 at 30 fps, MJPEG (1 other formats, see --json)\n");
+        let listed = "    1280x720@30    MJPEG, YUYV\n    1280x720@15    MJPEG\n";
+        assert_eq!(text, format!("camera:2  HD Webcam\n{listed}"));
         let busy = Camera { formats: Vec::new(), problem: Some("It is busy.".into()), ..camera() };
         assert_eq!(for_people(&busy).expect("written"), "camera:2  HD Webcam\n    It is busy.\n");
     }

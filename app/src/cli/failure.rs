@@ -5,9 +5,10 @@ use std::error::Error;
 use std::io;
 
 use crate::base::message::Message;
-use crate::base::text::one_line;
+use crate::base::text;
+use crate::base::text::{one_line, without_number};
 use crate::capture::SourceError;
-use crate::cli::output::{Unwritten, without_number};
+use crate::cli::output::Unwritten;
 use crate::engine::EngineError;
 use crate::log::LogError;
 use crate::models::DownloadError;
@@ -64,63 +65,18 @@ fn of_link(link: &(dyn Error + 'static)) -> Message {
         return error.message();
     }
     let text = link.to_string();
-    if link.is::<io::Error>() { sentences(without_number(&text)) } else { sentences(&text) }
-}
-
-/// A text that says what happened in its first sentence and what to do in those that follow, as the
-/// errors of this program do.
-pub fn sentences(text: &str) -> Message {
-    let text = one_line(text);
-    let text = text.trim();
-    match end_of_first(text) {
-        Some(end) => Message::new(sentence(&text[..end])).hint(sentence(text[end..].trim_start())),
-        None => Message::new(sentence(text)),
-    }
-}
-
-/// Where the first sentence ends, if another follows: at a full stop before a space and a capital
-/// letter, outside of brackets and quotes.
-fn end_of_first(text: &str) -> Option<usize> {
-    let (mut depth, mut quoted) = (0_usize, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            '`' | '"' => quoted = !quoted,
-            '.' if depth == 0 && !quoted => {
-                let rest = &text[at + 1..];
-                let next = rest.strip_prefix(' ').and_then(|rest| rest.chars().next());
-                if next.is_some_and(char::is_uppercase) {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// With a capital letter and a full stop, unless it begins with a name or ends otherwise.
-fn sentence(text: &str) -> String {
-    let first = text.split(' ').next().unwrap_or_default();
-    let is_word = first.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '\'' | ','));
-    let mut letters = text.chars();
-    let begun = match letters.next() {
-        Some(letter) if is_word => letter.to_uppercase().chain(letters).collect(),
-        _ => text.to_owned(),
-    };
-    if begun.ends_with(['.', '!', '?', '…']) { begun } else { begun + "." }
+    if link.is::<io::Error>() { Message::read(without_number(&text)) } else { Message::read(&text) }
 }
 
 /// What clap says of a command line that it can't follow.
 pub fn of_usage(usage: &clap::Error) -> Message {
-    let text = usage.to_string();
-    let text = text.trim().trim_start_matches("error: ");
-    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let said = usage.to_string();
+    let said = said.trim().trim_start_matches("error: ");
+    let (what, rest) = said.split_once("\n\n").unwrap_or((said, ""));
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let what = Message::new(sentence(&flat(&one_line(what))));
+    let what = Message::new(text::sentence(&flat(&one_line(what))));
     let hint = flat(&one_line(rest));
-    if hint.is_empty() { what } else { what.hint(sentence(&hint)) }
+    if hint.is_empty() { what } else { what.hint(text::sentence(&hint)) }
 }
 
 #[cfg(test)]
@@ -183,19 +139,5 @@ mod tests {
         assert_eq!(hint.as_deref(), Some(OUTPUT_HINT));
         // A pipe to another program is something else.
         assert!(message(io::Error::from(io::ErrorKind::BrokenPipe).into()).is_some());
-    }
-
-    #[test]
-    fn what_happened_and_what_to_do_are_told_apart() {
-        for (text, what, hint) in [
-            ("It is full. Free some space. Or wait.", "It is full.", Some("Free some space. Or wait.")),
-            ("a. Bc (x. Y) failed", "a.", Some("Bc (x. Y) failed.")),
-            ("`my. File` is odd. Use another", "`my. File` is odd.", Some("Use another.")),
-            ("v1.2.png is 3.5 MB.", "v1.2.png is 3.5 MB.", None),
-            ("no such file", "No such file.", None),
-        ] {
-            let told = sentences(text);
-            assert_eq!((told.what(), told.advice()), (what, hint), "{text}");
-        }
     }
 }

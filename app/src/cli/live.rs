@@ -14,7 +14,7 @@ use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::recording::RecordArgs;
-use crate::cli::stream::StreamArgs;
+use crate::cli::source::SourceArgs;
 use crate::cli::{dialog, interrupt};
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
@@ -31,18 +31,15 @@ const READABLE: Duration = Duration::from_millis(700);
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream
+    /// camera, camera:N, camera:NAME, screen, screen:N, window:TITLE, demo, a picture, folder or
+    /// video, or the address of a stream
     /// [default: camera if there is one and a model that knows more than the demo's world,
     /// otherwise demo]
     #[arg(long, value_name = "SOURCE", value_parser = source())]
     pub source: Option<SourceSpec>,
 
-    /// Begin again at the end of a video or folder
-    #[arg(long = "loop")]
-    pub repeat: bool,
-
     #[command(flatten)]
-    pub stream: StreamArgs,
+    pub opening: SourceArgs,
 
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -84,12 +81,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         clock: ZonedDateTime::now,
         preferences,
         trouble,
-        platform: Arc::new(Desktop {
-            model: args.model.clone(),
-            source: SourceOptions { repeat: args.repeat, login: args.stream.login()? },
-            ending,
-            wake,
-        }),
+        platform: Arc::new(Desktop { model: args.model.clone(), source: args.opening.options()?, ending, wake }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
@@ -218,10 +210,10 @@ mod tests {
 
     fn desktop() -> Desktop {
         let line = Line::parse_from(["sightline", "--loop"]);
-        assert!(line.live.repeat && line.live.source.is_none());
+        assert!(line.live.opening.repeat && line.live.source.is_none());
         Desktop {
             model: line.live.model,
-            source: SourceOptions { repeat: true, login: None },
+            source: SourceOptions { repeat: true, ..SourceOptions::default() },
             ending: Cancel::default(),
             wake: Arc::default(),
         }

@@ -27,6 +27,7 @@ mod recording;
 mod remote;
 mod rules;
 mod scene;
+mod source;
 mod stream;
 mod times;
 mod watch;
@@ -43,9 +44,8 @@ use tracing_subscriber::EnvFilter;
 use crate::base::message::Message;
 use crate::base::panic::panic_message;
 use crate::cli::output::Notes;
+use crate::plan::MOST_VIEWS;
 
-/// The most sources of one `watch`: each takes a thread and a view of the model.
-const MOST_SOURCES: usize = 64;
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what
 /// people should know is told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
@@ -171,12 +171,12 @@ fn note_panic(panic: &panic::PanicHookInfo<'_>) {
 /// one that it records.
 fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
     match &arguments.command {
-        Some(Command::Watch(watch)) if watch.record.limit_nothing() => {
+        Some(Command::Watch(watch)) if watch.record.limit_nothing() && watch.config.is_none() => {
             let sentence = "--log-limit and --log-keep are about a log that is recorded: add --log.";
             Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, sentence))
         }
-        Some(Command::Watch(watch)) if watch.source.len() > MOST_SOURCES => {
-            let sentence = format!("At most {MOST_SOURCES} sources are watched at once: leave some out.");
+        Some(Command::Watch(watch)) if watch.source.len() > MOST_VIEWS => {
+            let sentence = format!("At most {MOST_VIEWS} sources are watched at once: leave some out.");
             Err(Arguments::command().error(ErrorKind::TooManyValues, sentence))
         }
         Some(Command::Watch(watch)) if watch.framing.largest_number() > watch.source.len() => {
@@ -262,6 +262,8 @@ mod tests {
             "sightline watch --source demo --mask 10,10,95,10",
             "sightline watch --source demo --rotate 45",
             "sightline watch --source demo --region 2:0,0,50,50",
+            "sightline watch --source demo --config a.toml",
+            "sightline watch --config a.toml --mask 0,0,50,50",
         ] {
             let usage = parse(line).expect_err(line);
             assert_eq!(usage.exit_code(), 2, "{line}");

@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal as _, Stderr, Stdout, Write};
 use serde::Serialize;
 
 use crate::base::message::Message;
-use crate::base::text::one_line;
+use crate::base::text::{one_line, without_number};
 
 /// Standard output. Its errors carry an [`Unwritten`], by which they are told from those of files
 /// and pipes.
@@ -66,11 +66,6 @@ pub fn unwritten(error: io::Error) -> io::Error {
         return error;
     }
     io::Error::new(error.kind(), Unwritten(without_number(&error.to_string()).to_owned()))
-}
-
-/// What the system says, without the number that it has for it.
-pub fn without_number(text: &str) -> &str {
-    text.find(" (os error ").map_or(text, |at| &text[..at])
 }
 
 /// Standard error.

@@ -1,4 +1,4 @@
-//! Numbers and sizes of the command line: each within bounds that make sense, and refused in a
+//! Numbers of the command line: each within bounds that make sense, and refused in a
 //! sentence. Nothing is rounded or cut to fit.
 
 use std::num::NonZeroUsize;
@@ -14,8 +14,6 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 const MOST_THREADS: usize = 64;
 /// The longest time that can be asked for, in seconds: a year.
 const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
-/// The largest size that can be asked for, in bytes: a thousand terabytes.
-const LARGEST: f64 = 1e15;
 
 /// Reads a whole number from `LEAST` to `MOST`.
 pub fn whole<T, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String>
@@ -54,26 +52,6 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 pub fn file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new()
         .try_map(|path: PathBuf| if path.as_os_str().is_empty() { Err("write the name of a file") } else { Ok(path) })
-}
-
-/// Reads a number of bytes, such as `500MB`.
-pub fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit.trim().to_ascii_lowercase().as_str() {
-        "b" => 1e0,
-        "kb" | "k" => 1e3,
-        "mb" | "m" => 1e6,
-        "gb" | "g" => 1e9,
-        "tb" | "t" => 1e12,
-        _ => 0.0,
-    };
-    let bytes = number.parse::<f64>().map(|number| number * factor);
-    match bytes {
-        Ok(bytes) if (1.0..=LARGEST).contains(&bytes) => Ok(bytes as u64),
-        _ => Err("write a size from 1B to 1000TB, such as 500MB or 2GB".to_owned()),
-    }
 }
 
 /// Reads what logits are divided by before words are chosen by chance.
@@ -130,16 +108,6 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for text in NEVER.into_iter().chain(["1e300", "31536001"]) {
             assert!(seconds(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_unit() {
-        assert_eq!(size("500MB"), Ok(500_000_000));
-        assert_eq!(size("1.5 gb"), Ok(1_500_000_000));
-        assert_eq!(size("2TB"), Ok(2_000_000_000_000));
-        for text in NEVER.into_iter().chain(["500", "MB", "-1MB", "0GB", "0.1B", "1TBx", "1e3MB", "1001TB", "NaNMB"]) {
-            assert!(size(text).is_err(), "{text}");
         }
     }
 

@@ -8,11 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::message::Message;
-use crate::base::text;
-use crate::cli::{parse, times};
-use crate::engine::prefix::Prefix;
+use crate::base::{quantity, text};
+use crate::cli::parse;
 use crate::log;
-use crate::log::{Keep, LogError, LogOptions, Recording, RecordingNews};
+use crate::log::{Keep, LogError, LogOptions, RecordedView, Recording, RecordingNews};
 
 /// Whether and where captions are recorded.
 #[derive(Args, Clone, Debug, Default)]
@@ -24,11 +23,11 @@ pub struct RecordArgs {
 
     /// Keep the log below this size, such as 500MB: the oldest thumbnails go first; bookmarked
     /// entries stay
-    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub log_limit: Option<u64>,
 
     /// Remove entries that are older than this, such as 30d; bookmarked ones stay
-    #[arg(long, value_name = "AGE", value_parser = times::age)]
+    #[arg(long, value_name = "AGE", value_parser = quantity::length_of_time)]
     pub log_keep: Option<Duration>,
 }
 
@@ -46,22 +45,34 @@ impl RecordArgs {
         LogOptions { path: named.or_else(log::default_path), record: self.log.is_some(), keep }
     }
 
-    /// Opens the log and begins to record, if that is wanted. Captions are made by this
-    /// instruction, behind this prefix.
-    ///
-    /// # Errors
-    /// When the log can't be opened.
-    pub fn start(&self, instruction: &str, prefix: &Prefix) -> Result<Option<Recording>, LogError> {
-        let options = self.log_options();
-        if !options.record {
-            return Ok(None);
+    /// The same, where a plan may say what is not said here.
+    pub fn log_options_or(&self, planned: Option<&LogOptions>) -> LogOptions {
+        let said = self.log_options();
+        let Some(planned) = planned else { return said };
+        LogOptions {
+            path: if self.log.is_some() { said.path } else { planned.path.clone() },
+            record: true,
+            keep: Keep {
+                at_most_old: said.keep.at_most_old.or(planned.keep.at_most_old),
+                at_most_bytes: said.keep.at_most_bytes.or(planned.keep.at_most_bytes),
+                ..planned.keep
+            },
         }
-        // The main loop asks for news several times a second.
-        let mut recording = Recording::new(options, instruction.to_owned(), Arc::new(|| {}));
-        recording.set_prefix(prefix.text());
-        recording.start_opened()?;
-        Ok(Some(recording))
     }
+}
+
+/// Opens the log and begins to record these views, if that is wanted.
+///
+/// # Errors
+/// When the log can't be opened.
+pub fn start(options: LogOptions, views: Vec<RecordedView>) -> Result<Option<Recording>, LogError> {
+    if !options.record {
+        return Ok(None);
+    }
+    // The main loop asks for news several times a second.
+    let mut recording = Recording::new(options, views, Arc::new(|| {}));
+    recording.start_opened()?;
+    Ok(Some(recording))
 }
 
 /// What is said of news about the recording.
@@ -80,12 +91,57 @@ mod tests {
     use crate::models::spec::ModelSpec;
     use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
+    fn views(names: &[Option<&str>]) -> Vec<RecordedView> {
+        let view = |name: &Option<&str>| RecordedView {
+            name: name.map(str::to_owned),
+            instruction: "What?".to_owned(),
+            ..RecordedView::default()
+        };
+        names.iter().map(view).collect()
+    }
+
+    #[test]
+    fn several_views_have_a_session_each_in_one_log() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("captions.db");
+        let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
+        let mut recording = start(args.log_options(), views(&[Some("door"), None])).expect("opened").expect("wanted");
+        let settings = Settings { gate: None, ..Settings::default() };
+        let pipeline = Pipeline::start(vec![settings; 2], Arc::new(|| {})).expect("threads start");
+        pipeline.set_engine(ModelSpec::Demo, EngineScript::default().open());
+        for view in 0..2 {
+            let source = SourceScript::patient();
+            // The same words in a row are one entry, also where another view speaks in between.
+            source.show(7).show(7).show(8 + view).then(Step::Ended);
+            pipeline.view(view.into()).set_source(source.open());
+        }
+        let mut done = 0;
+        while done < 2 {
+            let report = pipeline.wait_event(Duration::from_mins(1)).expect("an event");
+            recording.observe(&report);
+            done += u8::from(matches!(report.event, Event::Done));
+        }
+        let said = recording.finish().expect("it ran");
+        assert_eq!(said, Message::new(format!("Recorded 6 captions in {}.", path.display())));
+        let store = Store::open_existing(&path).expect("opened");
+        let mut found = store.search(&Filter::default(), None, 9).expect("read");
+        found.sort_by_key(|found| (found.entry.session, found.entry.id));
+        let texts: Vec<_> = found.iter().map(|f| (f.source.as_str(), f.entry.text.clone(), f.entry.repeats)).collect();
+        let of = |source: &'static str, last| [(source, caption_of(7), 1), (source, caption_of(last), 0)];
+        let (door, other) = (of("door", 8), of("Fake camera", 9));
+        assert!(texts == [door.clone(), other.clone()].concat() || texts == [other, door].concat(), "{texts:?}");
+        for entry in &found {
+            let session = store.session(entry.entry.session).expect("read").expect("there");
+            assert!(session.ended_ms.is_some());
+        }
+    }
+
     #[test]
     fn a_watched_pipeline_is_recorded() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/captions.db");
         let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
-        let mut recording = args.start("What?", &Prefix::default()).expect("opened").expect("wanted");
+        let mut recording = start(args.log_options(), views(&[None])).expect("opened").expect("wanted");
         let settings = Settings { gate: None, ..Settings::default() };
         let pipeline = Pipeline::start(vec![settings], Arc::new(|| {})).expect("threads start");
         let source = SourceScript::patient();
@@ -93,10 +149,10 @@ mod tests {
         pipeline.set_engine(ModelSpec::Demo, EngineScript::default().open());
         pipeline.view(0).set_source(source.open());
         loop {
-            let event = pipeline.wait_event(Duration::from_mins(1)).expect("an event").event;
-            recording.observe(&event);
+            let report = pipeline.wait_event(Duration::from_mins(1)).expect("an event");
+            recording.observe(&report);
             assert_eq!(recording.news(), None);
-            if matches!(event, Event::Done) {
+            if matches!(report.event, Event::Done) {
                 break;
             }
         }
@@ -121,9 +177,9 @@ mod tests {
         std::fs::write(&file, "This is a diary, not a log.").expect("written");
         for path in [file.clone(), file.join("below/captions.db")] {
             let args = RecordArgs { log: Some(Some(path)), ..RecordArgs::default() };
-            assert!(args.start("What?", &Prefix::default()).is_err());
+            assert!(start(args.log_options(), views(&[None])).is_err());
         }
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "This is a diary, not a log.");
-        assert!(RecordArgs::default().start("What?", &Prefix::default()).expect("nothing to do").is_none());
+        assert!(start(RecordArgs::default().log_options(), views(&[None])).expect("nothing to do").is_none());
     }
 }

@@ -11,7 +11,6 @@ use clap::Args;
 
 use crate::base::message::Message;
 use crate::base::text;
-use crate::cli::output::without_number;
 use crate::cli::parse::seconds;
 use crate::engine::remote::address::Address;
 use crate::engine::remote::options::{Key, Patience, PictureFormat, RemoteOptions};
@@ -87,6 +86,6 @@ fn key_in(path: &Path) -> Result<Key, Message> {
     };
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
-    read.map_err(|error| refused(&format!("can't be read: {}", without_number(&error.to_string()))))?;
+    read.map_err(|error| refused(&format!("can't be read: {}", text::system(&error))))?;
     Key::new(&text).ok_or_else(|| refused("holds no key"))
 }

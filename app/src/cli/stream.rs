@@ -1,7 +1,6 @@
 //! Network streams on the command line: who asks for one, and `sightline cameras test`.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,15 +10,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::message::Message;
-use crate::base::text;
+use crate::base::{files, text};
 use crate::capture;
+use crate::capture::camera::WantedFormat;
 use crate::capture::{Login, Next, PASSWORD_VARIABLE, SourceOptions, SourceSpec};
 use crate::cli::args::source;
 use crate::cli::interrupt;
 use crate::cli::output::{Notes, Output};
-
-/// The longest password file that is read, in bytes.
-const LONGEST_PASSWORD: u64 = 4096;
 
 /// How long a source is looked at to know its rate.
 const LOOK: Duration = Duration::from_secs(3);
@@ -35,6 +32,11 @@ pub struct StreamArgs {
     /// A file whose first line is the stream's password, in place of `SIGHTLINE_STREAM_PASSWORD`
     #[arg(long, value_name = "FILE", requires = "stream_user")]
     pub stream_password_file: Option<PathBuf>,
+
+    /// A file in PEM with the certificate of an https camera, in place of those that the system
+    /// trusts
+    #[arg(long, value_name = "FILE")]
+    pub stream_ca: Option<PathBuf>,
 }
 
 impl StreamArgs {
@@ -45,12 +47,8 @@ impl StreamArgs {
     pub fn login(&self) -> anyhow::Result<Option<Login>> {
         let Some(user) = &self.stream_user else { return Ok(None) };
         let password = match &self.stream_password_file {
-            Some(path) => {
-                let mut content = String::new();
-                let read = File::open(path).and_then(|file| file.take(LONGEST_PASSWORD).read_to_string(&mut content));
-                read.with_context(|| format!("The password in {} can't be read.", text::path(path)))?;
-                content.lines().next().unwrap_or_default().to_owned()
-            }
+            Some(path) => files::first_line(path)
+                .with_context(|| format!("The password in {} can't be read.", text::path(path)))?,
             None => std::env::var(PASSWORD_VARIABLE).unwrap_or_default(),
         };
         Ok(Some(Login::new(user, password)))
@@ -63,6 +61,10 @@ pub struct TestArgs {
     /// The address of a stream, or any other source
     #[arg(value_name = "SOURCE", value_parser = source())]
     pub source: SourceSpec,
+
+    /// The size and rate of a camera's pictures, such as 1920x1080@30
+    #[arg(long, value_name = "WxH@FPS")]
+    pub camera_format: Option<WantedFormat>,
 
     #[command(flatten)]
     pub stream: StreamArgs,
@@ -94,7 +96,12 @@ struct Finding {
 pub fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let begun = Instant::now();
-    let options = SourceOptions { login: args.stream.login()?, ..SourceOptions::default() };
+    let options = SourceOptions {
+        repeat: false,
+        camera_format: args.camera_format,
+        login: args.stream.login()?,
+        authority: args.stream.stream_ca.clone(),
+    };
     let mut source = capture::open(&args.source, &options)?;
     let mut first = None;
     let mut pictures = 0_u32;
@@ -150,7 +157,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("password");
         std::fs::write(&path, "p@ss word\r\nmore\n").expect("written");
-        let args = StreamArgs { stream_user: Some("me".into()), stream_password_file: Some(path) };
+        let args =
+            StreamArgs { stream_user: Some("me".into()), stream_password_file: Some(path), ..StreamArgs::default() };
         assert_eq!(args.login().expect("read"), Some(Login::new("me", "p@ss word")));
         assert!(StreamArgs::default().login().expect("none").is_none());
         let missing = StreamArgs { stream_password_file: Some("/no/such/file".into()), ..args };

@@ -1,7 +1,5 @@
-//! Times and ages as people write them after an option: `2 hours ago`, `2026-11-24`, RFC 3339,
-//! `30d`. Knows the local time zone, and no option.
-
-use std::time::Duration;
+//! Times as people write them after an option: `2 hours ago`, `2026-11-24`, RFC 3339. Knows the
+//! local time zone, and no option.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -15,11 +13,6 @@ pub fn moment(text: &str) -> Result<i64, String> {
 /// The first millisecond of a day and that of the next, seen from now.
 pub fn day(text: &str) -> Result<(i64, i64), String> {
     day_at(text, &ZonedDateTime::now())
-}
-
-/// A length of time up to now, such as `30d`, `2 weeks` or `36h`.
-pub fn age(text: &str) -> Result<Duration, String> {
-    age_at(text, &ZonedDateTime::now())
 }
 
 fn moment_at(text: &str, now: &ZonedDateTime) -> Result<i64, String> {
@@ -49,15 +42,6 @@ fn day_at(text: &str, now: &ZonedDateTime) -> Result<(i64, i64), String> {
     let ends = date.and_then(|date: Date| Some((start_of(date, now)?, start_of(date.tomorrow().ok()?, now)?)));
     let (from, to) = ends.ok_or("write a day such as 2026-11-24, today or yesterday")?;
     Ok((from.timestamp().as_millisecond(), to.timestamp().as_millisecond()))
-}
-
-fn age_at(text: &str, now: &ZonedDateTime) -> Result<Duration, String> {
-    let unknown = || "write a length of time such as 30d, 36h or \"2 weeks\"".to_owned();
-    let span: Span = text.trim().parse().map_err(|_| unknown())?;
-    let back = if span.is_negative() { span } else { span.negate() };
-    let then = now.checked_add(back).map_err(|_| unknown())?;
-    let ms = now.timestamp().as_millisecond() - then.timestamp().as_millisecond();
-    u64::try_from(ms).map(Duration::from_millis).map_err(|_| unknown())
 }
 
 fn named_day(text: &str, now: &ZonedDateTime) -> Option<Date> {
@@ -108,7 +92,6 @@ mod tests {
             assert!(moment_at(text, &now()).is_err_and(|message| message.contains("2 hours ago")), "{text}");
         }
         assert!(day_at("noon", &now()).is_err());
-        assert!(age_at("old", &now()).is_err());
     }
 
     #[test]
@@ -118,11 +101,5 @@ mod tests {
         // The clocks went back that night.
         let (from, to) = day_at("2026-10-25", &now()).expect("a day");
         assert_eq!(to - from, 25 * 3_600_000);
-    }
-
-    #[test]
-    fn ages_are_lengths_of_time() {
-        assert_eq!(age_at("30d", &now()).expect("an age").as_secs() / 3600, 30 * 24);
-        assert_eq!(age_at("36h", &now()), Ok(Duration::from_hours(36)));
     }
 }

@@ -6,47 +6,64 @@
 mod watcher;
 
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use vlm::Tiling;
 
 use crate::actions::Announced;
-use crate::capture::{SourceOptions, SourceSpec};
+use crate::base::text;
+use crate::capture::SourceSpec;
 use crate::cli::actions::ActionArgs;
-use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, open_source, source};
+use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, source};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::output::{Notes, Output};
-use crate::cli::parse::{seconds, whole};
+use crate::cli::parse::{file, seconds, whole};
 use crate::cli::prefix::PrefixArgs;
 use crate::cli::recording::RecordArgs;
-use crate::cli::stream::StreamArgs;
+use crate::cli::source::SourceArgs;
 use crate::cli::watch::watcher::{Shape, Watcher};
-use crate::cli::{download, interrupt};
+use crate::cli::{download, interrupt, recording};
 use crate::engine::prefix::Prefix;
-use crate::live::{GateSettings, Pipeline, Settings, framed};
+use crate::live::{GateSettings, Pipeline, Settings};
+use crate::log::RecordedView;
+use crate::plan::{self, Defaults, Plan, ViewPlan};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
 pub struct WatchArgs {
-    /// camera, camera:N, camera:NAME, demo, a picture, folder or video, or the address of a stream
+    /// camera, camera:N, camera:NAME, screen, screen:N, window:TITLE, demo, a picture, folder or
+    /// video, or the address of a stream
     ///
     /// Give it several times to watch several at once: one model captions all of them in turn.
-    #[arg(long, value_name = "SOURCE", required = true, value_parser = source())]
+    #[arg(long, value_name = "SOURCE", required_unless_present = "config", value_parser = source())]
     pub source: Vec<SourceSpec>,
+
+    /// Read the sources, and what is asked of each, from this file in TOML
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "region", "mask", "rotate"], value_parser = file())]
+    pub config: Option<PathBuf>,
 
     #[command(flatten)]
     pub framing: FramingArgs,
+
+    /// Cut pictures into tiles, for small print: slower, and usual for screens and windows
+    #[arg(long)]
+    pub split: bool,
+
+    /// Never cut pictures into tiles
+    #[arg(long, conflicts_with = "split")]
+    pub no_split: bool,
 
     /// End after this many captions
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64, 1, 1_000_000_000>)]
     pub frames: Option<NonZeroU64>,
 
-    /// Begin again at the end of a video or folder
-    #[arg(long = "loop")]
-    pub repeat: bool,
+    #[command(flatten)]
+    pub opening: SourceArgs,
 
     /// Caption every frame that there is time for, also when nothing changed
     #[arg(long, conflicts_with = "longest_silence")]
@@ -55,9 +72,6 @@ pub struct WatchArgs {
     /// Caption an unchanged view again after this long [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub longest_silence: Option<Duration>,
-
-    #[command(flatten)]
-    pub stream: StreamArgs,
 
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -83,6 +97,11 @@ pub struct WatchArgs {
 }
 
 impl WatchArgs {
+    /// How pictures of a source are cut, unless a plan says so for its view.
+    fn tiling(&self, source: &SourceSpec) -> Tiling {
+        if self.split || source.is_mostly_text() && !self.no_split { Tiling::Split } else { Tiling::One }
+    }
+
     fn settings(&self, prefix: &Arc<Prefix>) -> Settings {
         let defaults = GateSettings::default();
         let longest_silence = self.longest_silence.unwrap_or(defaults.longest_silence);
@@ -92,7 +111,25 @@ impl WatchArgs {
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
             least_interval: self.pace.least_interval(),
+            ..Settings::default()
         }
+    }
+
+    /// All that is to be done: what the file says, or the line alone.
+    fn plan(&self, prefix: &Arc<Prefix>) -> anyhow::Result<Plan> {
+        let options = self.opening.options()?;
+        let defaults = Defaults { options, settings: self.settings(prefix), tiling: &|source| self.tiling(source) };
+        if let Some(path) = &self.config {
+            return Ok(plan::read(path, &defaults)?);
+        }
+        let view = |(number, source): (usize, &SourceSpec)| ViewPlan {
+            name: text::one_line(&source.to_string()),
+            source: source.clone(),
+            options: defaults.options.clone(),
+            framing: self.framing.of(number),
+            settings: Settings { tiling: self.tiling(source), ..defaults.settings.clone() },
+        };
+        Ok(Plan { views: self.source.iter().enumerate().map(view).collect(), ..Plan::default() })
     }
 }
 
@@ -104,33 +141,34 @@ impl WatchArgs {
 /// or standard output can't be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
-    let prefix = Arc::new(args.prefix.read(&interrupted)?);
-    download::fetch(&args.model.model, &interrupted)?;
-    let names: Vec<_> = args.source.iter().map(SourceSpec::to_string).collect();
+    let plan = args.plan(&Arc::new(args.prefix.read(&interrupted)?))?;
+    let model = args.model.clone().or_planned(plan.engine.as_ref());
+    download::fetch(&model.model, &interrupted)?;
+    let names: Vec<_> = plan.views.iter().map(|view| view.name.clone()).collect();
     let caption_files = args.caption_files.start(&names)?;
-    let announced = Announced { sources: names.clone(), rules: Vec::new() };
-    let actions = args.actions.start(&announced)?;
-    let mut recordings = Vec::new();
-    for _ in &args.source {
-        recordings.extend(args.record.start(&args.model.prompt, &prefix)?);
-    }
-    let settings = args.source.iter().map(|_| args.settings(&prefix)).collect();
+    let actions = args.actions.start(&Announced { sources: names, rules: Vec::new() })?;
+    let recorded = |view: &ViewPlan| RecordedView {
+        name: Some(view.name.clone()),
+        instruction: view.settings.instruction.clone(),
+        prefix: view.settings.prefix.text(),
+    };
+    let log = args.record.log_options_or(plan.log.as_ref());
+    let recording = recording::start(log, plan.views.iter().map(recorded).collect())?;
+    let settings = plan.views.iter().map(|view| view.settings.clone()).collect();
     let pipeline = Pipeline::start(settings, Arc::new(|| {})).context("The system starts no more threads.")?;
-    pipeline.set_engine(args.model.model.clone(), args.model.open_engine());
-    let options = SourceOptions { repeat: args.repeat, login: args.stream.login()? };
-    for (number, spec) in args.source.iter().enumerate() {
-        let open = open_source(spec.clone(), options.clone());
-        pipeline.view(number).set_source(framed(open, args.framing.of(number)));
+    pipeline.set_engine(model.model.clone(), model.open_engine());
+    for (number, view) in plan.views.iter().enumerate() {
+        pipeline.view(number).set_source(view.open());
     }
     let out = Output::new();
     let shape = match (args.json, out.is_terminal()) {
         (true, _) => Shape::Json,
         // Words of several sources would get mixed up.
-        (false, true) if args.source.len() == 1 => Shape::Stream,
+        (false, true) if plan.views.len() == 1 => Shape::Stream,
         (false, _) => Shape::Lines,
     };
-    let mut watcher = Watcher::new(shape, names, args.model.prompt.clone(), args.frames, out, Notes::new(args.json));
-    watcher.recordings = recordings;
+    let mut watcher = Watcher::new(shape, &plan.views, args.frames, out, Notes::new(args.json));
+    watcher.recording = recording;
     watcher.caption_files = caption_files;
     watcher.actions = actions;
     let watched = watcher.watch(&pipeline, &interrupted);

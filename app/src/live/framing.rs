@@ -1,10 +1,12 @@
 //! Which part of a picture is looked at, and how it is turned. Pure functions on pixels, applied
 //! before anything else sees the picture: gate, model, log and display get what is left.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use image::imageops::{crop_imm, rotate90, rotate180, rotate270};
 use image::{Rgb, RgbImage};
+use serde::Deserialize;
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
@@ -16,7 +18,8 @@ const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
 const WHOLE: f32 = 100.0;
 
 /// A turn of the picture, clockwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
 pub enum Rotation {
     /// As it comes.
     #[default]
@@ -33,18 +36,37 @@ impl FromStr for Rotation {
     type Err = Message;
 
     fn from_str(text: &str) -> Result<Self, Message> {
-        match text.trim() {
-            "0" => Ok(Self::None),
-            "90" => Ok(Self::Quarter),
-            "180" => Ok(Self::Half),
-            "270" => Ok(Self::ThreeQuarters),
-            _ => Err(Message::new(format!("A picture can't be turned by `{text}`.")).hint("Write 90, 180 or 270.")),
+        text.trim().parse().ok().and_then(Self::by).ok_or_else(|| not_a_rotation(text))
+    }
+}
+
+impl TryFrom<i64> for Rotation {
+    type Error = Message;
+
+    fn try_from(degrees: i64) -> Result<Self, Message> {
+        Self::by(degrees).ok_or_else(|| not_a_rotation(degrees))
+    }
+}
+
+impl Rotation {
+    fn by(degrees: i64) -> Option<Self> {
+        match degrees {
+            0 => Some(Self::None),
+            90 => Some(Self::Quarter),
+            180 => Some(Self::Half),
+            270 => Some(Self::ThreeQuarters),
+            _ => None,
         }
     }
 }
 
+fn not_a_rotation(written: impl Display) -> Message {
+    Message::new(format!("A picture can't be turned by `{written}`.")).hint("Write 90, 180 or 270.")
+}
+
 /// A part of a picture, in per cent of its sides, from the left and from the top.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "[f32; 4]")]
 pub struct Region {
     x: f32,
     y: f32,
@@ -56,24 +78,34 @@ impl FromStr for Region {
     type Err = Message;
 
     fn from_str(text: &str) -> Result<Self, Message> {
-        let numbers: Vec<f32> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
-        let wrong = |what: &str| {
-            let hint = "Write left, top, width and height in per cent, such as 25,0,50,100 for the middle half.";
-            Message::new(format!("`{text}` {what}.")).hint(hint)
-        };
-        let [x, y, width, height] = numbers[..] else { return Err(wrong("does not name a part of a picture")) };
-        if text.split(',').count() != numbers.len() {
-            return Err(wrong("does not name a part of a picture"));
-        }
-        let is_within = |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= WHOLE;
-        if !is_within(x, width) || !is_within(y, height) {
-            return Err(wrong("does not lie within the picture"));
-        }
-        Ok(Self { x, y, width, height })
+        let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+        let four = numbers.and_then(|numbers| <[f32; 4]>::try_from(numbers).ok());
+        let four = four.ok_or_else(|| not_a_region(text, "does not name a part of a picture"))?;
+        Self::of(four).ok_or_else(|| not_a_region(text, "does not lie within the picture"))
     }
 }
 
+impl TryFrom<[f32; 4]> for Region {
+    type Error = Message;
+
+    fn try_from(four: [f32; 4]) -> Result<Self, Message> {
+        let written = || four.map(|number| number.to_string()).join(",");
+        Self::of(four).ok_or_else(|| not_a_region(&written(), "does not lie within the picture"))
+    }
+}
+
+fn not_a_region(written: &str, what: &str) -> Message {
+    let hint = "Write left, top, width and height in per cent, such as 25,0,50,100 for the middle half.";
+    Message::new(format!("`{written}` {what}.")).hint(hint)
+}
+
 impl Region {
+    /// Left, top, width and height, where they lie within a picture.
+    fn of([x, y, width, height]: [f32; 4]) -> Option<Self> {
+        let is_within = |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= WHOLE;
+        (is_within(x, width) && is_within(y, height)).then_some(Self { x, y, width, height })
+    }
+
     /// The pixels of a picture of this size that the part touches: left, top, width, height. At
     /// least one pixel of a picture that has any.
     fn pixels(self, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {

@@ -243,7 +243,7 @@ impl Inference {
                 open
             } else {
                 let prefix = view.prefix.turns();
-                *view.engine_id.insert(engine.open_view(ViewOptions { prefix: &prefix, ..ViewOptions::default() })?)
+                *view.engine_id.insert(engine.open_view(ViewOptions { prefix: &prefix, tiling: view.tiling })?)
             };
             let turn = Turn { view: open, task, limits };
             let reply = engine.reply(turn, cancel, &mut |piece| outbox.text(number, of, piece))?;

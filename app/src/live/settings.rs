@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vlm::Tiling;
+
 use crate::capture::{Source, SourceError};
 use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError};
@@ -32,6 +34,8 @@ pub struct Settings {
     pub prefix: Arc<Prefix>,
     /// The most tokens of a caption or an answer.
     pub max_tokens: usize,
+    /// How pictures are cut into tiles.
+    pub tiling: Tiling,
     /// Passes over unchanged frames; `None` captions every frame that there is time for.
     pub gate: Option<GateSettings>,
     /// The least time from the beginning of one caption to that of the next: a model that is faster
@@ -45,6 +49,7 @@ impl Default for Settings {
             instruction: DEFAULT_INSTRUCTION.to_owned(),
             prefix: Arc::default(),
             max_tokens: DEFAULT_MAX_TOKENS,
+            tiling: Tiling::One,
             gate: Some(GateSettings::default()),
             least_interval: Duration::ZERO,
         }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vlm::Cancel;
+use vlm::{Cancel, Tiling};
 
 use crate::base::slot::Slot;
 use crate::engine::prefix::Prefix;
@@ -101,6 +101,7 @@ pub struct SharedView {
     pub resting: AtomicBool,
     pub instruction: Mutex<String>,
     pub prefix: Mutex<Arc<Prefix>>,
+    pub tiling: Mutex<Tiling>,
     pub latest: Mutex<Option<Arc<Frame>>>,
     /// The source came to its end, and `Event::Done` was not sent yet.
     pub ended: AtomicBool,

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use vlm::Reuse;
+use vlm::{Reuse, Tiling};
 
 use crate::engine::ViewId;
 use crate::engine::prefix::Prefix;
@@ -30,6 +30,7 @@ pub struct View {
     pub least_interval: Duration,
     pub instruction: String,
     pub prefix: Arc<Prefix>,
+    pub tiling: Tiling,
     gate: Option<Gate>,
     /// The engine's view, once it was opened.
     pub engine_id: Option<ViewId>,
@@ -82,7 +83,7 @@ pub enum Polled {
 
 impl View {
     pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
-        let Settings { instruction, prefix, max_tokens, gate, least_interval } = settings;
+        let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval } = settings;
         Self {
             shared,
             dealt_with,
@@ -91,6 +92,7 @@ impl View {
             instruction,
             owes_cost: !prefix.is_empty(),
             prefix,
+            tiling,
             gate: gate.map(Gate::new),
             engine_id: None,
             outdated_id: None,
@@ -128,6 +130,12 @@ impl View {
         if prefix != self.prefix {
             self.owes_cost = !prefix.is_empty();
             self.prefix = prefix;
+            self.outdated_id = self.engine_id.take().or(self.outdated_id);
+            self.is_outdated = true;
+        }
+        let tiling = *lock(&self.shared.tiling);
+        if tiling != self.tiling {
+            self.tiling = tiling;
             self.outdated_id = self.engine_id.take().or(self.outdated_id);
             self.is_outdated = true;
         }

@@ -22,7 +22,7 @@ pub use crate::log::data::filter::{EntryFilter, Filter};
 pub use crate::log::data::keep::{Keep, PruneCount};
 pub use crate::log::error::LogError;
 pub use crate::log::json::{EntryLine, SessionLine};
-pub use crate::log::recording::{LogOptions, Recording, RecordingNews, no_folder};
+pub use crate::log::recording::{LogOptions, RecordedView, Recording, RecordingNews, no_folder};
 pub use crate::log::store::day::DayMark;
 pub use crate::log::store::import::Imported;
 pub use crate::log::store::import_lines::ImportLines;

@@ -12,7 +12,7 @@ use crate::base::message::Message;
 use crate::base::text;
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
-use crate::live::{Caption, Event, Waker};
+use crate::live::{Caption, Event, Report, Waker};
 use crate::log::data::keep::Keep;
 use crate::log::error::LogError;
 use crate::log::store::Store;
@@ -53,15 +53,31 @@ pub fn no_folder() -> LogError {
 pub struct Recording {
     options: LogOptions,
     wake: Waker,
-    events: EventRecorder,
+    views: Vec<Recorded>,
     recorder: Option<Recorder>,
-    /// The caption that holds, so that a recording of a still scene begins with what is seen.
-    last: Option<Caption>,
     /// What was said last.
     trouble: Option<Message>,
     /// How many new files were told of.
     renewed: u64,
     ended: (Sender<RecorderStatus>, Receiver<RecorderStatus>),
+}
+
+/// A view that is recorded.
+#[derive(Clone, Debug, Default)]
+pub struct RecordedView {
+    /// What its source is called; none where it is called as it calls itself.
+    pub name: Option<String>,
+    /// What its captions are made by.
+    pub instruction: String,
+    /// What stands before every picture.
+    pub prefix: PrefixText,
+}
+
+/// What is known of a view.
+struct Recorded {
+    events: EventRecorder,
+    /// The caption that holds, so that a recording of a still scene begins with what is seen.
+    last: Option<Caption>,
 }
 
 /// News about recording.
@@ -76,22 +92,32 @@ pub enum RecordingNews {
 }
 
 impl Recording {
-    /// Records nothing yet. Captions are made by this instruction. `wake` is called when there is
-    /// news.
+    /// Records nothing yet of these views, which are those of a pipeline in their order. `wake` is
+    /// called when there is news.
     #[must_use]
-    pub fn new(options: LogOptions, instruction: String, wake: Waker) -> Self {
-        let events = EventRecorder::new(String::new(), EngineCard::default(), instruction);
-        Self { options, wake, events, recorder: None, last: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+    pub fn new(options: LogOptions, views: Vec<RecordedView>, wake: Waker) -> Self {
+        let recorded = |(number, view): (usize, RecordedView)| {
+            let events = EventRecorder::new(String::new(), EngineCard::default(), view.instruction);
+            let mut events = events.of_view(number, view.name);
+            events.set_prefix(view.prefix);
+            Recorded { events, last: None }
+        };
+        let views = views.into_iter().enumerate().map(recorded).collect();
+        Self { options, wake, views, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
     }
 
-    /// Captions are made by another instruction from now on.
-    pub fn set_instruction(&mut self, instruction: String) {
-        self.events.set_instruction(instruction);
+    /// Captions of a view are made by another instruction from now on.
+    pub fn set_instruction(&mut self, view: usize, instruction: String) {
+        if let Some(view) = self.views.get_mut(view) {
+            view.events.set_instruction(instruction);
+        }
     }
 
-    /// Something else stands before every picture from now on.
-    pub fn set_prefix(&mut self, prefix: PrefixText) {
-        self.events.set_prefix(prefix);
+    /// Something else stands before every picture of a view from now on.
+    pub fn set_prefix(&mut self, view: usize, prefix: PrefixText) {
+        if let Some(view) = self.views.get_mut(view) {
+            view.events.set_prefix(prefix);
+        }
     }
 
     /// The log's file.
@@ -138,9 +164,11 @@ impl Recording {
         });
         self.recorder = Some(Recorder::start(open, self.options.keep, Arc::clone(&self.wake))?);
         self.renewed = 0;
-        self.events.begin_anew();
-        if let Some(caption) = self.last.clone() {
-            self.observe(&Event::Captioned(caption));
+        for view in 0..self.views.len() {
+            self.views[view].events.begin_anew();
+            if let Some(caption) = self.views[view].last.clone() {
+                self.observe(&Report { view: Some(view), event: Event::Captioned(caption) });
+            }
         }
         Ok(())
     }
@@ -185,21 +213,25 @@ impl Recording {
         })
     }
 
-    /// Takes in an event of the pipeline.
-    pub fn observe(&mut self, event: &Event) {
-        match event {
-            Event::Captioned(caption) if caption.reply.stop != vlm::Stop::Cancelled => {
-                self.last = Some(caption.clone());
+    /// Takes in what a pipeline tells of a view, or of all of them.
+    pub fn observe(&mut self, report: &Report) {
+        let Report { view, event } = report;
+        let views = self.views.iter_mut().enumerate().filter(|(number, _)| view.is_none_or(|view| view == *number));
+        for (_, Recorded { events, last }) in views {
+            match event {
+                Event::Captioned(caption) if caption.reply.stop != vlm::Stop::Cancelled => {
+                    *last = Some(caption.clone());
+                }
+                Event::SourceOpened { .. } | Event::ModelReady(_) => *last = None,
+                _ => {}
             }
-            Event::SourceOpened { .. } | Event::ModelReady(_) => self.last = None,
-            _ => {}
-        }
-        // Observed also while nothing is recorded, so that source, model and questions are known
-        // when it begins.
-        if let Some(record) = self.events.observe(event)
-            && let Some(recorder) = &self.recorder
-        {
-            recorder.record(record);
+            // Observed also while nothing is recorded, so that source, model and questions are
+            // known when it begins.
+            if let Some(record) = events.observe(event)
+                && let Some(recorder) = &self.recorder
+            {
+                recorder.record(record);
+            }
         }
     }
 

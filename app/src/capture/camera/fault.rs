@@ -26,6 +26,8 @@ pub(super) enum Fault {
     LeftOdd { why: String },
     /// It sends no pictures, or none in a format that we can read.
     NoFormat,
+    /// It does not offer the format that is wanted, but these.
+    NotOffered { wanted: String, offered: Vec<String> },
     /// This many frames in a row were broken.
     Junk { frames: u32 },
     /// Its reader died.
@@ -69,6 +71,10 @@ impl Fault {
                 format!("No pictures that can be read come from {camera}: it offers no format that is known here."),
                 "Choose another camera, as `sightline cameras` lists them.".to_owned(),
             ),
+            Self::NotOffered { wanted, offered } => (
+                format!("The format {wanted} is not offered by {camera}."),
+                format!("It offers {}.", offered.join(", ")),
+            ),
             Self::Junk { frames } => (
                 format!("The last {frames} pictures from {camera} were damaged."),
                 "Check its cable, or try another USB port.".to_owned(),
@@ -80,7 +86,8 @@ impl Fault {
         };
         // All but a device that sends no pictures may come right: it is plugged in, freed, allowed
         // or reset while we wait.
-        SourceError { message: Message::new(what).hint(hint), may_pass: !matches!(self, Self::NoFormat) }
+        let may_pass = !matches!(self, Self::NoFormat | Self::NotOffered { .. });
+        SourceError { message: Message::new(what).hint(hint), may_pass }
     }
 }
 
@@ -107,6 +114,7 @@ mod tests {
             Fault::StillSilent,
             Fault::LeftOdd { why: "frame rate 25/2".into() },
             Fault::NoFormat,
+            Fault::NotOffered { wanted: "1920x1080@30".into(), offered: vec!["640x480@30".into()] },
             Fault::Junk { frames: 60 },
             Fault::Died,
             Fault::NotFound { present: vec!["camera 1 (Other)".into()] },

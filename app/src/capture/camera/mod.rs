@@ -10,6 +10,7 @@ mod reader;
 
 pub use crate::capture::camera::device::{Format, Pixels};
 pub(crate) use crate::capture::camera::fault::no_camera;
+pub use crate::capture::camera::format::WantedFormat;
 
 use crate::capture::camera::fault::Fault;
 use crate::capture::camera::reader::{CameraSource, Patience, called};
@@ -38,7 +39,8 @@ pub fn names() -> Result<Vec<(u32, String)>, SourceError> {
     native::find().map_err(|fault| fault.about("the cameras"))
 }
 
-/// The cameras with their formats, in order of their numbers. Opens each for a moment.
+/// The cameras with their formats, in order of their numbers; those without colour, such as the
+/// infra-red camera beside a laptop's own, come last. Opens each for a moment.
 ///
 /// # Errors
 /// When the system can't tell.
@@ -55,14 +57,20 @@ pub fn list() -> Result<Vec<Camera>, SourceError> {
             }
         }
     }
+    cameras.sort_by_key(|camera| is_colourless(&camera.formats));
     Ok(cameras)
+}
+
+/// Whether a camera offers pictures, and none in colour.
+fn is_colourless(formats: &[Format]) -> bool {
+    !formats.is_empty() && formats.iter().all(|format| format.pixels == Pixels::Grey)
 }
 
 /// Opens a camera; waits some seconds for it at most.
 ///
 /// # Errors
 /// When there is none such, or it can't be opened.
-pub(super) fn open(choice: &CameraChoice) -> Result<Box<dyn Source>, SourceError> {
+pub(super) fn open(choice: &CameraChoice, format: Option<WantedFormat>) -> Result<Box<dyn Source>, SourceError> {
     let wanted = match choice {
         CameraChoice::First => "camera".to_owned(),
         CameraChoice::Number(number) => format!("camera {number}"),
@@ -73,7 +81,7 @@ pub(super) fn open(choice: &CameraChoice) -> Result<Box<dyn Source>, SourceError
     let candidates = colour_first(candidates, &native::formats);
     let mut last = Fault::NoCamera.about(&wanted);
     for (number, name) in candidates {
-        match CameraSource::open(number, &name, native::opener(number), Patience::default()) {
+        match CameraSource::open(number, &name, native::opener(number, format), Patience::default()) {
             Ok(source) => return Ok(Box::new(source)),
             Err(fault) => {
                 last = fault.about(&called(number, &name));
@@ -127,7 +135,7 @@ fn colour_first(
     for camera in rest.by_ref() {
         match formats(camera.0) {
             Err(Fault::NoFormat) => without.push(camera),
-            Ok(formats) if formats.iter().all(|format| format.pixels == Pixels::Grey) => colourless.push(camera),
+            Ok(formats) if is_colourless(&formats) || formats.is_empty() => colourless.push(camera),
             _ => return std::iter::once(camera).chain(rest).chain(colourless).collect(),
         }
     }
@@ -166,6 +174,13 @@ mod tests {
         assert_eq!(order("-g"), (vec![1], 2), "grey is better than nothing");
         assert_eq!(order("--"), (vec![0, 1], 2));
         assert_eq!(order("g"), (vec![0], 0), "the only one is not asked");
+    }
+
+    #[test]
+    fn a_camera_without_pictures_is_not_without_colour() {
+        let format = |pixels| Format { width: 640, height: 480, fps: 30, pixels };
+        assert!(is_colourless(&[format(Pixels::Grey)]));
+        assert!(!is_colourless(&[format(Pixels::Grey), format(Pixels::Nv12)]) && !is_colourless(&[]));
     }
 
     fn found() -> Vec<(u32, String)> {

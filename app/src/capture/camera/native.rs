@@ -7,7 +7,7 @@ use nokhwa::{Camera, NokhwaError};
 
 use crate::capture::camera::device::{Device, Format, Opener, RawFrame};
 use crate::capture::camera::fault::Fault;
-use crate::capture::camera::format::best_first;
+use crate::capture::camera::format::{WantedFormat, best_first};
 
 /// All that the library can decode.
 const DECODABLE: [FrameFormat; 6] = [
@@ -21,6 +21,9 @@ const DECODABLE: [FrameFormat; 6] = [
 
 /// How many formats are tried, from the best on, when a camera refuses what it offers.
 const MOST_TRIES: usize = 16;
+
+/// How many formats are named to people who want another.
+const MOST_NAMED: usize = 12;
 
 /// The cameras' numbers and names, in order. Opens none, so it is quick, and on Linux has nodes
 /// that are no cameras.
@@ -39,13 +42,13 @@ pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
 
 /// What a camera offers, from the format that is used to the worst.
 pub(super) fn formats(number: u32) -> Result<Vec<Format>, Fault> {
-    open(number).map(|(_, formats)| formats)
+    open(number, None).map(|(_, formats)| formats)
 }
 
-/// Opens a camera at its best format, to be read.
-pub(super) fn opener(number: u32) -> Opener {
+/// Opens a camera at the format that is wanted or at its best one, to be read.
+pub(super) fn opener(number: u32, wanted: Option<WantedFormat>) -> Opener {
     Box::new(move || {
-        let (mut camera, formats) = open(number)?;
+        let (mut camera, formats) = open(number, wanted)?;
         let format = *formats.first().ok_or(Fault::NoFormat)?;
         camera.open_stream().map_err(|error| fault_of(&error))?;
         tracing::info!("Camera {number} sends {format}");
@@ -65,11 +68,12 @@ impl Device for Native {
     }
 }
 
-/// Opens a camera, at the first of the formats that are returned with it.
+/// Opens a camera, at the first of the formats that are returned with it. All of them are what is
+/// wanted, if anything is.
 ///
 /// The library wants a request to open a camera at all, before anybody can know what it offers;
 /// cameras refuse some. So it is opened at any format, and then set to the best one.
-fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
+fn open(number: u32, wanted: Option<WantedFormat>) -> Result<(Camera, Vec<Format>), Fault> {
     let requests = [RequestedFormatType::None, RequestedFormatType::AbsoluteHighestFrameRate];
     let mut last = Fault::NoFormat;
     for request in requests {
@@ -83,7 +87,7 @@ fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
                     fps: format.frame_rate(),
                     pixels: format.format().into(),
                 });
-                let mut formats = best_first(&formats.collect::<Vec<_>>());
+                let mut formats = chosen(best_first(&formats.collect::<Vec<_>>()), wanted)?;
                 set_first_possible(&mut camera, &mut formats)?;
                 return Ok((camera, formats));
             }
@@ -91,6 +95,19 @@ fn open(number: u32) -> Result<(Camera, Vec<Format>), Fault> {
         }
     }
     Err(last)
+}
+
+/// Those of the formats that are wanted.
+fn chosen(formats: Vec<Format>, wanted: Option<WantedFormat>) -> Result<Vec<Format>, Fault> {
+    let Some(wanted) = wanted else { return Ok(formats) };
+    let fitting: Vec<_> = formats.iter().copied().filter(|format| wanted.fits(*format)).collect();
+    if fitting.is_empty() && !formats.is_empty() {
+        let mut offered: Vec<_> = formats.iter().map(|format| WantedFormat::of(*format).to_string()).collect();
+        offered.dedup();
+        offered.truncate(MOST_NAMED);
+        return Err(Fault::NotOffered { wanted: wanted.to_string(), offered });
+    }
+    Ok(fitting)
 }
 
 /// Sets the first of the formats that the camera takes, and removes those before it.
@@ -167,6 +184,24 @@ fn fault_of(error: &NokhwaError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::camera::device::Pixels;
+
+    #[test]
+    fn a_wanted_format_is_the_only_one_that_is_tried() {
+        let format = |width, height, fps, pixels| Format { width, height, fps, pixels };
+        let offered = vec![
+            format(1280, 720, 30, Pixels::Mjpeg),
+            format(1280, 720, 30, Pixels::Yuyv),
+            format(1920, 1080, 30, Pixels::Mjpeg),
+            format(1920, 1080, 5, Pixels::Yuyv),
+        ];
+        let choose = |text: &str| chosen(offered.clone(), Some(text.parse().expect(text)));
+        assert_eq!(choose("1920x1080@30"), Ok(vec![offered[2]]));
+        assert_eq!(choose("1920x1080"), Ok(offered[2..].to_vec()));
+        let named = ["1280x720@30", "1920x1080@30", "1920x1080@5"].map(str::to_owned).to_vec();
+        assert_eq!(choose("640x480"), Err(Fault::NotOffered { wanted: "640x480".into(), offered: named }));
+        assert_eq!(chosen(offered.clone(), None), Ok(offered.clone()));
+    }
 
     #[test]
     fn the_librarys_errors_are_told_apart() {

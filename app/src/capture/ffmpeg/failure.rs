@@ -2,21 +2,24 @@
 
 use crate::base::message::Message;
 use crate::capture::SourceError;
-use crate::capture::ffmpeg::input::Input;
+use crate::capture::address::Address;
+use crate::capture::ffmpeg::input::{Input, InputKind};
 use crate::capture::ffmpeg::process::Ending;
 
 /// Why an input gives no pictures.
 pub(super) fn failed(input: &Input, ending: &Ending) -> SourceError {
     let name = &input.name;
-    match ending {
-        Ending::Killed(by) => {
+    match (ending, input.kind) {
+        (Ending::Killed(by), kind) => {
             let message = Message::new(format!("Reading {name} was cut short: ffmpeg was stopped by {by}."))
                 .hint("Start again. If memory had run out, close other programs first.");
-            if input.is_stream { SourceError::passing(message) } else { SourceError::lasting(message) }
+            SourceError { message, may_pass: kind != InputKind::File }
         }
-        Ending::Failed(last_line) if input.is_stream => of_stream(name, last_line),
-        Ending::Done if input.is_stream => ended(name),
-        Ending::Failed(last_line) => {
+        (Ending::Failed(last_line), InputKind::Stream) => of_stream(name, last_line),
+        (Ending::Done, InputKind::Stream) => ended(name),
+        (Ending::Failed(last_line), InputKind::Screen) => of_screen(name, last_line),
+        (Ending::Done, InputKind::Screen) => of_screen(name, ""),
+        (Ending::Failed(last_line), InputKind::File) => {
             let hint = "Use another video.";
             // Without the address that it begins with.
             let why = match last_line.rsplit_once(": ") {
@@ -29,17 +32,34 @@ pub(super) fn failed(input: &Input, ending: &Ending) -> SourceError {
             };
             SourceError::lasting(Message::new(what).hint(hint))
         }
-        Ending::Done => {
+        (Ending::Done, InputKind::File) => {
             let message = Message::new(format!("{name} has no pictures to play."));
             SourceError::lasting(message.hint("Use another video."))
         }
     }
 }
 
+/// Why a screen or window can't be looked at.
+fn of_screen(name: &str, last_line: &str) -> SourceError {
+    if last_line.contains("Unknown input format") {
+        let message = Message::new(format!("This ffmpeg can't look at {name}: it was built without that."));
+        return SourceError::lasting(message.hint("Install an ffmpeg that looks at screens, as most systems have it."));
+    }
+    // A window that was closed, or that changed its size: the next try finds out.
+    let message = Message::new(format!("{name} can't be looked at any more."));
+    SourceError::passing(message.hint("If that stays so, open the window again, or choose another."))
+}
+
 /// What a stream sends has no pictures.
 pub(super) fn without_video(input: &Input) -> SourceError {
     let message = Message::new(format!("The stream {} sends no video.", input.name));
     SourceError::lasting(message.hint("Use the camera's address for video; others send sound alone."))
+}
+
+/// An old ffmpeg would read a stream without a look at its certificate.
+pub(super) fn unverified(address: &Address) -> SourceError {
+    let what = format!("This ffmpeg can't verify the encryption of {address}.");
+    SourceError::lasting(Message::new(what).hint("Install ffmpeg 5 or later, or use an http address."))
 }
 
 /// A stream came to its end.
@@ -51,9 +71,13 @@ fn ended(name: &str) -> SourceError {
 /// A stream that falls silent.
 pub(super) fn silent(input: &Input) -> SourceError {
     let name = &input.name;
-    if input.is_stream {
-        let message = Message::new(format!("No pictures come from {name} any more."));
-        return SourceError::passing(message.hint("If they stay away, check the camera and the network."));
+    match input.kind {
+        InputKind::File => {}
+        InputKind::Screen => return of_screen(name, ""),
+        InputKind::Stream => {
+            let message = Message::new(format!("No pictures come from {name} any more."));
+            return SourceError::passing(message.hint("If they stay away, check the camera and the network."));
+        }
     }
     let message = Message::new(format!("No more pictures of {name} come from ffmpeg."));
     SourceError::lasting(message.hint("Start again, or use another video."))
@@ -62,7 +86,7 @@ pub(super) fn silent(input: &Input) -> SourceError {
 /// Looking at an input took too long.
 pub(super) fn no_answer(input: &Input) -> SourceError {
     let name = &input.name;
-    if input.is_stream {
+    if input.kind == InputKind::Stream {
         let message = Message::new(format!("There is no answer from {name}."));
         return SourceError::passing(message.hint("Check that the camera is on, and its address."));
     }
@@ -90,8 +114,10 @@ fn of_stream(name: &str, last_line: &str) -> SourceError {
         return SourceError::lasting(message.hint("Install an ffmpeg with that protocol, or use another address."));
     }
     if says(&["certificate", "verification"]) {
-        let message = Message::new(format!("The encryption of {name} can't be trusted."));
-        return SourceError::lasting(message.hint("Use the name that its certificate is for, or rtsp or http."));
+        let message = Message::new(format!("The certificate of {name} can't be trusted."));
+        return SourceError::lasting(message.hint(
+            "Use the name that the certificate is for, or name the camera's own certificate with --stream-ca FILE.",
+        ));
     }
     let (what, hint) = if says(&["404"]) {
         (format!("There is no stream at {name}."), "Check the path behind the host, as the camera's manual has it.")
@@ -115,18 +141,19 @@ fn of_stream(name: &str, last_line: &str) -> SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::address::Address;
+    use crate::capture::ffmpeg::input::Receiving;
 
     #[test]
     fn a_streams_last_words_are_told_without_its_password() {
         let address = Address::parse("rtsp://me:secret@door.invalid/1").expect("an address");
-        let input = Input::stream(&address);
+        let input = Input::stream(&address, &Receiving::default());
         let url = address.secret("");
         for (why, word, may_pass) in [
             ("Server returned 401 Unauthorized (authorization failed)", "password", false),
             ("Connection refused", "Nothing answers", true),
             ("Server returned 404 Not Found", "no stream", true),
             ("Invalid data found when processing input", "can't be played", true),
+            ("Peer certificate failed verification", "certificate", false),
             ("odd", "can't be played", true),
         ] {
             let error = failed(&input, &Ending::Failed(format!("{url}: {why}")));

@@ -1,8 +1,9 @@
 //! What ffmpeg opens: an address, what may be opened from there, and what people call it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::base::text;
 use crate::capture::address::Address;
@@ -12,11 +13,37 @@ use crate::capture::address::Address;
 pub(crate) struct Input {
     /// What messages call it. Fit to be shown.
     pub(crate) name: String,
-    /// Whether it comes over the network.
-    pub(crate) is_stream: bool,
+    pub(crate) kind: InputKind,
     options: Vec<OsString>,
     address: OsString,
     list: Option<List>,
+}
+
+/// Where an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// On the disk.
+    File,
+    /// On the network.
+    Stream,
+    /// On the screen.
+    Screen,
+}
+
+/// How a stream is received.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receiving {
+    /// A file in PEM with certificates to trust in place of the system's.
+    pub(crate) authority: Option<PathBuf>,
+    /// How long ffmpeg may look at a stream to know what it is; none as long as it wants.
+    pub(crate) analysis: Option<Duration>,
+    /// Whether this ffmpeg takes options in its list, as it does from version 5 on.
+    pub(crate) takes_options: bool,
+}
+
+/// A text as ffmpeg's list takes it, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// What ffmpeg reads from its standard input. Secret.
@@ -38,7 +65,7 @@ impl Input {
         address.push(path);
         Self {
             name: text::path(Path::new(path.file_name().unwrap_or(path.as_os_str()))),
-            is_stream: false,
+            kind: InputKind::File,
             options: ["-protocol_whitelist", "file"].map(OsString::from).to_vec(),
             address,
             list: None,
@@ -49,7 +76,7 @@ impl Input {
     ///
     /// The address goes to ffmpeg as a list of one, through its standard input: whoever lists the
     /// machine's processes sees their arguments, and no password among them.
-    pub(crate) fn stream(address: &Address) -> Self {
+    pub(crate) fn stream(address: &Address, receiving: &Receiving) -> Self {
         let (protocols, query) = match address.scheme() {
             // Over TCP: UDP loses packets, and firewalls stop it. This part of its query is for
             // ffmpeg, in every version.
@@ -58,26 +85,42 @@ impl Input {
             "srt" => ("pipe,srt,udp", ""),
             _ => ("pipe,http,https,tcp,tls,crypto,httpproxy", ""),
         };
-        let list = format!("ffconcat version 1.0\nfile '{}'\n", address.secret(query));
+        let mut list = format!("ffconcat version 1.0\nfile '{}'\n", address.secret(query));
         // As little as possible is held back.
-        let options = [
-            "-fflags",
-            "nobuffer",
-            "-flags",
-            "low_delay",
-            "-f",
-            "concat",
-            "-safe",
-            "0",
-            "-protocol_whitelist",
-            protocols,
-        ];
+        let mut options = vec!["-fflags", "nobuffer", "-flags", "low_delay"];
+        let analysis = receiving.analysis.map(|longest| longest.as_micros().to_string());
+        if let Some(longest) = &analysis {
+            options.extend(["-analyzeduration", longest]);
+        }
+        if receiving.takes_options {
+            if let Some(longest) = &analysis {
+                list.push_str(&format!("option analyzeduration {longest}\n"));
+            }
+            if address.scheme() == "https" {
+                list.push_str("option tls_verify 1\n");
+                if let Some(authority) = &receiving.authority {
+                    list.push_str(&format!("option ca_file {}\n", quoted(&authority.to_string_lossy())));
+                }
+            }
+        }
+        options.extend(["-f", "concat", "-safe", "0", "-protocol_whitelist", protocols]);
         Self {
             name: text::one_line(&address.to_string()),
-            is_stream: true,
-            options: options.map(OsString::from).to_vec(),
+            kind: InputKind::Stream,
+            options: options.into_iter().map(OsString::from).collect(),
             address: "pipe:0".into(),
             list: Some(List(list.into_bytes())),
+        }
+    }
+
+    /// A screen or window, as ffmpeg calls it with these options.
+    pub(crate) fn screen<'a>(name: &str, options: impl Iterator<Item = &'a String>, address: &str) -> Self {
+        Self {
+            name: text::one_line(name),
+            kind: InputKind::Screen,
+            options: options.map(OsString::from).collect(),
+            address: address.into(),
+            list: None,
         }
     }
 
@@ -89,5 +132,31 @@ impl Input {
     /// What the command is to read from its standard input.
     pub(super) fn feed(&self) -> Option<&[u8]> {
         self.list.as_ref().map(|list| list.0.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_a_list_of_one_with_its_options() {
+        let list = |address: &str, receiving: &Receiving| {
+            let input = Input::stream(&Address::parse(address).expect(address), receiving);
+            String::from_utf8(input.feed().expect("a list").to_vec()).expect("text")
+        };
+        let plain = Receiving::default();
+        assert_eq!(list("http://a.invalid/b", &plain), "ffconcat version 1.0\nfile 'http://a.invalid/b'\n");
+        let receiving = Receiving {
+            authority: Some("/my 'own'.pem".into()),
+            analysis: Some(Duration::from_secs(1)),
+            takes_options: true,
+        };
+        let lines = list("https://a.invalid/b", &receiving);
+        assert!(lines.contains("\noption analyzeduration 1000000\noption tls_verify 1\n"), "{lines}");
+        assert!(lines.ends_with("\noption ca_file '/my '\\''own'\\''.pem'\n"), "{lines}");
+        assert!(!list("rtsp://a.invalid/b", &receiving).contains("tls_verify"));
+        let old = Receiving { takes_options: false, ..receiving };
+        assert_eq!(list("https://a.invalid/b", &old).lines().count(), 2);
     }
 }

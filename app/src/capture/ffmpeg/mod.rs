@@ -3,7 +3,7 @@
 
 mod failure;
 pub(crate) mod frames;
-mod input;
+pub(crate) mod input;
 mod layout;
 pub(crate) mod play;
 mod probe;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use vlm::Cancel;
 
 use crate::capture::address::Address;
-use crate::capture::ffmpeg::failure::{failed, silent};
-use crate::capture::ffmpeg::input::Input;
+use crate::capture::ffmpeg::failure::{failed, silent, unverified, without_video};
+use crate::capture::ffmpeg::input::{Input, InputKind, Receiving};
 use crate::capture::ffmpeg::layout::Layout;
-use crate::capture::ffmpeg::probe::{Facts, probe};
+use crate::capture::ffmpeg::probe::{Facts, is_version, probe};
 use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started};
 use crate::capture::latest::{Latest, Taken, Taker, latest};
 use crate::capture::{Next, Source, SourceError};
@@ -29,6 +29,13 @@ const SILENT_FRAMES: f64 = 4.0;
 /// How long a stream may give nothing before it counts as frozen. Cameras send a picture a second
 /// at least.
 const STREAM_SILENCE: Duration = Duration::from_secs(10);
+
+/// How long ffmpeg may look at a stream to know what it is. It would take five seconds, and most
+/// streams say it at once.
+const ANALYSIS: Duration = Duration::from_secs(1);
+
+/// The first version of ffmpeg whose lists take options for what they name.
+const OPTIONS_IN_LISTS: u32 = 5;
 
 /// A video that is playing, or a stream that is received.
 pub(crate) struct Video {
@@ -60,16 +67,29 @@ impl Video {
         let (width, height) = facts.fitted();
         let (scale, fps) = (format!("scale={width}:{height}"), facts.fps().to_string());
         let slow = Duration::from_secs_f64((SILENT_FRAMES / facts.true_fps()).min(86_400.0));
-        Self::start(input, &facts, &before, &["-vf", &scale, "-r", &fps], SILENCE.max(slow))
+        let size = (width, height);
+        Self::start(input, &facts, size, &before, &["-vf", &scale, "-r", &fps], SILENCE.max(slow))
     }
 
     /// Begins to receive a stream.
     ///
     /// # Errors
     /// When ffmpeg is not installed, or what is wrong with the stream.
-    pub(crate) fn receive(address: &Address, cancel: &Cancel) -> Result<Self, SourceError> {
-        let input = Input::stream(address);
-        let facts = probe(&input, false, cancel)?;
+    pub(crate) fn receive(address: &Address, authority: Option<&Path>, cancel: &Cancel) -> Result<Self, SourceError> {
+        let takes_options = is_version(OPTIONS_IN_LISTS);
+        if address.scheme() == "https" && !takes_options {
+            return Err(unverified(address));
+        }
+        let receiving = Receiving { authority: authority.map(Path::to_owned), analysis: Some(ANALYSIS), takes_options };
+        let input = Input::stream(address, &receiving);
+        let facts = match probe(&input, false, cancel) {
+            // A stream may send its first whole picture later than most do.
+            Err(error) if error == without_video(&input) => {
+                let patient = Input::stream(address, &Receiving { analysis: None, ..receiving });
+                probe(&patient, false, cancel)?
+            }
+            facts => facts?,
+        };
         let (width, height) = facts.fitted();
         // A camera may change its size while it sends. What has another shape then gets black bars.
         let fit = if facts.is_square() {
@@ -80,18 +100,33 @@ impl Video {
         // Each picture gets the time of its place, so that ffmpeg neither waits for one nor repeats
         // it to keep a rate.
         let filter = format!("settb=1/30,setpts=N,scale={width}:{height}{fit}");
-        Self::start(input, &facts, &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
+        Self::start(input, &facts, (width, height), &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
     }
 
-    /// Begins to read an input, with these of ffmpeg's options before it and behind it.
+    /// Begins to look at a screen or window, of this size where that is known.
+    ///
+    /// # Errors
+    /// When ffmpeg is not installed, or can't look at it.
+    pub(crate) fn grab(input: Input, size: Option<(u32, u32)>, cancel: &Cancel) -> Result<Self, SourceError> {
+        let facts = match size {
+            Some(size) => Facts::of_pixels(size),
+            None => probe(&input, false, cancel)?,
+        };
+        let (width, height) = facts.fitted_for_tiles();
+        let filter = format!("settb=1/30,setpts=N,scale={width}:{height}");
+        Self::start(input, &facts, (width, height), &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
+    }
+
+    /// Begins to read an input at this size, with these of ffmpeg's options before and behind it.
     fn start(
         input: Input,
         facts: &Facts,
+        size: (u32, u32),
         before: &[&str],
         behind: &[&str],
         patience: Duration,
     ) -> Result<Self, SourceError> {
-        let (layout, size) = (facts.layout(), facts.fitted());
+        let layout = facts.layout();
         let mut command = Tool::Ffmpeg.command();
         command.args(before);
         if let Some(decoder) = facts.decoder() {
@@ -124,6 +159,8 @@ impl Video {
     fn end(&mut self) -> Result<(), SourceError> {
         match self.process.end() {
             Ending::Done if self.given => Ok(()),
+            // It could be played until then.
+            Ending::Failed(_) if self.given && self.input.kind == InputKind::Stream => Err(self.ended()),
             ending => Err(failed(&self.input, &ending)),
         }
     }

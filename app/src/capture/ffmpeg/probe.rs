@@ -2,6 +2,7 @@
 //! transparency.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,13 +11,17 @@ use vlm::Cancel;
 use crate::base::text;
 use crate::capture::SourceError;
 use crate::capture::ffmpeg::failure::{failed, no_answer, without_video};
-use crate::capture::ffmpeg::input::Input;
+use crate::capture::ffmpeg::input::{Input, InputKind};
 use crate::capture::ffmpeg::layout::{Layout, Transfer};
 use crate::capture::ffmpeg::process::{Ending, Tool, answer};
 
 /// Larger videos are scaled down to fit, so that the pipe carries no more than anybody looks at.
 const MAX_LONG_SIDE: f64 = 1280.0;
 const MAX_SHORT_SIDE: f64 = 720.0;
+
+/// The longest side of what is cut into tiles: four tiles of 512 pixels, the most that any model
+/// looks at.
+const MAX_TILED_SIDE: f64 = 2048.0;
 
 /// Faster videos give every second picture or fewer.
 const MAX_FPS: f64 = 30.0;
@@ -79,16 +84,30 @@ struct Tags {
 }
 
 impl Facts {
+    /// Plain pixels of this size.
+    pub(super) fn of_pixels((width, height): (u32, u32)) -> Self {
+        Self { width, height, codec_name: "rawvideo".to_owned(), ..Self::default() }
+    }
+
     /// The size to ask for: upright, with square pixels, no larger than it takes.
     pub(super) fn fitted(&self) -> (u32, u32) {
+        self.fitted_within(MAX_LONG_SIDE, MAX_SHORT_SIDE)
+    }
+
+    /// The same for what is cut into tiles, so that letters stay letters.
+    pub(super) fn fitted_for_tiles(&self) -> (u32, u32) {
+        self.fitted_within(MAX_TILED_SIDE, MAX_TILED_SIDE)
+    }
+
+    fn fitted_within(&self, long: f64, short: f64) -> (u32, u32) {
         let aspect = ratio(&self.sample_aspect_ratio, ':').unwrap_or(1.0);
         let (mut width, mut height) = (f64::from(self.width) * aspect, f64::from(self.height));
         let turns = self.side_data_list.iter().map(|data| data.rotation).sum::<f64>() / 90.0;
         if turns.round() as i64 % 2 != 0 {
             (width, height) = (height, width);
         }
-        let scale = (MAX_LONG_SIDE / width.max(height)).min(MAX_SHORT_SIDE / width.min(height)).min(1.0);
-        let side = |length: f64| ((length * scale).round() as u32).clamp(1, MAX_LONG_SIDE as u32);
+        let scale = (long / width.max(height)).min(short / width.min(height)).min(1.0);
+        let side = |length: f64| ((length * scale).round() as u32).clamp(1, long as u32);
         (side(width), side(height))
     }
 
@@ -158,9 +177,31 @@ fn ratio(text: &str, separator: char) -> Option<f64> {
 pub(super) fn probe(input: &Input, count: bool, cancel: &Cancel) -> Result<Facts, SourceError> {
     let (probe, ending) = ask(input, count, cancel)?;
     let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
-    let mut facts = facts.ok_or_else(|| if input.is_stream { without_video(input) } else { failed(input, &ending) })?;
+    let mut facts = facts
+        .ok_or_else(|| if input.kind == InputKind::Stream { without_video(input) } else { failed(input, &ending) })?;
     facts.decoder = facts.alpha_decoder().filter(|decoder| knows(decoder));
     Ok(facts)
+}
+
+/// Whether this ffmpeg is of a version or a later one; one that numbers no versions is of the
+/// latest.
+pub(super) fn is_version(wanted: u32) -> bool {
+    static MAJOR: OnceLock<u32> = OnceLock::new();
+    let major = MAJOR.get_or_init(|| {
+        let mut command = Tool::Ffprobe.command();
+        command.arg("-version");
+        let said = answer(Tool::Ffprobe, command, None, PATIENCE, &|| false);
+        said.ok().flatten().map_or(0, |(said, _)| major_version(&String::from_utf8_lossy(&said)))
+    });
+    *major >= wanted
+}
+
+/// The first number in `ffprobe version 5.1.9-0+deb12u1 Copyright…`.
+fn major_version(said: &str) -> u32 {
+    let version = said.split_whitespace().skip_while(|word| *word != "version").nth(1).unwrap_or_default();
+    let version = version.trim_start_matches('n');
+    let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+    version[..digits].parse().unwrap_or(u32::MAX)
 }
 
 /// Whether this ffmpeg was built with a decoder.
@@ -226,6 +267,21 @@ mod tests {
         assert_eq!(facts(3840, 2160, "N/A", -90.0).fitted(), (720, 1280));
         assert_eq!(facts(720, 576, "64:45", 0.0).fitted(), (1024, 576));
         assert_eq!(facts(4000, 2, "1:1", 0.0).fitted(), (1280, 1));
+        assert_eq!(facts(1920, 1200, "1:1", 0.0).fitted_for_tiles(), (1920, 1200));
+        assert_eq!(facts(3840, 2160, "1:1", 0.0).fitted_for_tiles(), (2048, 1152));
+    }
+
+    #[test]
+    fn versions_are_read_from_what_ffmpeg_says() {
+        for (said, major) in [
+            ("ffprobe version 5.1.9-0+deb12u1 Copyright (c) 2007-2026", 5),
+            ("ffprobe version n7.1 Copyright (c)", 7),
+            ("ffprobe version 4.2.7-0ubuntu0.1 Copyright", 4),
+            ("ffprobe version N-109542-gc4ae9ba Copyright", u32::MAX),
+            ("", u32::MAX),
+        ] {
+            assert_eq!(major_version(said), major, "{said}");
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::base::message::Message;
 use crate::capture::SourceError;
-use crate::capture::address::PASSWORD_VARIABLE;
 
 /// The longest part of ffmpeg's messages that is kept.
 const MAX_MESSAGE: u64 = 64 << 10;
@@ -18,6 +17,9 @@ const MAX_ANSWER: u64 = 4 << 20;
 
 /// How often a process that is waited for is looked at.
 const LOOK_UP: Duration = Duration::from_millis(10);
+
+/// How variables of the environment begin that are meant for this program alone.
+const OUR_VARIABLES: &str = "SIGHTLINE_";
 
 /// Which of ffmpeg's programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,11 @@ impl Process {
         feed: Option<&[u8]>,
     ) -> Result<(Self, ChildStdout), SourceError> {
         command.stdin(if feed.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.env_remove(PASSWORD_VARIABLE).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Passwords and keys are among them.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(OUR_VARIABLES)) {
+            command.env_remove(name);
+        }
         // Ctrl-C in a terminal reaches the whole group: ffmpeg is stopped by us, not beside us.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::message::Message;
-use crate::base::text;
+use crate::base::{quantity, text};
 use crate::cli::log::show::no_entry;
-use crate::cli::{parse, times};
+
 use crate::log::{Keep, LogError, PruneCount, Store};
 
 /// The arguments of `mark`.
@@ -33,11 +33,11 @@ pub struct MarkArgs {
 #[derive(Args, Clone, Debug)]
 pub struct PruneArgs {
     /// Remove entries that are older than this, such as 30d
-    #[arg(long, value_name = "AGE", value_parser = times::age, required_unless_present = "max_size")]
+    #[arg(long, value_name = "AGE", value_parser = quantity::length_of_time, required_unless_present = "max_size")]
     pub older_than: Option<Duration>,
 
     /// Then make the log smaller than this, such as 500MB: the oldest thumbnails go first
-    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub max_size: Option<u64>,
 
     /// Leave bookmarked entries and their thumbnails

@@ -23,6 +23,7 @@ use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixCost;
 use crate::live::{Caption, Event, Pipeline, Report, Told};
 use crate::log::Recording;
+use crate::plan::ViewPlan;
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -41,7 +42,6 @@ pub enum Shape {
 /// Writes what a pipeline tells.
 pub struct Watcher<O, E> {
     shape: Shape,
-    prompt: String,
     /// Captions still to be written; `None` without end.
     left: Option<u64>,
     card: EngineCard,
@@ -52,8 +52,8 @@ pub struct Watcher<O, E> {
     has_failed: bool,
     /// The terminal's line has words on it.
     in_line: bool,
-    /// With `--log`, one a source.
-    pub recordings: Vec<Recording>,
+    /// With `--log`.
+    pub recording: Option<Recording>,
     /// With `--caption-file` or `--vtt-live`.
     pub caption_files: Option<CaptionFiles>,
     /// With `--actions`.
@@ -63,8 +63,10 @@ pub struct Watcher<O, E> {
 /// What is known of a source.
 #[derive(Default)]
 struct Watched {
-    /// As it was written.
+    /// What it is called.
     name: String,
+    /// What the model is told to do with its pictures.
+    instruction: String,
     /// It gave pictures once.
     has_opened: bool,
     /// No more captions of it will come, as far as is known.
@@ -76,26 +78,23 @@ struct Watched {
 }
 
 impl<O: Write, E: Write> Watcher<O, E> {
-    /// `names` are the sources as they were written, in the order of the pipeline's views.
-    pub fn new(
-        shape: Shape,
-        names: Vec<String>,
-        prompt: String,
-        frames: Option<NonZeroU64>,
-        out: O,
-        err: Notes<E>,
-    ) -> Self {
+    /// `views` are those of the pipeline, in their order.
+    pub fn new(shape: Shape, views: &[ViewPlan], frames: Option<NonZeroU64>, out: O, err: Notes<E>) -> Self {
+        let watched = |view: &ViewPlan| Watched {
+            name: view.name.clone(),
+            instruction: view.settings.instruction.clone(),
+            ..Watched::default()
+        };
         Self {
             shape,
-            prompt,
             left: frames.map(NonZeroU64::get),
             card: EngineCard::default(),
             out,
             err,
-            sources: names.into_iter().map(|name| Watched { name, ..Watched::default() }).collect(),
+            sources: views.iter().map(watched).collect(),
             has_failed: false,
             in_line: false,
-            recordings: Vec::new(),
+            recording: None,
             caption_files: None,
             actions: None,
         }
@@ -232,16 +231,14 @@ impl<O: Write, E: Write> Watcher<O, E> {
 
     /// Records what happened, and says so once when recording fails and once when it works again.
     fn record(&mut self, report: Option<&Report>) -> io::Result<()> {
-        for number in 0..self.recordings.len() {
-            let event = report.filter(|report| report.view.is_none_or(|view| view == number));
-            if let Some(report) = event {
-                self.recordings[number].observe(&report.event);
-            }
-            if let Some(news) = self.recordings[number].news() {
-                self.complain(Some(number), &recording::told(news))?;
-            }
+        let Some(recording) = &mut self.recording else { return Ok(()) };
+        if let Some(report) = report {
+            recording.observe(report);
         }
-        Ok(())
+        match recording.news() {
+            Some(news) => self.complain(None, &recording::told(news)),
+            None => Ok(()),
+        }
     }
 
     /// Writes what happened for other programs, and says once when that fails and once when it
@@ -283,11 +280,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
 
     /// Writes what is still to be recorded, and says what became of it.
     pub fn finish_recording(&mut self) {
-        for (number, recording) in std::mem::take(&mut self.recordings).into_iter().enumerate() {
-            let label = self.label(number);
-            if let Some(message) = recording.finish() {
-                self.err.note(&format!("{label}{message}"));
-            }
+        if let Some(message) = self.recording.take().and_then(Recording::finish) {
+            self.err.note(&message.to_string());
         }
     }
 
@@ -303,8 +297,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
     fn write(&mut self, number: usize, caption: &Caption) -> io::Result<()> {
         match self.shape {
             Shape::Json => {
-                let source = &self.sources[number].name;
-                serde_json::to_writer(&mut self.out, &CaptionLine::new(caption, source, &self.prompt, &self.card))?;
+                let Watched { name, instruction, .. } = &self.sources[number];
+                serde_json::to_writer(&mut self.out, &CaptionLine::new(caption, name, instruction, &self.card))?;
                 writeln!(self.out)?;
             }
             Shape::Lines => {
@@ -358,7 +352,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::live::Settings;
+    use crate::capture::{SourceOptions, SourceSpec};
+    use crate::live::{Framing, Settings};
     use crate::models::spec::ModelSpec;
     use crate::testing::pipeline::{EngineFault, EngineScript, SourceScript, Step, caption_of};
 
@@ -383,8 +378,7 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut watcher = Watcher::new(
             shape,
-            names(sources.len()),
-            "What?".to_owned(),
+            &views(sources.len()),
             frames.and_then(NonZeroU64::new),
             &mut out,
             Notes::to(&mut err, false),
@@ -394,8 +388,15 @@ mod tests {
         Seen { out: text(out), err: text(err), code }
     }
 
-    fn names(count: usize) -> Vec<String> {
-        (0..count).map(|number| format!("source {number}")).collect()
+    fn views(count: usize) -> Vec<ViewPlan> {
+        let view = |number| ViewPlan {
+            name: format!("source {number}"),
+            source: SourceSpec::Demo,
+            options: SourceOptions::default(),
+            framing: Framing::default(),
+            settings: Settings { instruction: "What?".to_owned(), ..Settings::default() },
+        };
+        (0..count).map(view).collect()
     }
 
     fn report(event: Event) -> Report {
@@ -469,15 +470,13 @@ mod tests {
         let pipeline = Pipeline::start(vec![Settings::default()], Arc::new(|| {})).expect("threads start");
         let interrupted = Cancel::default();
         interrupted.cancel();
-        let mut watcher =
-            Watcher::new(Shape::Lines, names(1), String::new(), None, Vec::new(), Notes::to(Vec::new(), false));
+        let mut watcher = Watcher::new(Shape::Lines, &views(1), None, Vec::new(), Notes::to(Vec::new(), false));
         assert_eq!(watcher.watch(&pipeline, &interrupted).expect("written"), ExitCode::SUCCESS);
     }
 
     #[test]
     fn a_try_that_fails_like_the_last_one_is_not_told_again() {
-        let mut watcher =
-            Watcher::new(Shape::Lines, names(1), String::new(), None, Vec::new(), Notes::to(Vec::new(), false));
+        let mut watcher = Watcher::new(Shape::Lines, &views(1), None, Vec::new(), Notes::to(Vec::new(), false));
         assert!(watcher.tell(report(Event::SourceOpened { name: "It".to_owned() })).expect("written").is_continue());
         for message in ["It is busy.", "It is busy.", "It is gone."] {
             let event = Event::SourceLost { message: Message::new(message), retry_in: Duration::from_secs(1) };

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use vlm::Tiling;
 
 use crate::base::message::Message;
 use crate::base::slot::Slot;
@@ -98,6 +99,7 @@ impl Pipeline {
             let view = Arc::new(SharedView::default());
             settings.instruction.clone_into(&mut lock(&view.instruction));
             *lock(&view.prefix) = Arc::clone(&settings.prefix);
+            *lock(&view.tiling) = settings.tiling;
             let (deal, dealt_with) = bounded(1);
             let links = capture::Links {
                 shared: Arc::clone(&shared),
@@ -250,6 +252,13 @@ impl ViewHandle {
     /// Says and shows this before every picture from now on, beginning with the running caption.
     pub fn set_prefix(&self, prefix: Arc<Prefix>) {
         *lock(&self.view.prefix) = prefix;
+        self.ring();
+        self.shared.interrupt_caption_of(self.number);
+    }
+
+    /// Cuts pictures into tiles in another way from now on, beginning with the running caption.
+    pub fn set_tiling(&self, tiling: Tiling) {
+        *lock(&self.view.tiling) = tiling;
         self.ring();
         self.shared.interrupt_caption_of(self.number);
     }

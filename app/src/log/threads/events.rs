@@ -21,6 +21,8 @@ const LASTS_EVERY: Duration = Duration::from_secs(1);
 /// The session that a record belongs to. Records of one session share one of these.
 #[derive(Debug, PartialEq)]
 pub struct SessionRef {
+    /// The number of the view.
+    pub view: usize,
     /// For the log.
     pub start: SessionStart,
     /// The moment when it began, on the monotonic clock.
@@ -86,6 +88,9 @@ impl RecordKind {
 /// Makes records of events.
 #[derive(Debug)]
 pub struct EventRecorder {
+    view: usize,
+    /// The source's name was given, whatever it calls itself.
+    is_named: bool,
     source: String,
     card: EngineCard,
     instruction: String,
@@ -101,8 +106,24 @@ impl EventRecorder {
     /// Begins to record now, with what is known of source and model; later events tell more.
     #[must_use]
     pub fn new(source: String, card: EngineCard, instruction: String) -> Self {
-        let (began_at, began) = (Instant::now(), Moment::now());
-        Self { source, card, instruction, prefix: PrefixText::default(), began_at, began, session: None, lasted: None }
+        Self {
+            view: 0,
+            is_named: false,
+            source,
+            card,
+            instruction,
+            prefix: PrefixText::default(),
+            began_at: Instant::now(),
+            began: Moment::now(),
+            session: None,
+            lasted: None,
+        }
+    }
+
+    /// Records the view with this number. Its source is called by `name`, where it was given one.
+    #[must_use]
+    pub fn of_view(self, view: usize, name: Option<String>) -> Self {
+        Self { view, is_named: name.is_some(), source: name.unwrap_or(self.source), ..self }
     }
 
     /// Begins another session now, whatever goes on.
@@ -134,8 +155,11 @@ impl EventRecorder {
         match event {
             Event::SourceOpened { name } => {
                 // A camera that was lost and came back goes on with its session.
-                if self.session.is_none() || *name != self.source {
+                let is_another = !self.is_named && *name != self.source;
+                if is_another {
                     self.source.clone_from(name);
+                }
+                if self.session.is_none() || is_another {
                     self.begin_anew();
                 }
                 None
@@ -174,6 +198,7 @@ impl EventRecorder {
     fn record(&mut self, what: RecordKind) -> Record {
         let session = self.session.get_or_insert_with(|| {
             Arc::new(SessionRef {
+                view: self.view,
                 start: SessionStart {
                     source: self.source.clone(),
                     card: self.card.clone(),
@@ -234,6 +259,17 @@ mod tests {
             assert!(!Arc::ptr_eq(&last, &next) && last.start != next.start);
             last = next;
         }
+    }
+
+    #[test]
+    fn a_source_with_a_name_is_called_by_it() {
+        let events = EventRecorder::new(String::new(), EngineCard::default(), "What?".to_owned());
+        let mut events = events.of_view(3, Some("door".to_owned()));
+        events.observe(&opened("HD Webcam"));
+        let first = session_of(&mut events, "A cup.");
+        assert_eq!((first.view, first.start.source.as_str()), (3, "door"));
+        events.observe(&opened("HD Webcam"));
+        assert!(Arc::ptr_eq(&first, &session_of(&mut events, "A jug.")));
     }
 
     #[test]

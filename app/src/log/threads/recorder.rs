@@ -2,10 +2,13 @@
 //! behind, the queue fills, and what finds it full is lost, counted here and, as soon as the disk
 //! takes anything again, in the log itself.
 //!
+//! Several views write into one log, each with a session of its own at a time.
+//!
 //! A log that does not open, or no longer lies where it was opened, is opened again: what is
 //! recorded from then on is in a new file. Knows the log by a trait and the pipeline by the records
 //! that [`EventRecorder`](crate::log::EventRecorder) makes of its events.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -221,8 +224,8 @@ struct Writer {
     keep: Keep,
     shared: Arc<RecorderShared>,
     wake: Waker,
-    session: Option<(Arc<SessionRef>, i64)>,
-    lasting: Option<Lasting>,
+    /// What runs of each view, by the view's number.
+    running: BTreeMap<usize, Running>,
     /// Lost entries that the log itself knows of.
     lost_in_log: u64,
 }
@@ -234,7 +237,15 @@ enum Written {
     Something,
 }
 
-/// The caption that holds at present.
+/// The session of a view.
+struct Running {
+    session: Arc<SessionRef>,
+    /// The session's number in the log.
+    id: i64,
+    lasting: Option<Lasting>,
+}
+
+/// The caption of a view that holds at present.
 struct Lasting {
     id: i64,
     entry: Entry,
@@ -262,8 +273,7 @@ impl Writer {
             keep,
             shared,
             wake,
-            session: None,
-            lasting: None,
+            running: BTreeMap::new(),
             lost_in_log: 0,
         }
     }
@@ -286,8 +296,10 @@ impl Writer {
                 }
             }
         }
-        let ended = self.end_session(last);
-        self.note(&ended);
+        for view in self.running.keys().copied().collect::<Vec<_>>() {
+            let ended = self.end_session(view, last);
+            self.note(&ended);
+        }
     }
 
     fn take(&mut self, record: &Record) {
@@ -364,7 +376,7 @@ impl Writer {
         }
     }
 
-    /// Opens a new file where the old one was, which begins with the session and the caption that
+    /// Opens a new file where the old one was, which begins with the sessions and the captions that
     /// hold.
     fn renew(&mut self) -> Result<Written, LogError> {
         // Closing writes what SQLite still holds to the old file, wherever that is now.
@@ -373,12 +385,13 @@ impl Writer {
         self.shared.entries.store(0, Ordering::Relaxed);
         self.shared.renewed.fetch_add(1, Ordering::Relaxed);
         (self.wake)();
-        let (session, lasting) = (self.session.take(), self.lasting.take());
-        if let (Some((session, _)), Some(lasting)) = (session, lasting) {
-            let entry = Entry { session: self.session_of(&session)?, ..lasting.entry.clone() };
+        for (_, Running { session, lasting, .. }) in std::mem::take(&mut self.running) {
+            let Some(lasting) = lasting else { continue };
+            let running = self.begun(&session)?;
+            let entry = Entry { session: running, ..lasting.entry.clone() };
             let id = self.log()?.add(&entry, lasting.thumbnail.as_deref(), None, 0)?;
             self.log()?.extend(Extension { entry: id, ..lasting.until(lasting.last_known) })?;
-            self.lasting = Some(Lasting { id, entry, ..lasting });
+            self.hold(session.view, Lasting { id, entry, ..lasting });
             self.shared.offered.fetch_add(1, Ordering::Relaxed);
             self.shared.recorded.fetch_add(1, Ordering::Relaxed);
             self.shared.entries.fetch_add(1, Ordering::Relaxed);
@@ -388,15 +401,17 @@ impl Writer {
 
     fn write(&mut self, record: &Record) -> Result<Written, LogError> {
         let Record { session, what, at } = record;
+        let view = session.view;
         self.look()?;
-        if self.session.as_ref().is_some_and(|(ours, _)| !Arc::ptr_eq(ours, session)) {
-            self.end_session(*at)?;
+        if self.running.get(&view).is_some_and(|running| !Arc::ptr_eq(&running.session, session)) {
+            self.end_session(view, *at)?;
         }
         let mut entry = match what {
-            RecordKind::Lasts => return self.lasts(*at),
-            RecordKind::Caption(caption) if self.is_repeated(&caption.reply.text) => {
+            RecordKind::Lasts => return self.lasts(view, *at, Extension::default()),
+            RecordKind::Caption(caption) if self.is_repeated(view, &caption.reply.text) => {
                 let (dropped, skipped) = (caption.dropped as i64, caption.skipped as i64);
-                return self.repeats(caption.frame.captured_at, dropped, skipped);
+                let repeated = Extension { repeats: 1, dropped, skipped, ..Extension::default() };
+                return self.lasts(view, caption.frame.captured_at, repeated);
             }
             RecordKind::Caption(caption) => {
                 let mut entry = Entry::about(&caption.frame, session.since_ms(&caption.frame), &caption.reply);
@@ -411,58 +426,64 @@ impl Writer {
                 ..Entry::about(&question.frame, session.since_ms(&question.frame), reply)
             },
         };
-        entry.session = self.session_of(session)?;
+        entry.session = self.begun(session)?;
         let frame = what.frame();
         let thumbnail = frame.and_then(|frame| thumbnail::of(&frame.image));
         let captured_at = frame.map_or(*at, |frame| frame.captured_at);
         let is_caption = entry.kind == EntryKind::Caption;
         // An answer stands beside the caption that holds, and replaces none.
-        let ended = self.lasting.as_ref().filter(|_| is_caption).map(|lasting| lasting.until(captured_at));
+        let ended = self.lasting(view).filter(|_| is_caption).map(|lasting| lasting.until(captured_at));
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let more_lost = lost - self.lost_in_log;
         let id = self.log()?.add(&entry, thumbnail.as_deref(), ended, more_lost)?;
         self.shared.entries.fetch_add(1, Ordering::Relaxed);
         self.lost_in_log = lost;
         if is_caption {
-            self.lasting = Some(Lasting { id, entry, thumbnail, captured_at, last_known: captured_at });
+            self.hold(view, Lasting { id, entry, thumbnail, captured_at, last_known: captured_at });
         }
         Ok(Written::Something)
     }
 
-    fn is_repeated(&self, text: &str) -> bool {
-        self.lasting.as_ref().is_some_and(|lasting| lasting.entry.text == text)
+    /// The caption of a view that holds.
+    fn lasting(&self, view: usize) -> Option<&Lasting> {
+        self.running.get(&view)?.lasting.as_ref()
     }
 
-    fn repeats(&mut self, captured_at: Instant, dropped: i64, skipped: i64) -> Result<Written, LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(Written::Nothing) };
-        lasting.last_known = lasting.last_known.max(captured_at);
-        let extension = Extension { repeats: 1, dropped, skipped, ..lasting.until(captured_at) };
-        self.log()?.extend(extension)?;
-        Ok(Written::Something)
+    /// Another caption of a view holds from now on.
+    fn hold(&mut self, view: usize, lasting: Lasting) {
+        if let Some(running) = self.running.get_mut(&view) {
+            running.lasting = Some(lasting);
+        }
     }
 
-    fn lasts(&mut self, until: Instant) -> Result<Written, LogError> {
-        let Some(lasting) = &mut self.lasting else { return Ok(Written::Nothing) };
+    fn is_repeated(&self, view: usize, text: &str) -> bool {
+        self.lasting(view).is_some_and(|lasting| lasting.entry.text == text)
+    }
+
+    /// Lets the caption of a view that holds last until then, with these counts.
+    fn lasts(&mut self, view: usize, until: Instant, counts: Extension) -> Result<Written, LogError> {
+        let lasting = self.running.get_mut(&view).and_then(|running| running.lasting.as_mut());
+        let Some(lasting) = lasting else { return Ok(Written::Nothing) };
         lasting.last_known = lasting.last_known.max(until);
-        let extension = lasting.until(until);
-        self.log()?.extend(extension)?;
+        let Extension { entry, duration_ms, .. } = lasting.until(until);
+        self.log()?.extend(Extension { entry, duration_ms, ..counts })?;
         Ok(Written::Something)
     }
 
-    fn session_of(&mut self, session: &Arc<SessionRef>) -> Result<i64, LogError> {
-        if let Some((_, id)) = &self.session {
-            return Ok(*id);
+    /// The number of a view's session, which begins where it does not run yet.
+    fn begun(&mut self, session: &Arc<SessionRef>) -> Result<i64, LogError> {
+        if let Some(running) = self.running.get(&session.view) {
+            return Ok(running.id);
         }
         let id = self.log()?.begin(&session.start)?;
-        self.session = Some((Arc::clone(session), id));
+        self.running.insert(session.view, Running { session: Arc::clone(session), id, lasting: None });
         Ok(id)
     }
 
-    /// Ends the running session. Even when that can't be written, another one begins: this one
-    /// stays without an end, like one that was cut off.
-    fn end_session(&mut self, at: Instant) -> Result<Written, LogError> {
-        self.lasting = None;
-        let Some((session, id)) = self.session.take() else { return Ok(Written::Nothing) };
+    /// Ends the running session of a view. Even when that can't be written, another one begins:
+    /// this one stays without an end, like one that was cut off.
+    fn end_session(&mut self, view: usize, at: Instant) -> Result<Written, LogError> {
+        let Some(Running { session, id, .. }) = self.running.remove(&view) else { return Ok(Written::Nothing) };
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let ended_ms = session.start.began.plus_ms(milliseconds(at.saturating_duration_since(session.began_at))).ms;
         let more_lost = lost - self.lost_in_log;

@@ -19,7 +19,7 @@ use egui::{Context, Ui, ViewportCommand};
 use crate::actions::{CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::live::{Pipeline, ViewHandle, Waker};
-use crate::log::{Recording, RecordingNews};
+use crate::log::{RecordedView, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Download;
 use crate::ui::frame_times::FrameTimes;
@@ -96,7 +96,12 @@ impl App {
                 }
             })
         };
-        let recording = Recording::new(options.log, options.settings.instruction.clone(), Arc::clone(&wake));
+        let recorded = RecordedView {
+            name: None,
+            instruction: options.settings.instruction.clone(),
+            prefix: options.settings.prefix.text(),
+        };
+        let recording = Recording::new(options.log, vec![recorded], Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let pipeline =
             Pipeline::start(vec![options.settings], Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
@@ -154,7 +159,7 @@ impl App {
             if let Some(files) = &mut self.caption_files {
                 files.observe(&report);
             }
-            self.recording.observe(&report.event);
+            self.recording.observe(&report);
             self.state.apply(report.event, now);
         }
         match self.caption_files.as_ref().and_then(CaptionFiles::news) {
