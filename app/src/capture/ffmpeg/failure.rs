@@ -15,12 +15,13 @@ pub(super) fn failed(input: &Input, ending: &Ending) -> SourceError {
                 .hint("Start again. If memory had run out, close other programs first.");
             SourceError { message, may_pass: kind != InputKind::File }
         }
-        (Ending::Failed(last_line), InputKind::Stream) => of_stream(name, last_line),
+        (Ending::Failed(last_lines), InputKind::Stream) => of_stream(name, last_lines),
         (Ending::Done, InputKind::Stream) => ended(name),
-        (Ending::Failed(last_line), InputKind::Screen) => of_screen(name, last_line),
+        (Ending::Failed(last_lines), InputKind::Screen) => of_screen(name, last_lines),
         (Ending::Done, InputKind::Screen) => of_screen(name, ""),
-        (Ending::Failed(last_line), InputKind::File) => {
+        (Ending::Failed(last_lines), InputKind::File) => {
             let hint = "Use another video.";
+            let last_line = last_lines.lines().last().unwrap_or_default();
             // Without the address that it begins with.
             let why = match last_line.rsplit_once(": ") {
                 Some((_, why)) if last_line.starts_with("file:") => why,
@@ -40,8 +41,8 @@ pub(super) fn failed(input: &Input, ending: &Ending) -> SourceError {
 }
 
 /// Why a screen or window can't be looked at.
-fn of_screen(name: &str, last_line: &str) -> SourceError {
-    if last_line.contains("Unknown input format") {
+fn of_screen(name: &str, last_lines: &str) -> SourceError {
+    if last_lines.contains("Unknown input format") {
         let message = Message::new(format!("This ffmpeg can't look at {name}: it was built without that."));
         return SourceError::lasting(message.hint("Install an ffmpeg that looks at screens, as most systems have it."));
     }
@@ -96,16 +97,18 @@ pub(super) fn no_answer(input: &Input) -> SourceError {
 
 /// What ffmpeg's last words about a stream mean. They are not quoted: addresses in them have
 /// passwords.
-fn of_stream(name: &str, last_line: &str) -> SourceError {
-    let says = |words: &[&str]| words.iter().any(|word| last_line.contains(word));
-    if says(&["401"]) {
+fn of_stream(name: &str, last_lines: &str) -> SourceError {
+    let says = |words: &[&str]| words.iter().any(|word| last_lines.contains(word));
+    // HTTP's and RTSP's ways to say it; an address may have the number in it, too.
+    let answers = |code: u32| says(&[&format!("returned {code}"), &format!("failed: {code}")]);
+    if answers(401) {
         let message = Message::new(format!("{name} asks for another user or password."));
         return SourceError::lasting(message.hint(
             "Write them into the address (rtsp://USER:PASSWORD@HOST/…), or use --stream-user with \
              SIGHTLINE_STREAM_PASSWORD in the environment.",
         ));
     }
-    if says(&["403"]) {
+    if answers(403) {
         let message = Message::new(format!("{name} may not be seen with this user."));
         return SourceError::lasting(message.hint("Allow it in the camera's settings, or use another user."));
     }
@@ -119,7 +122,7 @@ fn of_stream(name: &str, last_line: &str) -> SourceError {
             "Use the name that the certificate is for, or name the camera's own certificate with --stream-ca FILE.",
         ));
     }
-    let (what, hint) = if says(&["404"]) {
+    let (what, hint) = if answers(404) {
         (format!("There is no stream at {name}."), "Check the path behind the host, as the camera's manual has it.")
     } else if says(&["refused"]) {
         (format!("Nothing answers at {name}."), "Check the port, and that the camera or its server is on.")
@@ -152,8 +155,11 @@ mod tests {
             ("Server returned 401 Unauthorized (authorization failed)", "password", false),
             ("Connection refused", "Nothing answers", true),
             ("Server returned 404 Not Found", "no stream", true),
+            ("method DESCRIBE failed: 404 Stream not found\npipe:0: Server returned 404 Not Found", "no stream", true),
+            ("method DESCRIBE failed: 401 Unauthorized\npipe:0: Input/output error", "password", false),
+            ("Connection to tcp://door.invalid:40199?timeout=0 failed: Connection refused", "Nothing answers", true),
             ("Invalid data found when processing input", "can't be played", true),
-            ("Peer certificate failed verification", "certificate", false),
+            ("Peer certificate failed verification\npipe:0: Input/output error", "certificate", false),
             ("odd", "can't be played", true),
         ] {
             let error = failed(&input, &Ending::Failed(format!("{url}: {why}")));

@@ -1,6 +1,7 @@
 //! An ffmpeg or ffprobe child process: how it is started, watched and ended, and what its end
 //! means. Knows nothing of what it plays.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,11 @@ use std::time::{Duration, Instant};
 use crate::base::message::Message;
 use crate::capture::SourceError;
 
-/// The longest part of ffmpeg's messages that is kept.
+/// How many lines of ffmpeg's messages are kept: why something failed stands before what that led
+/// to.
+const LAST_LINES: usize = 4;
+
+/// The longest line of them, in bytes.
 const MAX_MESSAGE: u64 = 64 << 10;
 
 /// The most that is read of what ffprobe or ffmpeg say about themselves or a file.
@@ -58,7 +63,7 @@ pub(super) struct Process {
 pub(super) enum Ending {
     /// It did what it was asked for.
     Done,
-    /// It could not: its last words, if it had some.
+    /// It could not: its last lines, if it wrote some.
     Failed(String),
     /// Somebody or the system stopped it: by what.
     Killed(String),
@@ -92,7 +97,7 @@ impl Process {
         }
         let listener = thread::Builder::new()
             .name("ffmpeg messages".into())
-            .spawn(move || errors.map(last_line).unwrap_or_default());
+            .spawn(move || errors.map(last_lines).unwrap_or_default());
         process.messages = Some(listener.map_err(|error| failed(&error))?);
         let output = output.ok_or_else(|| failed(&ErrorKind::BrokenPipe.into()))?;
         Ok((process, output))
@@ -107,10 +112,10 @@ impl Process {
     /// Waits for its end, which is near once its output has ended.
     pub(super) fn end(&mut self) -> Ending {
         let status = self.child.wait();
-        let last_line = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let last_lines = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         match status {
             Ok(status) if status.success() => Ending::Done,
-            Ok(status) => killed_by(status).map_or(Ending::Failed(last_line), Ending::Killed),
+            Ok(status) => killed_by(status).map_or(Ending::Failed(last_lines), Ending::Killed),
             Err(error) => Ending::Failed(error.to_string()),
         }
     }
@@ -176,19 +181,22 @@ pub(super) fn answer(
     Ok(Some((answer, process.end())))
 }
 
-/// The last line that is not empty, reading all so that the writer never waits.
-fn last_line(errors: impl Read) -> String {
-    let mut last = String::new();
+/// The last lines that are not empty, reading all so that the writer never waits.
+fn last_lines(errors: impl Read) -> String {
+    let mut last = VecDeque::new();
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     while errors.by_ref().take(MAX_MESSAGE).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         let text = String::from_utf8_lossy(&line);
         if !text.trim().is_empty() {
-            text.trim().clone_into(&mut last);
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(text.trim().to_owned());
         }
         line.clear();
     }
-    last
+    Vec::from(last).join("\n")
 }
 
 /// Why a tool does not run.
@@ -224,7 +232,8 @@ mod tests {
             answer(Tool::Ffmpeg, command, None, Duration::from_mins(1), &|| false).expect("started").expect("ended")
         };
         assert_eq!(run("echo yes"), (b"yes\n".to_vec(), Ending::Done));
-        assert_eq!(run("echo a >&2; echo b >&2; exit 3"), (Vec::new(), Ending::Failed("b".to_owned())));
+        let failed = Ending::Failed("c\nd\ne\nf".to_owned());
+        assert_eq!(run("for w in a b c '' d e f; do echo $w >&2; done; exit 3"), (Vec::new(), failed));
         let mut copy = Command::new("cat");
         copy.arg("-");
         let copied = answer(Tool::Ffmpeg, copy, Some(b"fed"), Duration::from_mins(1), &|| false);
