@@ -54,7 +54,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A tensor is absent or has another shape than the configuration asks for.
-    #[error("The weights don't fit config.json: {}.", shown(why))]
+    #[error("The weights don't fit the model's configuration: {}.", shown(why))]
     Weights {
         /// Which tensor, and how it differs.
         why: String,
@@ -162,7 +162,7 @@ impl Error {
         let hint = match self {
             Self::Missing { .. } => {
                 "Choose a folder that holds a whole SmolVLM checkpoint (config.json, tokenizer.json, \
-                 preprocessor_config.json and the weights)."
+                 preprocessor_config.json and the weights), or a GGUF file."
             }
             Self::Read { .. } => "Check that the file exists and that you may read it.",
             Self::Damaged { path, .. } => return Some(mended(path)),

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct ModelArgs {
     pub max_tokens: NonZeroUsize,
     /// Processor threads; `None` is as many as there are cores.
     pub threads: Option<NonZeroUsize>,
+    /// The file of its vision part, where that is not found beside it.
+    pub mmproj: Option<PathBuf>,
     /// The server that runs it, where it does not run on this machine.
     pub remote: Option<RemoteOptions>,
     /// Which of these were written.
@@ -60,10 +63,15 @@ pub struct Named {
 /// The arguments as they are written: what `--model` means depends on `--engine`.
 #[derive(Args, Clone, Debug)]
 struct WrittenModelArgs {
-    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
-    /// [default: 256m if it is on this machine, otherwise demo]
+    /// demo, 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id, a folder or a
+    /// GGUF file [default: 256m if it is on this machine, otherwise demo]
     #[arg(long, value_name = "MODEL")]
     model: Option<OsString>,
+
+    /// The GGUF file of the vision part, for a --model that is a GGUF file [default: the one beside
+    /// it whose name has mmproj in it]
+    #[arg(long, value_name = "FILE", requires = "model", conflicts_with = "engine")]
+    mmproj: Option<PathBuf>,
 
     /// Where the model runs: auto, cpu, cuda, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value_t)]
@@ -98,8 +106,12 @@ impl WrittenModelArgs {
             (Some(text), None) => named_model(&text).map_err(|message| refused(&message))?,
             (None, _) => local::preferred(),
         };
-        let Self { device, precision, prompt, max_tokens, threads, .. } = self;
-        Ok(ModelArgs { model, device, precision, prompt, max_tokens, threads, remote, is_named })
+        let Self { device, precision, prompt, max_tokens, threads, mmproj, .. } = self;
+        if mmproj.is_some() && !matches!(&model, ModelSpec::Folder(path) if path.is_file()) {
+            let message = Message::new(format!("--mmproj belongs to a GGUF file, which {model} is not."));
+            return Err(refused(&message.hint("Name the file of the text model with --model.")));
+        }
+        Ok(ModelArgs { model, device, precision, prompt, max_tokens, threads, mmproj, remote, is_named })
     }
 }
 
@@ -149,6 +161,7 @@ impl ModelArgs {
             precision: self.precision,
             threads: self.threads.map(NonZeroUsize::get),
             max_isa: None,
+            vision_file: self.mmproj.clone(),
             remote: self.remote.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! How a model is run: on which device, in which numbers, with how many threads. Loads nothing.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -83,6 +84,9 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// The most that the processor's kernels may use; `None` leaves it to the environment.
     pub max_isa: Option<vlm::InstructionSet>,
+    /// The GGUF file of the vision part of a model in two such files; `None` looks for it beside
+    /// that of the text model.
+    pub vision_file: Option<PathBuf>,
     /// How the server is reached that runs a [`ModelSpec::Served`](crate::models::spec::ModelSpec::Served).
     pub remote: Option<RemoteOptions>,
 }

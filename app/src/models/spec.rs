@@ -32,7 +32,7 @@ pub enum ModelSpec {
     Named(NamedModel),
     /// `owner/name` on the hub.
     Hub(String),
-    /// A folder with a checkpoint, or a file of one.
+    /// A folder with a checkpoint, or a file of one; a GGUF file.
     Folder(PathBuf),
     /// A model of a server, by the name that the server has for it. No text is read as one.
     Served(String),
@@ -132,7 +132,7 @@ impl ModelSpec {
 /// What can be written.
 fn usage() -> String {
     let names: Vec<_> = RELEASED.iter().map(|named| named.name).collect();
-    format!("Use demo, {}, a hub id such as {}, or a folder.", names.join(", "), RELEASED[0].hub_id)
+    format!("Use demo, {}, a hub id such as {}, a folder or a GGUF file.", names.join(", "), RELEASED[0].hub_id)
 }
 
 /// Whether an id's second half is this, in whatever case.

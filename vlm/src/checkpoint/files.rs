@@ -1,5 +1,5 @@
-//! Where a checkpoint's files are: a folder, the hub's cache that Python shares, or the program
-//! itself.
+//! Where a checkpoint's files are: a folder, the hub's cache that Python shares, two GGUF files
+//! that stand for one, or the program itself.
 //!
 //! Finds files, and reads them with a limit; opens no connection. Where the cache is,
 //! [`hub`](super::hub) says.
@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::checkpoint::{formats, json};
+use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::stored::Stored;
+use crate::checkpoint::{formats, gguf, json};
 use crate::error::{Error, Result};
 
 /// The longest file that is read whole. The longest tokenizers have half of it.
@@ -35,6 +38,7 @@ pub struct ModelFiles {
 #[derive(Clone, Debug)]
 enum Place {
     Folder(PathBuf),
+    Gguf(Arc<Gguf>),
     BuiltIn(BuiltIn),
 }
 
@@ -43,11 +47,13 @@ pub(crate) enum WeightFile {
     /// With the tensors that an index says are in it.
     OnDisk(PathBuf, Vec<String>),
     BuiltIn(PathBuf, &'static [u8]),
+    /// With its tensors, under the names that checkpoints have for them.
+    Gguf(PathBuf, Vec<(String, Stored)>),
 }
 
 impl ModelFiles {
-    /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, or a file
-    /// of a checkpoint.
+    /// The checkpoint in `folder`, which may also be a model's folder of the hub's cache, a file of
+    /// a checkpoint, or a GGUF file of a text model with that of its vision part beside it.
     ///
     /// ```
     /// # use std::path::Path;
@@ -59,7 +65,8 @@ impl ModelFiles {
     ///
     /// # Errors
     /// [`Error::Missing`] when there is no such folder or it holds no `config.json`,
-    /// [`Error::OtherFormat`] when it holds a model in a format that is not read.
+    /// [`Error::OtherFormat`] when it holds a model in a format that is not read; what is wrong
+    /// with a GGUF file.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             return Self::beside(folder);
@@ -70,12 +77,35 @@ impl ModelFiles {
         if let Some(snapshot) = main_snapshot(folder) {
             return Self::in_folder(&snapshot);
         }
+        match &*gguf::text_models(folder) {
+            [] => {}
+            [text] => return Self::gguf(text, None),
+            [first, ..] => {
+                let path = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let what = format!("several GGUF models, such as {path}");
+                return Err(Error::OtherFormat { path: folder.into(), what, hint: "Name one of the files." });
+            }
+        }
         let missing = if folder.is_dir() { folder.join("config.json") } else { folder.into() };
         Err(other_format_in(folder).unwrap_or(Error::Missing { path: missing }))
     }
 
+    /// The model in the GGUF file of a text model and in that of its vision part: `vision`, or the
+    /// one whose name has `mmproj` in it beside the first.
+    ///
+    /// # Errors
+    /// [`Error::OtherFormat`] when a half is absent, [`Error::Unsupported`] when it is another kind
+    /// of model, and what is wrong with which file.
+    pub fn gguf(text: &Path, vision: Option<&Path>) -> Result<Self> {
+        let name = text.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self { place: Place::Gguf(Arc::new(Gguf::open(text, vision)?)), name })
+    }
+
     /// The checkpoint that a file is of.
     fn beside(file: &Path) -> Result<Self> {
+        if gguf::is_gguf(file) {
+            return Self::gguf(file, None);
+        }
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(format) = formats::other_format([name.as_str()]) {
             return Err(format.error(file));
@@ -111,6 +141,7 @@ impl ModelFiles {
     pub(crate) fn has(&self, name: &str) -> bool {
         match &self.place {
             Place::Folder(folder) => folder.join(name).is_file(),
+            Place::Gguf(gguf) => gguf.file(name).is_some(),
             Place::BuiltIn(files) => files.iter().any(|(n, _)| *n == name),
         }
     }
@@ -120,11 +151,12 @@ impl ModelFiles {
     pub fn folder(&self) -> Option<&Path> {
         match &self.place {
             Place::Folder(folder) => Some(folder),
+            Place::Gguf(gguf) => gguf.folder(),
             Place::BuiltIn(_) => None,
         }
     }
 
-    /// What to call the model: the folder's or the repository's name.
+    /// What to call the model: the folder's, the repository's or the file's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -134,6 +166,7 @@ impl ModelFiles {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         match &self.place {
             Place::Folder(folder) => folder.join(name),
+            Place::Gguf(gguf) => gguf.path(name).to_owned(),
             Place::BuiltIn(_) => Path::new(&self.name).join(name),
         }
     }
@@ -151,6 +184,9 @@ impl ModelFiles {
                 .find(|(n, _)| *n == name)
                 .map(|(_, content)| Cow::Borrowed(*content))
                 .ok_or(Error::Missing { path }),
+            Place::Gguf(gguf) => {
+                gguf.file(name).map(|content| Cow::Owned(content.to_vec())).ok_or(Error::Missing { path })
+            }
             Place::Folder(_) => match read_within(&path, LONGEST) {
                 Ok(Some(content)) if formats::is_lfs_pointer(&content) => Err(formats::lfs_pointer().error(&path)),
                 Ok(Some(content)) => Ok(Cow::Owned(content)),
@@ -173,6 +209,9 @@ impl ModelFiles {
                 .find(|(name, _)| *name == SINGLE)
                 .map(|(name, content)| vec![WeightFile::BuiltIn(self.path(name), content)])
                 .ok_or_else(|| Error::Missing { path: self.path(SINGLE) }),
+            Place::Gguf(gguf) => {
+                Ok(gguf.weights().map(|file| WeightFile::Gguf(file.path.clone(), file.tensors.clone())).into())
+            }
             Place::Folder(_) if self.path(SINGLE).is_file() => {
                 Ok(vec![WeightFile::OnDisk(self.path(SINGLE), Vec::new())])
             }
@@ -188,7 +227,9 @@ impl ModelFiles {
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         let of_file = |file| match file {
-            WeightFile::OnDisk(path, _) => fs::metadata(path).map_or(0, |found| found.len()),
+            WeightFile::OnDisk(path, _) | WeightFile::Gguf(path, _) => {
+                fs::metadata(path).map_or(0, |found| found.len())
+            }
             WeightFile::BuiltIn(..) => 0,
         };
         self.weights().into_iter().flatten().map(of_file).sum()
@@ -337,12 +378,9 @@ mod tests {
             }
         };
         assert!(told(&["adapter_config.json", "adapter_model.safetensors"]).contains("LoRA"));
-        assert!(told(&["model.Q4_K_M.gguf"]).contains("GGUF"));
+        assert!(told(&["a.Q4_K_M.gguf", "b.Q4_K_M.gguf"]).contains("several GGUF models, such as a.Q4_K_M.gguf"));
+        assert!(told(&["model.ggml"]).contains("GGML"));
         assert!(told(&["config.json", "pytorch_model.bin"]).contains("pickled"));
-        let folder = tempfile::tempdir().unwrap();
-        let gguf = folder.path().join("model.gguf");
-        fs::write(&gguf, "GGUF").unwrap();
-        assert!(matches!(ModelFiles::in_folder(&gguf), Err(Error::OtherFormat { path, .. }) if path == gguf));
     }
 
     #[test]

@@ -26,6 +26,8 @@ const SAVE: &str = "Load it with transformers and save it with save_pretrained, 
                     model that is published so.";
 const PULL: &str = "Install Git LFS and run `git lfs pull` in that folder, or download the model with `sightline models \
                     download`.";
+/// Of the hub whole checkpoints are downloaded, and a repository of GGUF files is many models.
+const TWO_FILES: &str = "Download its text model and its mmproj file into a folder, and name the first with --model.";
 
 impl OtherFormat {
     fn new(what: impl Into<String>, hint: &'static str) -> Self {
@@ -50,8 +52,11 @@ pub fn other_format<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Othe
     if called(&["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", "adapters.safetensors"]) {
         return found("a LoRA adapter, which is only what changes in another model", MERGE);
     }
-    if ends(&[".gguf", ".ggml"]) {
-        return found("a GGUF model, the format of llama.cpp", ORIGINAL);
+    if ends(&[".gguf"]) {
+        return found("a GGUF model, the format of llama.cpp", TWO_FILES);
+    }
+    if ends(&[".ggml"]) {
+        return found("a GGML model, which is what GGUF was before", ORIGINAL);
     }
     if ends(&["openvino_model.xml", "openvino_model.bin"]) {
         return found("an OpenVINO model", ORIGINAL);

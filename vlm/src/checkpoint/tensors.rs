@@ -1,9 +1,8 @@
-//! Safetensors files as named tensors of a chosen shape, number format and device.
+//! The tensors of a checkpoint's files, in a chosen shape, number format and device.
 //!
-//! Files are mapped, one tensor at a time: a tensor's pages are released as soon as it is
-//! converted, so that loading needs the memory of the weights and of one tensor more, whatever
-//! format they are stored in. A table of which few rows are wanted at a time stays in its file
-//! ([`Rows`]).
+//! Tensors are read one at a time, so that loading needs the memory of the weights and of one
+//! tensor more, whatever format they are stored in. A table of which few rows are wanted at a time
+//! stays in its file ([`Rows`]).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,12 +10,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use crate::checkpoint::files::{ModelFiles, WeightFile};
 use crate::checkpoint::formats;
+use crate::checkpoint::mapped::Data;
+use crate::checkpoint::stored::{Format, Stored};
 use crate::error::{Error, Result};
 
 /// Bytes of the number before the header that says how long the header is.
@@ -25,7 +25,8 @@ const HEADER_LENGTH: usize = 8;
 /// The weights of one checkpoint, not yet loaded.
 pub(crate) struct Checkpoint {
     shards: Vec<Shard>,
-    tensors: HashMap<String, Place>,
+    /// Each with the number of its shard.
+    tensors: HashMap<String, (usize, Stored)>,
     dtype: DType,
     device: Device,
 }
@@ -33,20 +34,6 @@ pub(crate) struct Checkpoint {
 struct Shard {
     path: PathBuf,
     data: Data,
-    /// Where the tensors' bytes begin.
-    start: usize,
-}
-
-#[derive(Clone)]
-enum Data {
-    File(Arc<File>),
-    BuiltIn(&'static [u8]),
-}
-
-/// Which shard holds a tensor, and where.
-struct Place {
-    shard: usize,
-    info: TensorInfo,
 }
 
 /// A tensor of two dimensions that stays where it is stored.
@@ -55,8 +42,10 @@ pub(crate) struct Rows {
     path: PathBuf,
     /// Where the first row begins.
     start: usize,
+    /// Numbers, and bytes, of a row.
     width: usize,
-    stored: DType,
+    length: usize,
+    format: Format,
     dtype: DType,
     device: Device,
 }
@@ -67,29 +56,13 @@ impl Rows {
     /// # Errors
     /// [`Error::Read`] when the file can't be read any more, or has fewer rows.
     pub fn of(&self, numbers: &[u32]) -> Result<Tensor> {
-        let length = self.width * self.stored.size_in_bytes();
-        let mut bytes = Vec::with_capacity(numbers.len() * length);
+        let mut bytes = Vec::with_capacity(numbers.len() * self.length);
         for number in numbers {
-            let row = read(&self.data, self.start + *number as usize * length, Some(length))
-                .map_err(|source| Error::Read { path: self.path.clone(), source })?;
+            let row = self.data.read(self.start + *number as usize * self.length, Some(self.length));
+            let row = row.map_err(|source| Error::Read { path: self.path.clone(), source })?;
             bytes.extend_from_slice(row.as_ref());
         }
-        made(&bytes, self.stored, &[numbers.len(), self.width], self.dtype, &self.device)
-    }
-}
-
-/// Bytes of a shard, mapped or built in.
-enum Bytes {
-    Mapped(Mmap),
-    BuiltIn(&'static [u8]),
-}
-
-impl AsRef<[u8]> for Bytes {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::BuiltIn(bytes) => bytes,
-        }
+        Ok(self.format.tensor(&bytes, &[numbers.len(), self.width], self.dtype, &self.device)?)
     }
 }
 
@@ -102,33 +75,49 @@ impl Checkpoint {
     /// that lies.
     pub fn open(files: &ModelFiles, dtype: DType, device: &Device) -> Result<Self> {
         let mut found = Self { shards: Vec::new(), tensors: HashMap::new(), dtype, device: device.clone() };
-        for (number, file) in files.weights()?.into_iter().enumerate() {
-            let (path, promised, data) = match file {
-                WeightFile::BuiltIn(path, content) => (path, Vec::new(), Data::BuiltIn(content)),
+        for file in files.weights()? {
+            match file {
+                WeightFile::BuiltIn(path, content) => found.add_safetensors(path, Data::BuiltIn(content), &[])?,
                 WeightFile::OnDisk(path, promised) => {
-                    let file = File::open(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-                    (path, promised, Data::File(Arc::new(file)))
+                    let data = opened(&path)?;
+                    found.add_safetensors(path, data, &promised)?;
                 }
-            };
-            let damaged = |why: String| Error::Damaged { path: path.clone(), why };
-            let whole = read(&data, 0, None).map_err(|source| Error::Read { path: path.clone(), source })?;
-            if formats::is_lfs_pointer(whole.as_ref()) {
-                return Err(formats::lfs_pointer().error(&path));
-            }
-            let (header, metadata) = SafeTensors::read_metadata(whole.as_ref())
-                .map_err(|e| damaged(format!("its header does not describe its content ({e})")))?;
-            if let Some(name) = promised.iter().find(|name| metadata.info(name).is_none()) {
-                return Err(damaged(format!("the index says that it holds the tensor `{name}`, which it does not")));
-            }
-            for (name, info) in metadata.tensors() {
-                let place = Place { shard: number, info: info.clone() };
-                if found.tensors.insert(name.clone(), place).is_some() {
-                    return Err(damaged(format!("the tensor `{name}` is in two files")));
+                WeightFile::Gguf(path, tensors) => {
+                    let data = opened(&path)?;
+                    found.add(Shard { data, path }, tensors)?;
                 }
             }
-            found.shards.push(Shard { data, start: HEADER_LENGTH + header, path });
         }
         Ok(found)
+    }
+
+    /// Adds a file of safetensors, which must hold the tensors that an index has `promised`.
+    fn add_safetensors(&mut self, path: PathBuf, data: Data, promised: &[String]) -> Result<()> {
+        let damaged = |why: String| Error::Damaged { path: path.clone(), why };
+        let whole = data.read(0, None).map_err(|source| Error::Read { path: path.clone(), source })?;
+        if formats::is_lfs_pointer(whole.as_ref()) {
+            return Err(formats::lfs_pointer().error(&path));
+        }
+        let (header, metadata) = SafeTensors::read_metadata(whole.as_ref())
+            .map_err(|e| damaged(format!("its header does not describe its content ({e})")))?;
+        if let Some(name) = promised.iter().find(|name| metadata.info(name).is_none()) {
+            return Err(damaged(format!("the index says that it holds the tensor `{name}`, which it does not")));
+        }
+        let start = HEADER_LENGTH + header;
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, stored(info, start))).collect();
+        self.add(Shard { data, path }, tensors)
+    }
+
+    fn add(&mut self, shard: Shard, tensors: Vec<(String, Stored)>) -> Result<()> {
+        for (name, stored) in tensors {
+            if self.tensors.contains_key(&name) {
+                let why = format!("the tensor `{name}` is in two files");
+                return Err(Error::Damaged { path: shard.path, why });
+            }
+            self.tensors.insert(name, (self.shards.len(), stored));
+        }
+        self.shards.push(shard);
+        Ok(())
     }
 
     /// Whether a tensor of this name is there.
@@ -142,10 +131,13 @@ impl Checkpoint {
     /// [`Error::Weights`] when it is absent or of another shape, [`Error::Read`] when it can't be
     /// mapped.
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<Tensor> {
-        let (shard, (begin, end), stored) = self.find(name, dims)?;
-        let bytes = read(&shard.data, begin, Some(end - begin))
+        let (shard, stored) = self.find(name, dims)?;
+        let bytes = shard
+            .data
+            .read(stored.range.start, Some(stored.range.len()))
             .map_err(|source| Error::Read { path: shard.path.clone(), source })?;
-        made(bytes.as_ref(), stored, dims, self.dtype, &self.device)
+        let tensor = stored.format.tensor(bytes.as_ref(), dims, self.dtype, &self.device)?;
+        Ok(stored.in_order(tensor)?)
     }
 
     /// The tensor `name` of this many rows, each `width` long, left where it is.
@@ -153,74 +145,44 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Weights`] when it is absent or of another shape.
     pub fn rows(&self, name: &str, count: usize, width: usize) -> Result<Rows> {
-        let (shard, (start, _), stored) = self.find(name, &[count, width])?;
-        let (data, path) = (shard.data.clone(), shard.path.clone());
-        Ok(Rows { data, path, start, width, stored, dtype: self.dtype, device: self.device.clone() })
+        let (shard, stored) = self.find(name, &[count, width])?;
+        let (data, path, format) = (shard.data.clone(), shard.path.clone(), stored.format.clone());
+        let length = stored.range.len() / count.max(1);
+        let (start, dtype, device) = (stored.range.start, self.dtype, self.device.clone());
+        Ok(Rows { data, path, start, width, length, format, dtype, device })
     }
 
-    /// The shard of a tensor, where it lies in the shard's file, and in which format.
-    fn find(&self, name: &str, dims: &[usize]) -> Result<(&Shard, (usize, usize), DType)> {
-        let Some(place) = self.tensors.get(name) else {
+    /// A tensor, and the file that it is in.
+    fn find(&self, name: &str, dims: &[usize]) -> Result<(&Shard, &Stored)> {
+        let Some((shard, stored)) = self.tensors.get(name) else {
             return Err(Error::Weights { why: format!("there is no tensor `{name}`") });
         };
-        if place.info.shape != dims {
-            let why = format!("the tensor `{name}` has the shape {:?} and should have {dims:?}", place.info.shape);
+        if stored.shape != dims {
+            let why = format!("the tensor `{name}` has the shape {:?} and should have {dims:?}", stored.shape);
             return Err(Error::Weights { why });
         }
-        let Some(stored) = supported(place.info.dtype) else {
-            return Err(Error::Weights { why: format!("the tensor `{name}` is stored as {:?}", place.info.dtype) });
-        };
-        let shard = &self.shards[place.shard];
-        let (begin, end) = place.info.data_offsets;
-        Ok((shard, (shard.start + begin, shard.start + end), stored))
-    }
-}
-
-/// A tensor of stored bytes. It is converted before it goes to a GPU, so that what a card can't
-/// convert it need not.
-fn made(bytes: &[u8], stored: DType, dims: &[usize], dtype: DType, device: &Device) -> Result<Tensor> {
-    Ok(Tensor::from_raw_buffer(bytes, stored, dims, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?)
-}
-
-/// The stored formats that are read, and candle's name for each.
-fn supported(dtype: Dtype) -> Option<DType> {
-    match dtype {
-        Dtype::F32 => Some(DType::F32),
-        Dtype::F16 => Some(DType::F16),
-        Dtype::BF16 => Some(DType::BF16),
-        _ => None,
-    }
-}
-
-/// `length` bytes from `start` on, or all that follow.
-fn read(data: &Data, start: usize, length: Option<usize>) -> std::io::Result<Bytes> {
-    match data {
-        Data::BuiltIn(content) => {
-            let end = length.map_or(content.len(), |n| start + n);
-            content.get(start..end).map(Bytes::BuiltIn).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+        if let Format::Unread(format) = &stored.format {
+            return Err(Error::Weights { why: format!("the tensor `{name}` is stored as {format}") });
         }
-        Data::File(file) => map(file, start, length),
+        Ok((&self.shards[*shard], stored))
     }
 }
 
-/// Maps a part of a file for reading.
-#[allow(unsafe_code, reason = "mapping a file is unsafe by nature; the argument stands at the call")]
-fn map(file: &File, start: usize, length: Option<usize>) -> std::io::Result<Bytes> {
-    let total = file.metadata()?.len() as usize;
-    let length = length.unwrap_or(total.saturating_sub(start));
-    if total < start + length {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
-    }
-    if length == 0 {
-        return Ok(Bytes::BuiltIn(&[]));
-    }
-    let mut options = memmap2::MmapOptions::new();
-    options.offset(start as u64).len(length);
-    // SAFETY: the map is read-only, lies within the file as its length was checked just above, and
-    // lives only while one tensor, or a row of it, is copied out of it. Another process that
-    // truncates the file within that moment ends this one; hub caches and model folders are written
-    // under another name and renamed, so no well-behaved program does.
-    Ok(Bytes::Mapped(unsafe { options.map(file)? }))
+fn opened(path: &PathBuf) -> Result<Data> {
+    let file = File::open(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    Ok(Data::File(Arc::new(file)))
+}
+
+/// A tensor of safetensors, whose bytes are counted from `start`.
+fn stored(info: &TensorInfo, start: usize) -> Stored {
+    let format = match info.dtype {
+        Dtype::F32 => Format::Plain(DType::F32),
+        Dtype::F16 => Format::Plain(DType::F16),
+        Dtype::BF16 => Format::Plain(DType::BF16),
+        other => Format::Unread(format!("{other:?}")),
+    };
+    let (begin, end) = info.data_offsets;
+    Stored { shape: info.shape.clone(), range: start + begin..start + end, format, interleaved: None }
 }
 
 #[cfg(test)]

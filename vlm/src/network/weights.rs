@@ -140,7 +140,7 @@ fn file_name(files: &ModelFiles) -> Option<String> {
     identity.update(MAKE.as_bytes());
     let mut place = Xxh3::new();
     for file in files.weights().ok()? {
-        let WeightFile::OnDisk(path, _) = file else { return None };
+        let (WeightFile::OnDisk(path, _) | WeightFile::Gguf(path, _)) = file else { return None };
         let path = fs::canonicalize(path).ok()?;
         let metadata = fs::metadata(&path).ok()?;
         let changed = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;

@@ -1,8 +1,9 @@
 //! Tests of the crate as a whole: equal to transformers, the session's law, broken checkpoints,
-//! int8 and GPUs.
+//! models in GGUF files, int8 and GPUs.
 
 mod broken;
 pub(crate) mod fixtures;
+mod gguf;
 mod golden;
 mod golden_bf16;
 mod gpu;

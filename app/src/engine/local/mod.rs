@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ pub fn open(model: &ModelSpec, options: &EngineOptions) -> Result<LocalEngine, E
 /// # Errors
 /// As [`open`].
 pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, EngineCard), EngineError> {
-    let files = find(model)?;
+    let files = find(model, options.vision_file.as_deref())?;
     let Decision { place, precision, why } = place::decide(options)?;
     let threads = options.threads.and_then(NonZeroUsize::new);
     let int8_cache = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
@@ -77,7 +77,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
 /// built-in one.
 #[must_use]
 pub fn preferred() -> ModelSpec {
-    DEFAULT_MODEL.parse().ok().filter(|model| find(model).is_ok()).unwrap_or(ModelSpec::Demo)
+    DEFAULT_MODEL.parse().ok().filter(|model| find(model, None).is_ok()).unwrap_or(ModelSpec::Demo)
 }
 
 /// Where weights in bytes are kept: a folder that the system may empty.
@@ -95,9 +95,11 @@ pub fn name(precision: vlm::Precision) -> &'static str {
     }
 }
 
-/// The files of a model that is on this machine.
-fn find(model: &ModelSpec) -> Result<ModelFiles, EngineError> {
+/// The files of a model that is on this machine. `vision` is the file of its vision part, where it
+/// is not found by itself.
+fn find(model: &ModelSpec, vision: Option<&Path>) -> Result<ModelFiles, EngineError> {
     match model {
+        ModelSpec::Folder(path) if vision.is_some() => Ok(ModelFiles::gguf(path, vision)?),
         ModelSpec::Folder(folder) => Ok(ModelFiles::in_folder(folder)?),
         ModelSpec::Demo => Ok(model::files()),
         ModelSpec::Served(id) => {
