@@ -9,7 +9,7 @@ use crate::base::message::Message;
 use crate::base::text::one_line;
 use crate::cli::interrupt;
 use crate::cli::output::{Notes, Output};
-use crate::cli::remote::RemoteArgs;
+use crate::cli::remote::ServerArgs;
 use crate::engine::EngineError;
 use crate::engine::remote::RemoteEngine;
 use crate::engine::remote::address::Address;
@@ -43,7 +43,7 @@ struct TestArgs {
     json: bool,
 
     #[command(flatten)]
-    remote: RemoteArgs,
+    server: ServerArgs,
 }
 
 /// Runs the command.
@@ -53,8 +53,7 @@ struct TestArgs {
 pub fn run(args: &EngineArgs) -> anyhow::Result<ExitCode> {
     let Command::Test(args) = &args.command;
     let (cancel, mut notes) = (interrupt::flag()?, Notes::new(args.json));
-    let written = RemoteArgs { engine: Some(args.url.clone()), ..args.remote.clone() };
-    let Some(options) = written.options()? else { return Ok(ExitCode::FAILURE) };
+    let options = args.server.options(args.url.clone())?;
     let model = if let Some(model) = &args.model {
         model.clone()
     } else {

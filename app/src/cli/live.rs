@@ -15,7 +15,7 @@ use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::recording::RecordArgs;
 use crate::cli::source::SourceArgs;
-use crate::cli::{dialog, interrupt};
+use crate::cli::{dialog, interrupt, remote};
 use crate::live::{OpenEngine, OpenSource, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
@@ -81,7 +81,13 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         clock: ZonedDateTime::now,
         preferences,
         trouble,
-        platform: Arc::new(Desktop { model: args.model.clone(), source: args.opening.options()?, ending, wake }),
+        platform: Arc::new(Desktop {
+            model: args.model.clone(),
+            served: args.model.remote.as_ref().map(remote::served).unwrap_or_default(),
+            source: args.opening.options()?,
+            ending,
+            wake,
+        }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
@@ -120,6 +126,8 @@ fn preferred_source(model: &ModelSpec) -> SourceSpec {
 /// This machine: its cameras, its models and its dialogs.
 struct Desktop {
     model: ModelArgs,
+    /// The models of the server that was named.
+    served: Vec<Choice<ModelSpec>>,
     source: SourceOptions,
     /// Raised by a signal, which then wakes the window.
     ending: Cancel,
@@ -161,7 +169,7 @@ impl Platform for Desktop {
                 detail: download.map_or_else(|| named.name.to_owned(), |size| format!("{} download", bytes(size))),
             }
         });
-        std::iter::once(demo).chain(named).collect()
+        self.served.iter().cloned().chain([demo]).chain(named).collect()
     }
 
     fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
@@ -213,6 +221,7 @@ mod tests {
         assert!(line.live.opening.repeat && line.live.source.is_none());
         Desktop {
             model: line.live.model,
+            served: Vec::new(),
             source: SourceOptions { repeat: true, ..SourceOptions::default() },
             ending: Cancel::default(),
             wake: Arc::default(),

@@ -49,9 +49,9 @@ use crate::plan::MOST_VIEWS;
 /// The variable that says what to log, such as `sightline=debug`. Without it, errors only: what
 /// people should know is told as it happens.
 const LOG_VARIABLE: &str = "SIGHTLINE_LOG";
-/// The log without that variable. What the hub's client and dialogs call errors is dealt with, and
-/// told if need be.
-const QUIET: &str = "error,hf_hub=off,rfd=off";
+/// The log without that variable. What the hub's client, dialogs and the verifier of certificates
+/// call errors is dealt with, and told if need be.
+const QUIET: &str = "error,hf_hub=off,rfd=off,rustls_platform_verifier=off";
 
 thread_local! {
     /// What the last panic of this thread said, and where it was.

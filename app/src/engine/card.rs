@@ -26,6 +26,9 @@ pub struct Capabilities {
     pub video: Option<VideoSampling>,
     /// Whether it tells how likely answers are: [`Engine::score`](crate::engine::Engine::score).
     pub scores: bool,
+    /// How many requests may be under way at a time, each by a hand of its own
+    /// ([`Engine::another`](crate::engine::Engine::another)); none is as good as one.
+    pub parallel: usize,
 }
 
 impl EngineCard {

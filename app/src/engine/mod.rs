@@ -51,6 +51,13 @@ pub trait Engine: Send {
         None
     }
 
+    /// Another hand of the same engine, which may be asked while this one answers; it knows no view
+    /// that was opened here. `None` where the engine does one thing at a time, or where there is no
+    /// room for more.
+    fn another(&self) -> Option<Box<dyn Engine>> {
+        None
+    }
+
     /// Takes back what was said in a view's conversation.
     fn forget(&mut self, view: ViewId, what: Forget);
 

@@ -39,6 +39,28 @@ enum State {
     Ready(Box<dyn Engine>),
 }
 
+/// What went wrong with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The request is at fault.
+    Request(Message),
+    /// The engine is.
+    Engine(Message),
+}
+
+/// Lets an engine do some work, and catches its panics.
+pub fn guarded<T>(
+    engine: &mut dyn Engine,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>,
+) -> Result<T, Trouble> {
+    match catch_unwind(AssertUnwindSafe(|| work(engine))) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) if error.only_this_request => Err(Trouble::Request(error.message)),
+        Ok(Err(error)) => Err(Trouble::Engine(error.message)),
+        Err(panic) => Err(Trouble::Engine(broke_down(panic_message(&*panic)))),
+    }
+}
+
 /// Why the engine gave nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -102,16 +124,27 @@ impl Host {
         }
     }
 
-    /// Lets the engine do some work.
-    pub fn call<T>(&mut self, work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>) -> Result<T, Failure> {
+    /// Lets the engine do some work. Trouble of the engine has to be told to [`Host::failure`].
+    pub fn call<T>(&mut self, work: impl FnOnce(&mut dyn Engine) -> Result<T, EngineError>) -> Result<T, Trouble> {
         let State::Ready(engine) = &mut self.state else {
-            return Err(Failure::Request(Message::new("No model is loaded.").hint("Choose one first.")));
+            return Err(Trouble::Request(Message::new("No model is loaded.").hint("Choose one first.")));
         };
-        match catch_unwind(AssertUnwindSafe(|| work(engine.as_mut()))) {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) if error.only_this_request => Err(Failure::Request(error.message)),
-            Ok(Err(error)) => Err(self.fail(error.message)),
-            Err(panic) => Err(self.fail(broke_down(panic_message(&*panic)))),
+        guarded(engine.as_mut(), work)
+    }
+
+    /// What a request's trouble means for the engine.
+    pub fn failure(&mut self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Request(message) => Failure::Request(message),
+            Trouble::Engine(message) => self.fail(message),
+        }
+    }
+
+    /// Hands of the engine that may be asked at the same time, as many as wanted where it has them.
+    pub fn hands(&self, wanted: usize) -> Vec<Box<dyn Engine>> {
+        match &self.state {
+            State::Ready(engine) => (0..wanted).map_while(|_| engine.another()).collect(),
+            _ => Vec::new(),
         }
     }
 

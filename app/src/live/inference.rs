@@ -9,12 +9,18 @@
 //! finer measure than the gate's.
 //!
 //! # What interrupts what
-//! A question to any view and another model stop a running caption within one token; another
-//! source, instruction or prefix and a pause do so where they are its own view's. It is taken up
-//! again, on the newest frame, past the gate. Another model, instruction or prefix also makes a
-//! finished caption out of date: the next frame is captioned even if it is unchanged, and where
-//! none comes, the last one again. A running answer is stopped only by `cancel_answer`, another
-//! model and the end.
+//! A question stops a running caption within one token: that of any view where the engine does one
+//! thing at a time, and otherwise its own view's, or where no lane is free the youngest. Another
+//! model stops all; another source, instruction or prefix and a pause do so where they are its own
+//! view's. It is taken up again, on the newest frame, past the gate. Another model, instruction or
+//! prefix also makes a finished caption out of date: the next frame is captioned even if it is
+//! unchanged, and where none comes, the last one again. A running answer is stopped only by
+//! `cancel_answer`, another model and the end.
+//!
+//! # One at a time, or several
+//! An engine that takes several requests at a time gets lanes, a thread each (see `lanes`); this
+//! thread hands out turns and takes back what came of them, one request a view at most. Any other
+//! engine is asked here, and nothing lies between it and the turn.
 //!
 //! # What ends what
 //! Every `Began` is followed by one `Captioned`, `Answered` or `RequestFailed` of the same, or by a
@@ -29,10 +35,10 @@ use vlm::{Cancel, Reply, Stop};
 
 use crate::base::message::Message;
 use crate::base::slot::Slot;
-use crate::engine::{Limits, Shown, Task, Turn, ViewOptions};
 use crate::live::events::{Caption, Event, Question, Told, Worker};
 use crate::live::frame::Frame;
-use crate::live::host::{Failure, Host, Order};
+use crate::live::host::{Failure, Host, Order, Trouble};
+use crate::live::lanes::{Done, Job, Lanes, Outcome, What};
 use crate::live::outbox::Outbox;
 use crate::live::shared::Shared;
 use crate::live::turns;
@@ -65,18 +71,25 @@ pub struct Inference {
     links: Links,
     outbox: Outbox,
     host: Host,
+    /// Where the engine takes several requests at a time.
+    lanes: Option<Lanes>,
     views: Vec<View>,
+    /// A question that waits for the request of its own view to end.
+    held: Option<Waiting>,
 }
 
 impl Inference {
     pub fn new(links: Links, outbox: Outbox, views: Vec<View>) -> Self {
-        Self { links, outbox, host: Host::default(), views }
+        Self { links, outbox, host: Host::default(), lanes: None, views, held: None }
     }
 
     /// Works until the pipeline stops.
     pub fn run(mut self) {
         while !self.links.shared.is_stopped() {
             self.take_orders();
+            while let Some(done) = self.lanes.as_mut().and_then(Lanes::take) {
+                self.finish(done);
+            }
             if self.host.due().is_some_and(|at| at <= Instant::now()) {
                 self.open();
             } else if let Some(waiting) = self.next_question() {
@@ -88,6 +101,7 @@ impl Inference {
                 self.wait();
             }
         }
+        self.end_lanes();
         self.host.close();
     }
 
@@ -95,6 +109,7 @@ impl Inference {
     fn take_orders(&mut self) {
         while self.links.bell.try_recv().is_ok() {}
         if let Some(order) = self.links.engines.take() {
+            self.end_lanes();
             self.views.iter_mut().for_each(View::forget_engine);
             self.host.replace(order);
         }
@@ -108,23 +123,54 @@ impl Inference {
             self.outbox.send(None, Event::ModelLoading { model: model.clone() });
         }
         match self.host.open() {
-            Ok(card) => self.outbox.send(None, Event::ModelReady(card)),
+            Ok(card) => {
+                // More than one request a view there never is.
+                let wanted = card.can.parallel.min(self.views.len());
+                let hands = if wanted > 1 { self.host.hands(wanted) } else { Vec::new() };
+                let lanes = Lanes::start(hands, self.views.len(), &self.outbox);
+                self.lanes = Some(lanes).filter(|lanes| lanes.count() > 0);
+                self.links.shared.set_lanes(self.lanes.as_ref().map_or(1, Lanes::count));
+                self.outbox.send(None, Event::ModelReady(card));
+            }
             Err(failure) => self.report(None, failure),
         }
     }
 
-    /// Whether a question can be dealt with now: by an answer, or by saying that there is no model.
-    fn may_answer(&self) -> bool {
-        self.host.is_ready() || self.host.is_absent()
+    /// Stops what is under way in the lanes, and closes them.
+    fn end_lanes(&mut self) {
+        let Some(mut lanes) = self.lanes.take() else { return };
+        self.links.shared.set_lanes(1);
+        for Done { job, told } in lanes.stop() {
+            // An engine that fails says so once.
+            let told = told.or_else(|trouble| match trouble {
+                Trouble::Engine(_) => Ok(Outcome { reply: Reply::cancelled(), cost: None }),
+                request @ Trouble::Request(_) => Err(request),
+            });
+            self.finish(Done { job, told });
+        }
     }
 
-    fn next_question(&self) -> Option<Waiting> {
-        if self.may_answer() { self.links.questions.try_recv().ok() } else { None }
+    /// Whether another request may begin.
+    fn has_room(&self) -> bool {
+        self.lanes.as_ref().is_none_or(Lanes::has_room)
+    }
+
+    /// Whether a question can be dealt with now: by an answer, or by saying that there is no model.
+    fn may_answer(&self) -> bool {
+        self.held.is_none() && self.has_room() && (self.host.is_ready() || self.host.is_absent())
+    }
+
+    fn next_question(&mut self) -> Option<Waiting> {
+        if self.may_answer() {
+            self.held = self.links.questions.try_recv().ok();
+        }
+        let is_free = |waiting: &mut Waiting| !self.views[waiting.view].is_asking;
+        if self.has_room() { self.held.take_if(is_free) } else { None }
     }
 
     /// The frame whose turn it is, and its view's number.
     fn next_turn(&mut self) -> Option<(usize, Candidate)> {
-        if !self.host.is_ready() {
+        if !self.host.is_ready() || !self.has_room() {
             return None;
         }
         let now = Instant::now();
@@ -151,113 +197,89 @@ impl Inference {
 
     fn caption(&mut self, number: usize, next: Candidate) {
         let cancel = self.links.shared.begin_caption(number);
-        if self.has_orders(number, &next.seen.frame) {
-            self.views[number].put_back(next);
-        } else {
-            self.caption_until(number, next, &cancel);
+        let view = &mut self.views[number];
+        if has_orders(&self.links, self.held.is_some(), view, &next.seen.frame) {
+            view.put_back(next);
+            return self.links.shared.end_caption(number);
         }
-        self.links.shared.end_caption();
-    }
-
-    /// Whether something came in between that goes before a caption of `frame`. Asked after the
-    /// caption's flag was registered: what comes later raises it.
-    fn has_orders(&self, number: usize, frame: &Frame) -> bool {
-        !self.links.questions.is_empty()
-            || !self.links.engines.is_empty()
-            || !self.links.bell.is_empty()
-            || self.links.shared.is_stopped()
-            || !self.views[number].is_of_this_source(frame)
-    }
-
-    fn caption_until(&mut self, number: usize, next: Candidate, cancel: &Cancel) {
-        let frame = Arc::clone(&next.seen.frame);
-        let of = Told::Caption { frame: frame.id };
-        let view = &mut self.views[number];
         let (scene, prompt) = (view.begin_scene(&next.seen), view.instruction.clone());
-        let began = Instant::now();
-        let told = self.tell(number, of, &frame, scene, &prompt, cancel);
+        self.begin(number, What::Caption(next), scene, prompt, cancel);
+    }
+
+    fn answer(&mut self, waiting: Waiting) {
+        let Waiting { view, question, cancel } = waiting;
+        if self.host.is_absent() {
+            let message = Message::new("The question can't be answered while no model is loaded.");
+            let message = message.hint("Choose a model and ask again.");
+            return self.report(Some((view, Told::Answer(question.id))), Failure::Request(message));
+        }
+        let scene = self.views[view].scene_of(&question.frame);
+        let prompt = question.text.to_string();
+        self.begin(view, What::Answer(question), scene, prompt, cancel);
+    }
+
+    /// Has the engine tell what is wanted of it about a frame that shows this scene: here, or in a
+    /// lane.
+    fn begin(&mut self, number: usize, what: What, scene: u64, prompt: String, cancel: Cancel) {
         let view = &mut self.views[number];
-        match told {
-            Ok(reply) => {
+        let (reuse, max_tokens, began) = (view.reuse(), view.max_tokens, Instant::now());
+        let prefix = Arc::clone(&view.prefix);
+        let job = Job { view: number, what, scene, reuse, prefix, prompt, max_tokens, cancel, began };
+        self.outbox.send(Some(number), Event::Began(job.of()));
+        view.is_asking = true;
+        if let Some(lanes) = &mut self.lanes {
+            return lanes.begin(job);
+        }
+        let Self { host, outbox, .. } = self;
+        let told = host.call(|engine| job.carry_out(engine, &mut view.opened, outbox));
+        self.finish(Done { job, told });
+    }
+
+    /// Says what came of a job.
+    fn finish(&mut self, Done { job, told }: Done) {
+        let (number, of) = (job.view, job.of());
+        self.links.shared.end_caption(number);
+        let view = &mut self.views[number];
+        view.is_asking = false;
+        let told = told.map(|Outcome { reply, cost }| {
+            // That of another prefix by now would mislead.
+            if let Some(cost) = cost.filter(|_| view.owes_cost && Arc::ptr_eq(&view.prefix, &job.prefix)) {
+                view.owes_cost = false;
+                self.outbox.send(Some(number), Event::PrefixRead(cost));
+            }
+            reply
+        });
+        match (job.what, told) {
+            (What::Caption(next), Ok(reply)) => {
                 let now = Instant::now();
+                let frame = Arc::clone(&next.seen.frame);
                 let age = now.saturating_duration_since(frame.captured_at);
                 let (dropped, skipped) = view.counts();
                 if reply.stop == Stop::Cancelled {
                     view.put_back(next);
                 } else {
                     view.captioned(next.seen, now);
-                    view.rest_until = Some(began + view.least_interval);
+                    view.rest_until = Some(job.began + view.least_interval);
                     self.host.worked();
                 }
                 self.outbox.send(Some(number), Event::Captioned(Caption { frame, reply, age, dropped, skipped }));
             }
-            Err(failure) => {
-                view.rest_until = Some(began + REST_AFTER_FAILURE.max(view.least_interval));
+            (What::Answer(question), Ok(reply)) => {
+                self.host.worked();
+                self.outbox.send(Some(number), Event::Answered { question, reply });
+            }
+            (what, Err(trouble)) => {
+                if let What::Caption(_) = what {
+                    view.rest_until = Some(job.began + REST_AFTER_FAILURE.max(view.least_interval));
+                }
+                if let Trouble::Engine(_) = &trouble {
+                    self.end_lanes();
+                    self.views.iter_mut().for_each(View::lose_engine);
+                }
+                let failure = self.host.failure(trouble);
                 self.report(Some((number, of)), failure);
             }
         }
-    }
-
-    fn answer(&mut self, waiting: Waiting) {
-        let Waiting { view, question, cancel } = waiting;
-        let of = Told::Answer(question.id);
-        if self.host.is_absent() {
-            let message = Message::new("The question can't be answered while no model is loaded.");
-            return self.report(Some((view, of)), Failure::Request(message.hint("Choose a model and ask again.")));
-        }
-        let scene = self.views[view].scene_of(&question.frame);
-        match self.tell(view, of, &question.frame, scene, &question.text, &cancel) {
-            Ok(reply) => {
-                self.host.worked();
-                self.outbox.send(Some(view), Event::Answered { question, reply });
-            }
-            Err(failure) => self.report(Some((view, of)), failure),
-        }
-    }
-
-    /// Has the engine tell what is wanted of it about a frame that shows this scene.
-    fn tell(
-        &mut self,
-        number: usize,
-        of: Told,
-        frame: &Frame,
-        scene: u64,
-        prompt: &str,
-        cancel: &Cancel,
-    ) -> Result<Reply, Failure> {
-        self.outbox.send(Some(number), Event::Began(of));
-        let Self { host, outbox, views, .. } = self;
-        let view = &mut views[number];
-        let shown = Shown { pictures: &[&frame.image], scene: Some(scene), reuse: view.reuse() };
-        let task = match of {
-            Told::Caption { .. } => Task::Caption { shown, instruction: prompt },
-            Told::Answer(_) => Task::Answer { shown, question: prompt },
-        };
-        let limits = Limits::tokens(view.max_tokens);
-        let mut cost = None;
-        let told = host.call(|engine| {
-            if let Some(outdated) = view.outdated_id.take() {
-                engine.close_view(outdated);
-            }
-            let open = if let Some(open) = view.engine_id {
-                open
-            } else {
-                let prefix = view.prefix.turns();
-                *view.engine_id.insert(engine.open_view(ViewOptions { prefix: &prefix, tiling: view.tiling })?)
-            };
-            let turn = Turn { view: open, task, limits };
-            let reply = engine.reply(turn, cancel, &mut |piece| outbox.text(number, of, piece))?;
-            cost = engine.prefix_cost(open).filter(|_| view.owes_cost);
-            Ok(reply)
-        });
-        if let Some(cost) = cost {
-            view.owes_cost = false;
-            outbox.send(Some(number), Event::PrefixRead(cost));
-        }
-        if !host.is_ready() {
-            views.iter_mut().for_each(View::lose_engine);
-        }
-        told
     }
 
     /// Says what failed, and what was being told.
@@ -295,7 +317,10 @@ impl Inference {
         if self.may_answer() {
             select.recv(&self.links.questions);
         }
-        if self.host.is_ready() {
+        if let Some(lanes) = &self.lanes {
+            select.recv(lanes.done());
+        }
+        if self.host.is_ready() && self.has_room() {
             for view in self.views.iter().filter(|view| view.may_caption(now)) {
                 select.recv(view.shared.frames.receiver());
             }
@@ -307,4 +332,15 @@ impl Inference {
             None => drop(select.ready()),
         }
     }
+}
+
+/// Whether something came in between that goes before a caption of `frame`. Asked after the
+/// caption's flag was registered: what comes later raises it.
+fn has_orders(links: &Links, is_held: bool, view: &View, frame: &Frame) -> bool {
+    // Behind a question that is held, others wait anyhow.
+    !(is_held || links.questions.is_empty())
+        || !links.engines.is_empty()
+        || !links.bell.is_empty()
+        || links.shared.is_stopped()
+        || !view.is_of_this_source(frame)
 }

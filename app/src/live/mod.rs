@@ -13,6 +13,8 @@ mod framing;
 pub(crate) mod gate;
 mod host;
 mod inference;
+mod lanes;
+mod opened;
 mod outbox;
 mod pipeline;
 mod settings;

@@ -32,13 +32,23 @@ impl Outbox {
         Self { events, shared, wake, held_back: None }
     }
 
+    /// Another worker's end of the same channel.
+    pub fn another(&self) -> Self {
+        Self::new(self.events.clone(), Arc::clone(&self.shared), Arc::clone(&self.wake))
+    }
+
     /// Sends an event that must not get lost. Waits for room, but not beyond the end of the
     /// pipeline.
     pub fn send(&mut self, view: Option<usize>, event: Event) {
+        self.flush();
+        self.wait_and_send(Report { view, event });
+    }
+
+    /// Sends text that found no room, before another worker sends what follows it.
+    pub fn flush(&mut self) {
         if let Some((view, of, piece)) = self.held_back.take() {
             self.wait_and_send(Report { view: Some(view), event: Event::Text { of, piece } });
         }
-        self.wait_and_send(Report { view, event });
     }
 
     /// Sends an event that the next one of its kind replaces: left out while the channel is full.

@@ -1,7 +1,7 @@
 //! What the front end and the worker threads hold in common: flags, counters, each view's newest
 //! frame, and the means to stop what is running. No thread starts here.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vlm::{Cancel, Tiling};
@@ -29,8 +29,11 @@ pub struct Statistics {
 #[derive(Debug, Default)]
 pub struct Shared {
     stop: AtomicBool,
-    /// Raised to stop the caption that is running, with its view's number.
-    caption: Mutex<Option<(usize, Cancel)>>,
+    /// Raised to stop the captions that are running, each with its view's number, in the order in
+    /// which they began.
+    captions: Mutex<Vec<(usize, Cancel)>>,
+    /// How many requests the engine takes at a time.
+    lanes: AtomicUsize,
     /// Raised to stop the answer that is running and those that wait; then replaced.
     answers: Mutex<Cancel>,
 }
@@ -44,36 +47,46 @@ impl Shared {
     /// Tells all workers to end, and stops what is running.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        self.interrupt_caption();
+        self.interrupt_captions();
         self.cancel_answers();
+    }
+
+    /// Tells how many requests the engine takes at a time.
+    pub fn set_lanes(&self, lanes: usize) {
+        self.lanes.store(lanes, Ordering::SeqCst);
     }
 
     /// Registers a caption of a view that is about to run. The caller looks for newer orders after
     /// this and before it starts: then an order is either seen there, or raises the flag.
     pub fn begin_caption(&self, view: usize) -> Cancel {
         let cancel = Cancel::default();
-        *lock(&self.caption) = Some((view, cancel.clone()));
+        lock(&self.captions).push((view, cancel.clone()));
         cancel
     }
 
-    /// The caption is over.
-    pub fn end_caption(&self) {
-        *lock(&self.caption) = None;
+    /// The caption of a view is over.
+    pub fn end_caption(&self, view: usize) {
+        lock(&self.captions).retain(|(running, _)| *running != view);
     }
 
-    /// Stops the caption that is running, if any.
-    pub fn interrupt_caption(&self) {
-        if let Some((_, cancel)) = &*lock(&self.caption) {
-            cancel.cancel();
-        }
+    /// Stops all captions that are running.
+    pub fn interrupt_captions(&self) {
+        lock(&self.captions).iter().for_each(|(_, cancel)| cancel.cancel());
     }
 
-    /// Stops the caption that is running if it is this view's: what happens to one view disturbs no
-    /// other.
+    /// Stops the caption of this view if it is running: what happens to one view disturbs no other.
     pub fn interrupt_caption_of(&self, view: usize) {
-        if let Some((running, cancel)) = &*lock(&self.caption)
-            && *running == view
-        {
+        let captions = lock(&self.captions);
+        captions.iter().filter(|(running, _)| *running == view).for_each(|(_, cancel)| cancel.cancel());
+    }
+
+    /// Makes room for a question to a view: stops its own caption, or where all the engine's lanes
+    /// are taken by others' captions, the one that began last.
+    pub fn make_room_for(&self, view: usize) {
+        let captions = lock(&self.captions);
+        let own = captions.iter().find(|(running, _)| *running == view);
+        let is_full = captions.len() >= self.lanes.load(Ordering::SeqCst);
+        if let Some((_, cancel)) = own.or_else(|| captions.last().filter(|_| is_full)) {
             cancel.cancel();
         }
     }
@@ -159,5 +172,20 @@ mod tests {
         assert!(!caption.is_cancelled());
         shared.interrupt_caption_of(1);
         assert!(caption.is_cancelled());
+    }
+
+    #[test]
+    fn a_question_stops_its_own_views_caption_or_the_youngest_where_there_is_no_room() {
+        let shared = Shared::default();
+        shared.set_lanes(3);
+        let (first, second) = (shared.begin_caption(0), shared.begin_caption(1));
+        shared.make_room_for(2);
+        assert!(!first.is_cancelled() && !second.is_cancelled(), "there is a lane left");
+        shared.make_room_for(0);
+        assert!(first.is_cancelled() && !second.is_cancelled(), "one request a view");
+        shared.end_caption(0);
+        shared.set_lanes(1);
+        shared.make_room_for(2);
+        assert!(second.is_cancelled());
     }
 }

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use vlm::{Reuse, Tiling};
 
-use crate::engine::ViewId;
 use crate::engine::prefix::Prefix;
 use crate::live::frame::Frame;
 use crate::live::gate::{Gate, NEW_VIEW, Sketch};
+use crate::live::opened::Opened;
 use crate::live::settings::Settings;
 use crate::live::shared::{SharedView, lock};
 use crate::live::turns::Waiting;
@@ -32,12 +32,12 @@ pub struct View {
     pub prefix: Arc<Prefix>,
     pub tiling: Tiling,
     gate: Option<Gate>,
-    /// The engine's view, once it was opened.
-    pub engine_id: Option<ViewId>,
-    /// The engine's view of another prefix, which is to be closed.
-    pub outdated_id: Option<ViewId>,
+    /// What it has open in the engine.
+    pub opened: Opened,
     /// What the prefix costs is yet to be told.
     pub owes_cost: bool,
+    /// A request of it is under way.
+    pub is_asking: bool,
     /// The last frame that was shown to the engine as a scene of its own.
     scene: Option<Sketched>,
     /// What is to be captioned when its turn comes.
@@ -94,8 +94,8 @@ impl View {
             prefix,
             tiling,
             gate: gate.map(Gate::new),
-            engine_id: None,
-            outdated_id: None,
+            opened: Opened::default(),
+            is_asking: false,
             scene: None,
             candidate: None,
             last_taken: 0,
@@ -114,7 +114,7 @@ impl View {
 
     /// The engine is gone, and with it what was open there.
     pub fn lose_engine(&mut self) {
-        (self.engine_id, self.outdated_id) = (None, None);
+        self.opened = Opened::default();
         self.owes_cost = !self.prefix.is_empty();
     }
 
@@ -130,16 +130,14 @@ impl View {
         if prefix != self.prefix {
             self.owes_cost = !prefix.is_empty();
             self.prefix = prefix;
-            self.outdated_id = self.engine_id.take().or(self.outdated_id);
             self.is_outdated = true;
         }
         let tiling = *lock(&self.shared.tiling);
         if tiling != self.tiling {
             self.tiling = tiling;
-            self.outdated_id = self.engine_id.take().or(self.outdated_id);
             self.is_outdated = true;
         }
-        if !self.rests(now) {
+        if !self.rests(now) && !self.is_asking {
             self.rest_until = None;
             let dealt_with = self.candidate.as_ref().map_or(self.last_taken, |next| next.seen.frame.id - 1);
             if self.shared.dealt_with.fetch_max(dealt_with, Ordering::AcqRel) < dealt_with {
@@ -155,7 +153,7 @@ impl View {
 
     /// Whether a caption of it may begin now, as far as the view is concerned.
     pub fn may_caption(&self, now: Instant) -> bool {
-        !self.shared.paused.load(Ordering::SeqCst) && !self.rests(now)
+        !self.is_asking && !self.shared.paused.load(Ordering::SeqCst) && !self.rests(now)
     }
 
     /// How the frame that is to be captioned waits.
@@ -291,6 +289,7 @@ impl View {
         ended.load(Ordering::Acquire)
             && self.shared.frames.is_empty()
             && self.candidate.is_none()
+            && !self.is_asking
             && ended.swap(false, Ordering::AcqRel)
     }
 }

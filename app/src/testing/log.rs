@@ -30,6 +30,7 @@ pub fn reply(text: &str) -> Reply {
         text: text.to_owned(),
         token_ids: vec![1; text.split(' ').count()],
         prompt_ids: vec![2; 81],
+        counted: None,
         stop: Stop::End,
         draft: Draft { offered: 4, accepted: 3, passes: 2 },
         mean_log_prob: Some(-0.25),

@@ -14,7 +14,9 @@ use vlm::{Cancel, Draft, Reply, Reuse, Stop, Timings};
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
 use crate::engine::prefix::PrefixCost;
-use crate::engine::{Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions};
+use crate::engine::{
+    Capabilities, Engine, EngineCard, EngineError, Forget, Limits, Shown, Task, Turn, ViewId, ViewOptions,
+};
 use crate::live::shared::lock;
 use crate::live::{OpenEngine, OpenSource};
 
@@ -162,11 +164,25 @@ pub struct EngineScript {
     /// While it is set, answers go on for ever.
     hold_answers: Arc<AtomicBool>,
     pause: Duration,
+    /// How many requests it takes at a time.
+    parallel: usize,
+    /// Requests that are under way, and the most that ever were.
+    under_way: Arc<(AtomicUsize, AtomicUsize)>,
     /// How many times it was opened.
     pub opened: Arc<AtomicUsize>,
 }
 
 impl EngineScript {
+    /// An engine like a server, which takes so many requests at a time.
+    pub fn parallel(parallel: usize) -> Self {
+        Self { parallel, ..Self::default() }
+    }
+
+    /// Requests that are under way, and the most that ever were.
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.under_way.0.load(Ordering::SeqCst), self.under_way.1.load(Ordering::SeqCst))
+    }
+
     /// An engine that takes this long for a word.
     pub fn with_pause(pause: Duration) -> Self {
         Self { pause, ..Self::default() }
@@ -245,6 +261,7 @@ impl FakeEngine {
             text: String::new(),
             token_ids: Vec::new(),
             prompt_ids: vec![1, 2, 3],
+            counted: None,
             stop: Stop::End,
             draft: Draft::default(),
             mean_log_prob: Some(-0.25),
@@ -293,14 +310,29 @@ impl FakeEngine {
     }
 }
 
+/// Counts a request that is over, however it ended.
+struct Over<'a>(&'a AtomicUsize);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Engine for FakeEngine {
     fn card(&self) -> EngineCard {
         EngineCard {
             model: "fake".to_owned(),
             device: "cpu".to_owned(),
             precision: "f32".to_owned(),
+            can: Capabilities { parallel: self.script.parallel, ..Capabilities::default() },
             ..EngineCard::default()
         }
+    }
+
+    fn another(&self) -> Option<Box<dyn Engine>> {
+        let another = || FakeEngine { script: self.script.clone(), views: Vec::new() };
+        (self.script.parallel > 1).then(|| Box::new(another()) as Box<dyn Engine>)
     }
 
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
@@ -324,6 +356,9 @@ impl Engine for FakeEngine {
 
     fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
         let Turn { view, task, limits } = turn;
+        let counts = Arc::clone(&self.script.under_way);
+        counts.1.fetch_max(counts.0.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let _over = Over(&counts.0);
         match task {
             Task::Caption { shown, instruction } => {
                 let text = caption_of(self.look(view, shown));

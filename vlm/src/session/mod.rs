@@ -357,6 +357,6 @@ impl Session {
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
         let end = (stop == Stop::End).then_some(last);
-        Ok((Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings }, end))
+        Ok((Reply { text, token_ids, prompt_ids, counted: None, stop, draft, mean_log_prob, timings }, end))
     }
 }

@@ -67,6 +67,8 @@ pub struct Reply {
     pub token_ids: Vec<u32>,
     /// The ids of the whole prompt: prefix, view and instruction.
     pub prompt_ids: Vec<u32>,
+    /// Tokens of the prompt and of the reply as a server counts them, which tells no ids.
+    pub counted: Option<(usize, usize)>,
     /// Why it stopped.
     pub stop: Stop,
     /// How the draft fared.
@@ -79,6 +81,18 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Tokens of the whole prompt.
+    #[must_use]
+    pub fn prompt_tokens(&self) -> usize {
+        self.counted.map_or(self.prompt_ids.len(), |(prompt, _)| prompt)
+    }
+
+    /// Tokens of the reply.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.counted.map_or(self.token_ids.len(), |(_, reply)| reply)
+    }
+
     /// The reply of a request that was cancelled before its first pass.
     #[must_use]
     pub fn cancelled() -> Self {
@@ -86,6 +100,7 @@ impl Reply {
             text: String::new(),
             token_ids: Vec::new(),
             prompt_ids: Vec::new(),
+            counted: None,
             stop: Stop::Cancelled,
             draft: Draft::default(),
             mean_log_prob: None,

@@ -367,7 +367,7 @@ impl<O: Write, E: Write> Chat<O, E> {
             Stop::End if reply.text.is_empty() => writeln!(self.err, "(The model has no answer.)"),
             Stop::End => Ok(()),
             Stop::Cancelled => writeln!(self.err, "(Stopped.)"),
-            Stop::Length => writeln!(self.err, "(Cut at {} tokens; see --max-tokens.)", reply.token_ids.len()),
+            Stop::Length => writeln!(self.err, "(Cut at {} tokens; see --max-tokens.)", reply.tokens()),
             Stop::Repetition => writeln!(self.err, "(Stopped, for it went round in circles.)"),
         }
     }

@@ -47,7 +47,16 @@ impl Engine for Echo {
         }
         let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
         let (draft, timings) = (Draft::default(), Timings::default());
-        Ok(Reply { text, token_ids: vec![1], prompt_ids: vec![7], stop, draft, mean_log_prob: None, timings })
+        Ok(Reply {
+            text,
+            token_ids: vec![1],
+            prompt_ids: vec![7],
+            counted: None,
+            stop,
+            draft,
+            mean_log_prob: None,
+            timings,
+        })
     }
 
     fn forget(&mut self, _: ViewId, what: Forget) {

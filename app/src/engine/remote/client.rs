@@ -215,7 +215,12 @@ impl Client {
         if error.is_timeout() {
             return self.silent(self.options.patience.connect);
         }
-        RemoteError::Unreachable { host: self.host(), why: cause(error) }
+        let (host, why) = (self.host(), cause(error));
+        // The library has no other way to tell.
+        if why.contains("certificate") {
+            return RemoteError::Untrusted { host, why };
+        }
+        RemoteError::Unreachable { host, why }
     }
 
     fn silent(&self, waited: Duration) -> RemoteError {

@@ -16,6 +16,9 @@ pub(crate) enum RemoteError {
     /// Nobody answers there.
     #[error("The server {host} can't be reached: {why}.")]
     Unreachable { host: String, why: String },
+    /// Its certificate is not one to trust.
+    #[error("The server {host} can't be trusted: {why}.")]
+    Untrusted { host: String, why: String },
     /// It answers too late.
     #[error("The server {host} has said nothing for {} seconds.", waited.as_secs_f32().ceil())]
     Silent { host: String, waited: Duration },
@@ -65,6 +68,9 @@ impl RemoteError {
         match self {
             Self::Setup(_) => "Check the file of --engine-ca.",
             Self::Unreachable { .. } => "Check that it runs, its address, and the network between.",
+            Self::Untrusted { .. } => {
+                "Name the file of its authority's certificate with --engine-ca, and the server as the certificate does."
+            }
             Self::Silent { .. } => "It may be loading its model; otherwise start it again, or allow it more time.",
             Self::Key { .. } => "Give the right key with --engine-key-file or SIGHTLINE_ENGINE_KEY.",
             Self::Unknown { .. } => {

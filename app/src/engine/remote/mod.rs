@@ -44,7 +44,8 @@ pub(crate) struct RemoteEngine {
     opened: u32,
     /// Whether the server takes requests that ask for probabilities. It does until it refuses one.
     takes_logprobs: bool,
-    usage: Usage,
+    /// Whether it may tell how likely choices are. That shows when it is asked for the first time.
+    may_score: bool,
 }
 
 /// What a view holds: no more than is sent again.
@@ -62,6 +63,7 @@ struct Answer {
     log_probs: Vec<f32>,
     first: Vec<wire::Likely>,
     first_word: Option<Duration>,
+    usage: Option<Usage>,
 }
 
 impl RemoteEngine {
@@ -72,7 +74,7 @@ impl RemoteEngine {
     pub(crate) fn new(model: &str, options: RemoteOptions) -> Result<Self, RemoteError> {
         let client = Client::new(options)?;
         let model = model.to_owned();
-        Ok(Self { client, model, views: BTreeMap::new(), opened: 0, takes_logprobs: true, usage: Usage::default() })
+        Ok(Self { client, model, views: BTreeMap::new(), opened: 0, takes_logprobs: true, may_score: true })
     }
 
     /// The ids of the server's models.
@@ -81,13 +83,6 @@ impl RemoteEngine {
     /// When it can't be asked.
     pub(crate) fn models(&self, cancel: &Cancel) -> Result<Vec<String>, RemoteError> {
         Ok(self.client.models(cancel)?.unwrap_or_default())
-    }
-
-    /// Tokens of the last prompt and of its reply as the server counted them; zero where it does
-    /// not.
-    #[must_use]
-    pub(crate) fn usage(&self) -> (usize, usize) {
-        (self.usage.prompt_tokens, self.usage.completion_tokens)
     }
 
     /// Asks, again where the server is busy. `None` when `cancel` was raised first.
@@ -149,10 +144,10 @@ impl RemoteEngine {
             log_probs: Vec::new(),
             first: Vec::new(),
             first_word: None,
+            usage: None,
         };
-        let mut usage = None;
         let done = self.client.complete(&request, cancel, &mut |chunk| {
-            usage = chunk.usage.or(usage);
+            answer.usage = chunk.usage.or(answer.usage);
             for choice in &chunk.choices {
                 if let Some(words) = words_of(choice).filter(|words| !words.is_empty()) {
                     answer.first_word.get_or_insert_with(|| start.elapsed());
@@ -173,7 +168,6 @@ impl RemoteEngine {
             }
             answer.words.stop().is_none()
         })?;
-        self.usage = usage.unwrap_or_default();
         let rest = answer.words.rest();
         if !rest.is_empty() {
             on_text(rest);
@@ -214,7 +208,7 @@ impl Engine for RemoteEngine {
             precision: "remote".to_owned(),
             why: format!("Pictures are sent to {host}."),
             sent_to: Some(host),
-            can: Capabilities { video: None, scores: true },
+            can: Capabilities { video: None, scores: self.may_score, parallel: self.client.options().parallel },
         }
     }
 
@@ -249,7 +243,7 @@ impl Engine for RemoteEngine {
             return Ok(Reply::cancelled());
         };
         let took = start.elapsed();
-        let Answer { words, stop, log_probs, first_word, .. } = answer;
+        let Answer { words, stop, log_probs, first_word, usage, .. } = answer;
         let text = words.into_text();
         if text.is_empty() && stop != Stop::Cancelled {
             return Err(RemoteError::Empty { host: self.client.host() }.into());
@@ -265,10 +259,16 @@ impl Engine for RemoteEngine {
         Ok(Reply {
             text,
             stop,
+            counted: usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens)),
             mean_log_prob: (!log_probs.is_empty() && mean.is_finite()).then_some(mean),
             timings: Timings { preprocess, prefill, decode: took.saturating_sub(prefill), ..Timings::default() },
             ..Reply::cancelled()
         })
+    }
+
+    fn another(&self) -> Option<Box<dyn Engine>> {
+        let another = Self::new(&self.model, self.client.options().clone()).ok()?;
+        Some(Box::new(Self { takes_logprobs: self.takes_logprobs, may_score: self.may_score, ..another }))
     }
 
     fn forget(&mut self, view: ViewId, what: Forget) {
@@ -288,6 +288,10 @@ impl Engine for RemoteEngine {
         questions: &[Scored<'_>],
         cancel: &Cancel,
     ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let absent = || EngineError::from(RemoteError::NoProbabilities { host: self.client.host() });
+        if !self.may_score {
+            return Err(absent());
+        }
         let mut rows = Vec::new();
         for asked in questions {
             let limits = Limits::tokens(1);
@@ -296,7 +300,9 @@ impl Engine for RemoteEngine {
             let Some(answer) = self.ask(&messages, limits, Some(ALTERNATIVES), cancel, &mut |_| {})? else {
                 return Ok(None);
             };
-            if answer.first.is_empty() {
+            // Some servers give that of the word alone which they chose.
+            if answer.first.iter().all(|likely| likely.token == answer.first[0].token) {
+                self.may_score = false;
                 return Err(RemoteError::NoProbabilities { host: self.client.host() }.into());
             }
             let log_probs = asked.choices.iter().map(|choice| likelihood(choice, &answer.first)).collect();

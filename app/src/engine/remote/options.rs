@@ -21,6 +21,8 @@ pub struct RemoteOptions {
     pub picture: PictureFormat,
     /// How long it may take.
     pub patience: Patience,
+    /// How many requests may be under way at a time, where several views ask.
+    pub parallel: usize,
 }
 
 /// A key, which is never shown.

@@ -124,20 +124,19 @@ pub(crate) fn run(engine: &mut RemoteEngine, cancel: &Cancel) -> Result<Report, 
         let mut pieces = 0_usize;
         let task = Task::Answer { shown, question: QUESTION };
         let reply = engine.reply(Turn { view, task, limits }, cancel, &mut |_| pieces += 1)?;
-        let words = engine.usage();
         report.streams |= pieces > 1;
         report.log_probs.0 |= reply.mean_log_prob.is_some();
-        let is_cut = reply.stop == Stop::Length && (words.1 > 0 && words.1 < TOKENS);
+        let is_cut = reply.stop == Stop::Length && reply.counted.is_some_and(|(_, reply)| (1..TOKENS).contains(&reply));
+        let with = reply.prompt_tokens();
         let named = named(&reply.text, &world.truth());
         report.scenes.push(Seen { text: reply.text, named, cut: is_cut, ms: ms(start.elapsed()) });
         if number == 0 {
             report.first_word_ms.0 = ms(reply.timings.prefill);
-            let with = words.0;
             let nothing = Shown { pictures: &[], ..shown };
             let task = Task::Answer { shown: Shown { scene: None, ..nothing }, question: QUESTION };
             // Some servers refuse a turn without a picture: then the cost is not known.
-            if engine.reply(Turn { view, task, limits }, cancel, &mut |_| {}).is_ok() {
-                let without = engine.usage().0;
+            if let Ok(without) = engine.reply(Turn { view, task, limits }, cancel, &mut |_| {}) {
+                let without = without.prompt_tokens();
                 report.picture_tokens = with.checked_sub(without).filter(|tokens| without > 0 && *tokens > 0);
             }
         } else {

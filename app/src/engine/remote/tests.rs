@@ -29,6 +29,7 @@ fn talk(server: &ChatServer) -> Talk {
         authority: None,
         picture: PictureFormat::Jpeg,
         patience,
+        parallel: 4,
     };
     let mut engine = RemoteEngine::new("tea", options).expect("an engine");
     let view = engine.open_view(ViewOptions::default()).expect("a view");
@@ -73,7 +74,7 @@ fn a_caption_is_asked_for_as_the_api_says_and_streams() {
     let mut talk = talk(&server);
     let (reply, streamed) = talk.caption().expect("a caption");
     assert_eq!((reply.text.as_str(), streamed.as_str(), reply.stop), ("A cup of tea.", "A cup of tea.", Stop::End));
-    assert_eq!(talk.engine.usage(), (82, 4));
+    assert_eq!((reply.prompt_tokens(), reply.tokens()), (82, 4));
     let asked = &server.asked()[0];
     assert_eq!(
         (asked.path.as_str(), asked.authorization.as_deref()),

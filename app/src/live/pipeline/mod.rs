@@ -142,7 +142,7 @@ impl Pipeline {
     /// while the new one is loaded.
     pub fn set_engine(&self, model: ModelSpec, open: OpenEngine) {
         self.engines.put(Order { model, open });
-        self.shared.interrupt_caption();
+        self.shared.interrupt_captions();
         self.shared.cancel_answers();
     }
 
@@ -221,7 +221,7 @@ impl ViewHandle {
         let question = Question { id, text: text.into(), frame };
         let cancel = self.shared.answer_cancel();
         self.questions.try_send(Waiting { view: self.number, question: question.clone(), cancel }).map_err(|_| Busy)?;
-        self.shared.interrupt_caption();
+        self.shared.make_room_for(self.number);
         Ok(question)
     }
 

@@ -13,6 +13,7 @@ fn reply(text: &str, stop: Stop) -> Reply {
         text: text.to_owned(),
         token_ids: vec![1],
         prompt_ids: vec![1],
+        counted: None,
         stop,
         draft: Draft::default(),
         mean_log_prob: None,

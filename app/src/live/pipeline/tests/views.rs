@@ -4,34 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::live::pipeline::tests::*;
 
-/// A pipeline with its model loaded and a source open in each view.
-fn running_all(settings: Settings, sources: &[&SourceScript], engine: &EngineScript) -> Pipeline {
-    let pipeline = Pipeline::start(vec![settings; sources.len()], Arc::new(|| {})).expect("threads start");
-    pipeline.set_engine(ModelSpec::Demo, engine.open());
-    for (number, source) in sources.iter().enumerate() {
-        pipeline.view(number).set_source(source.open());
-    }
-    pipeline
-}
-
-/// Takes reports up to the first one that `wanted` makes something of.
-fn until_report<T>(pipeline: &Pipeline, mut wanted: impl FnMut(&Report) -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
-    while Instant::now() < deadline {
-        if let Some(report) = pipeline.wait_event(Duration::from_millis(100))
-            && let Some(found) = wanted(&report)
-        {
-            return found;
-        }
-    }
-    panic!("not seen");
-}
-
-/// The view and the words of a caption that was not cut short.
-fn caption_in(report: &Report) -> Option<(usize, Caption)> {
-    Some((report.view?, whole_caption(&report.event)?))
-}
-
 #[test]
 fn every_picture_of_every_source_is_captioned_by_one_engine() {
     let (engine, sources) = (EngineScript::default(), [1, 2, 3].map(|_| SourceScript::patient()));
