@@ -196,6 +196,8 @@ fn start_log() {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::options::{DeviceChoice, Precision};
 
@@ -264,6 +266,12 @@ mod tests {
             "sightline watch --source demo --region 2:0,0,50,50",
             "sightline watch --source demo --config a.toml",
             "sightline watch --config a.toml --mask 0,0,50,50",
+            "sightline watch --source demo --engine-first 9",
+            "sightline watch --source demo --engine http://127.0.0.1:8000",
+            "sightline watch --source demo --engine http://127.0.0.1:8000 --model tea --engine-parallel 0",
+            "sightline engine test",
+            "sightline describe a.png --mmproj b.gguf",
+            "sightline describe a.png --model demo --mmproj b.gguf",
         ] {
             let usage = parse(line).expect_err(line);
             assert_eq!(usage.exit_code(), 2, "{line}");
@@ -273,6 +281,15 @@ mod tests {
         for line in ["sightline --help", "sightline watch --help", "sightline --version"] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 0, "{line}");
         }
+    }
+
+    #[test]
+    fn how_a_server_is_reached_goes_with_a_server_alone() {
+        let watch = "sightline watch --source demo --engine http://127.0.0.1:8000 --model tea --engine-parallel 9";
+        let Some(Command::Watch(watch)) = parse(watch).expect("arguments").command else { panic!("another command") };
+        let remote = watch.model.engine_options().remote.expect("a server");
+        assert_eq!((remote.parallel, remote.patience.first), (9, Duration::from_secs(30)));
+        assert!(parse("sightline engine test http://127.0.0.1:8000 --engine-first 9").is_ok());
     }
 
     #[test]
