@@ -67,7 +67,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let max_isa = options.max_isa;
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
-    let can = Capabilities { video: loaded.video_sampling(), scores: true };
+    let can = Capabilities { video: loaded.video_sampling(), scores: true, parallel: 1 };
     let card =
         EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
     Ok((Arc::new(loaded), card))
