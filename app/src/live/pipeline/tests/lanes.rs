@@ -39,7 +39,9 @@ fn as_many_views_as_the_engine_takes_are_captioned_at_the_same_time() {
 fn every_picture_is_captioned_once_and_in_order() {
     let (engine, sources) = (EngineScript::parallel(2), [1, 2, 3].map(|_| SourceScript::patient()));
     for (number, source) in sources.iter().enumerate() {
-        (1..=6).for_each(|picture| drop(source.show(50 * number as u8 + picture)));
+        for picture in 1..=6 {
+            source.show(50 * number as u8 + picture);
+        }
         source.then(Step::Ended);
     }
     let pipeline = running_all(ungated(), &sources.iter().collect::<Vec<_>>(), &engine);
