@@ -162,13 +162,16 @@ pub struct Limits {
     pub ignore_end: bool,
     /// Greedily, unless people want surprises.
     pub sampling: Sampling,
+    /// Whether the request is still wanted after an engine that is busy has asked for a rest.
+    /// Otherwise it is cancelled then: whoever watches a camera has a newer picture.
+    pub keeps: bool,
 }
 
 impl Limits {
     /// As many tokens as these, and no more than the model wants; the likeliest ones.
     #[must_use]
     pub fn tokens(max_tokens: usize) -> Self {
-        Self { max_tokens, ignore_end: false, sampling: Sampling::Greedy }
+        Self { max_tokens, ignore_end: false, sampling: Sampling::Greedy, keeps: true }
     }
 }
 

@@ -194,7 +194,7 @@ impl View {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> vlm::Result<Reply> {
-        let Limits { max_tokens, ignore_end, sampling } = turn.limits;
+        let Limits { max_tokens, ignore_end, sampling, .. } = turn.limits;
         let ask = |prompt| Ask { prompt, max_tokens, ignore_end, sampling };
         match turn.task {
             Task::Caption { shown, instruction } => {

@@ -46,6 +46,8 @@ pub(crate) struct RemoteEngine {
     takes_logprobs: bool,
     /// Whether it may tell how likely choices are. That shows when it is asked for the first time.
     may_score: bool,
+    /// How often the server was too busy since it answered last, and how long to rest next.
+    busy: (u32, Backoff),
 }
 
 /// What a view holds: no more than is sent again.
@@ -74,7 +76,15 @@ impl RemoteEngine {
     pub(crate) fn new(model: &str, options: RemoteOptions) -> Result<Self, RemoteError> {
         let client = Client::new(options)?;
         let model = model.to_owned();
-        Ok(Self { client, model, views: BTreeMap::new(), opened: 0, takes_logprobs: true, may_score: true })
+        Ok(Self {
+            client,
+            model,
+            views: BTreeMap::new(),
+            opened: 0,
+            takes_logprobs: true,
+            may_score: true,
+            busy: Default::default(),
+        })
     }
 
     /// The ids of the server's models.
@@ -94,21 +104,23 @@ impl RemoteEngine {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Option<Answer>, RemoteError> {
-        let mut backoff = Backoff::default();
-        let mut tries = 0;
         loop {
             match self.ask_once(messages, limits, top_logprobs, cancel, on_text) {
-                Err(RemoteError::Busy { again_in, .. }) if tries < MOST_TRIES => {
-                    tries += 1;
+                Err(RemoteError::Busy { again_in, .. }) if self.busy.0 < MOST_TRIES => {
+                    let (tries, backoff) = &mut self.busy;
+                    *tries += 1;
                     let rest = again_in.unwrap_or_else(|| backoff.next()).min(LONGEST_REST);
-                    if !self.client.rest(rest, cancel) {
+                    if !self.client.rest(rest, cancel) || !limits.keeps {
                         return Ok(None);
                     }
                 }
                 Err(RemoteError::Refused { why, .. }) if self.takes_logprobs && why.contains("logprob") => {
                     self.takes_logprobs = false;
                 }
-                other => return other,
+                other => {
+                    self.busy = (0, Backoff::default());
+                    return other;
+                }
             }
         }
     }

@@ -161,6 +161,26 @@ fn a_server_that_is_not_there_is_said_and_one_that_is_busy_is_asked_again() {
     assert_eq!(server.asked().len(), 6, "it is not asked for ever");
 }
 
+/// By then there is a newer picture.
+#[test]
+fn a_live_caption_is_not_asked_for_again_after_a_rest() {
+    let busy = Meets::Status(429, "Retry-After: 0\r\n", "");
+    let server = ChatServer::new((0..8).map(|_| busy.clone()));
+    let mut talk = talk(&server);
+    let picture = talk.picture.clone();
+    let mut caption = || {
+        let shown = Shown { pictures: &[&picture], scene: None, reuse: vlm::Reuse::IfIdentical };
+        let task = Task::Caption { shown, instruction: "Describe." };
+        let limits = Limits { keeps: false, ..Limits::tokens(20) };
+        talk.engine.reply(Turn { view: talk.view, task, limits }, &Cancel::default(), &mut |_| {})
+    };
+    for asked in 1..=5 {
+        assert_eq!((caption().expect("a rest").stop, server.asked().len()), (Stop::Cancelled, asked));
+    }
+    assert!(caption().expect_err("in the end it is said").to_string().contains("is busy"));
+    assert_eq!(caption().expect("a rest").stop, Stop::Cancelled, "and it begins anew");
+}
+
 #[test]
 fn a_refusal_of_probabilities_is_heeded() {
     let refusal = r#"{"error":{"message":"logprobs are not supported"}}"#;
