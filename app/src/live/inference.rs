@@ -148,6 +148,11 @@ impl Inference {
             });
             self.finish(Done { job, told });
         }
+        // Of a lane that hangs nothing comes back.
+        for (number, view) in self.views.iter_mut().enumerate() {
+            view.is_asking = false;
+            self.links.shared.end_caption(number);
+        }
     }
 
     /// Whether another request may begin.
