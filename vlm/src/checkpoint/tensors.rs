@@ -84,7 +84,7 @@ impl Checkpoint {
                 }
                 WeightFile::Gguf(path, tensors) => {
                     let data = opened(&path)?;
-                    found.add(Shard { data, path }, tensors)?;
+                    found.add(Shard { path, data }, tensors)?;
                 }
             }
         }
@@ -105,7 +105,7 @@ impl Checkpoint {
         }
         let start = HEADER_LENGTH + header;
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, stored(info, start))).collect();
-        self.add(Shard { data, path }, tensors)
+        self.add(Shard { path, data }, tensors)
     }
 
     fn add(&mut self, shard: Shard, tensors: Vec<(String, Stored)>) -> Result<()> {

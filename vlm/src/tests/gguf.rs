@@ -287,9 +287,12 @@ fn fewer_bits_see_nearly_the_same() {
 fn the_feed_forward_names_may_be_the_wrong_way_round() {
     let folder = tempfile::tempdir().unwrap();
     let mut pair = Pair::new();
-    let swapped = |name: String| match name.contains(".ffn_up.") {
-        true => name.replace(".ffn_up.", ".ffn_down."),
-        false => name.replace(".ffn_down.", ".ffn_up."),
+    let swapped = |name: String| {
+        if name.contains(".ffn_up.") {
+            name.replace(".ffn_up.", ".ffn_down.")
+        } else {
+            name.replace(".ffn_down.", ".ffn_up.")
+        }
     };
     pair.vision.tensors = pair.vision.tensors.into_iter().map(|(name, tensor)| (swapped(name), tensor)).collect();
     let model = load(&pair.write(folder.path(), GgmlDType::F32), Precision::F32).unwrap();
