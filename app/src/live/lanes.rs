@@ -72,6 +72,8 @@ impl Job {
         let view = opened.behind(&self.prefix, engine)?;
         let keeps = matches!(self.what, What::Answer(_));
         let turn = Turn { view, task, limits: Limits { keeps, ..Limits::tokens(self.max_tokens) } };
+        let reply = engine.reply(turn, &self.cancel, &mut |piece| outbox.text(self.view, self.of(), piece))?;
+        Ok(Outcome { reply, cost: engine.prefix_cost(view) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tokenizer that a GGUF file holds, as the `tokenizer.json` of a checkpoint.
 //!
-//! Byte-level BPE with the way of cutting words that `smollm` names: digits one by one, then GPT-2's pattern
-//! (`LLAMA_VOCAB_PRE_TYPE_SMOLLM` in llama.cpp's `llama-vocab.cpp`).
+//! Byte-level BPE with the way of cutting words that `smollm` names: digits one by one, then
+//! GPT-2's pattern (`LLAMA_VOCAB_PRE_TYPE_SMOLLM` in llama.cpp's `llama-vocab.cpp`).
 
 use serde_json::{Map, Value, json};
 
