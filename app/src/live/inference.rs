@@ -228,8 +228,8 @@ impl Inference {
     fn begin(&mut self, number: usize, what: What, scene: u64, prompt: String, cancel: Cancel) {
         let view = &mut self.views[number];
         let (reuse, max_tokens, began) = (view.reuse(), view.max_tokens, Instant::now());
-        let prefix = Arc::clone(&view.prefix);
-        let job = Job { view: number, what, scene, reuse, prefix, prompt, max_tokens, cancel, began };
+        let (prefix, tiling) = (Arc::clone(&view.prefix), view.tiling);
+        let job = Job { view: number, what, scene, reuse, prefix, tiling, prompt, max_tokens, cancel, began };
         self.outbox.send(Some(number), Event::Began(job.of()));
         view.is_asking = true;
         if let Some(lanes) = &mut self.lanes {

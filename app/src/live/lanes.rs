@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use vlm::{Cancel, Reply, Reuse};
+use vlm::{Cancel, Reply, Reuse, Tiling};
 
 use crate::base::thread::Thread;
 use crate::engine::prefix::{Prefix, PrefixCost};
@@ -29,6 +29,7 @@ pub struct Job {
     pub scene: u64,
     pub reuse: Reuse,
     pub prefix: Arc<Prefix>,
+    pub tiling: Tiling,
     pub prompt: String,
     pub max_tokens: usize,
     pub cancel: Cancel,
@@ -69,7 +70,7 @@ impl Job {
             What::Caption(_) => Task::Caption { shown, instruction: &self.prompt },
             What::Answer(_) => Task::Answer { shown, question: &self.prompt },
         };
-        let view = opened.behind(&self.prefix, engine)?;
+        let view = opened.view(engine, &self.prefix, self.tiling)?;
         let keeps = matches!(self.what, What::Answer(_));
         let turn = Turn { view, task, limits: Limits { keeps, ..Limits::tokens(self.max_tokens) } };
         let reply = engine.reply(turn, &self.cancel, &mut |piece| outbox.text(self.view, self.of(), piece))?;

@@ -1,27 +1,41 @@
-//! A view's side in an engine: opened when it is first asked, and again when its prefix is another.
-//! Knows no frame.
+//! A view's side in an engine: opened when it is first asked, and again where its prefix, or how its
+//! pictures are cut, is another. Knows no frame.
 
 use std::sync::Arc;
+
+use vlm::Tiling;
 
 use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError, ViewId, ViewOptions};
 
-/// What a view has open in one engine, and behind which prefix.
+/// What a view has open in one engine.
 #[derive(Clone, Debug, Default)]
-pub struct Opened(Option<(ViewId, Arc<Prefix>)>);
+pub struct Opened(Option<Open>);
+
+#[derive(Clone, Debug)]
+struct Open {
+    id: ViewId,
+    prefix: Arc<Prefix>,
+    tiling: Tiling,
+}
 
 impl Opened {
-    /// The engine's view behind this prefix; one behind another is closed.
-    pub fn behind(&mut self, prefix: &Arc<Prefix>, engine: &mut dyn Engine) -> Result<ViewId, EngineError> {
-        if let Some((id, of)) = &self.0 {
-            if Arc::ptr_eq(of, prefix) {
-                return Ok(*id);
+    /// The engine's view behind this prefix, with pictures cut so; one that is otherwise is closed.
+    pub fn view(
+        &mut self,
+        engine: &mut dyn Engine,
+        prefix: &Arc<Prefix>,
+        tiling: Tiling,
+    ) -> Result<ViewId, EngineError> {
+        if let Some(open) = &self.0 {
+            if Arc::ptr_eq(&open.prefix, prefix) && open.tiling == tiling {
+                return Ok(open.id);
             }
-            engine.close_view(*id);
+            engine.close_view(open.id);
             self.0 = None;
         }
-        let id = engine.open_view(ViewOptions { prefix: &prefix.turns(), ..ViewOptions::default() })?;
-        self.0 = Some((id, Arc::clone(prefix)));
+        let id = engine.open_view(ViewOptions { prefix: &prefix.turns(), tiling })?;
+        self.0 = Some(Open { id, prefix: Arc::clone(prefix), tiling });
         Ok(id)
     }
 }
