@@ -1,5 +1,5 @@
-//! A view's side in an engine: opened when it is first asked, and again where its prefix, or how its
-//! pictures are cut, is another. Knows no frame.
+//! A view's side in an engine: opened when it is first asked, and again where its prefix is another
+//! or its pictures are cut otherwise. Knows no frame.
 
 use std::sync::Arc;
 
