@@ -16,7 +16,7 @@ use crate::base::text;
 use crate::cli::parse::{seconds, whole};
 use crate::engine::remote::RemoteEngine;
 use crate::engine::remote::address::Address;
-use crate::engine::remote::options::{Key, Patience, PictureFormat, RemoteOptions};
+use crate::engine::remote::options::{DEFAULT_PARALLEL, Key, Patience, PictureFormat, RemoteOptions};
 use crate::models::spec::ModelSpec;
 use crate::ui::Choice;
 
@@ -62,7 +62,7 @@ pub struct ServerArgs {
 
     /// The most requests under way at a time, where several sources are watched; each has one at
     /// most
-    #[arg(long, value_name = "N", default_value = "4", value_parser = whole::<NonZeroUsize, 1, 64>)]
+    #[arg(long, value_name = "N", default_value_t = parallel(), value_parser = whole::<NonZeroUsize, 1, 64>)]
     engine_parallel: NonZeroUsize,
 
     /// Seconds until the server must accept a connection
@@ -76,6 +76,10 @@ pub struct ServerArgs {
     /// Seconds that the server may be silent between two words
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     engine_silence: Duration,
+}
+
+fn parallel() -> NonZeroUsize {
+    NonZeroUsize::new(DEFAULT_PARALLEL).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// What of [`ServerArgs`] has no meaning without a server.

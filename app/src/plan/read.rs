@@ -19,7 +19,7 @@ use crate::base::message::Message;
 use crate::base::{files, text};
 use crate::capture::{Login, SourceOptions, SourceSpec};
 use crate::engine::remote::address::AddressError;
-use crate::engine::remote::options::{Key, Patience, PictureFormat, RemoteOptions};
+use crate::engine::remote::options::{DEFAULT_PARALLEL, Key, Patience, PictureFormat, RemoteOptions};
 use crate::live::{Framing, GateSettings, Settings};
 use crate::log::{self, Keep, LogOptions};
 use crate::models::spec::ModelSpec;
@@ -179,6 +179,7 @@ impl Reader<'_> {
             authority: None,
             picture: PictureFormat::default(),
             patience: Patience::default(),
+            parallel: DEFAULT_PARALLEL,
         };
         Ok(EnginePlan { model: ModelSpec::Served(model.into_inner()), remote: Some(remote) })
     }

@@ -8,6 +8,9 @@ use clap::ValueEnum;
 
 use crate::engine::remote::address::Address;
 
+/// How many requests may be under way at a time where nothing was said.
+pub const DEFAULT_PARALLEL: usize = 4;
+
 /// How a server is reached.
 #[derive(Clone, Debug)]
 pub struct RemoteOptions {
