@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use vlm::Cancel;
 
-use crate::actions::{self, ActionNews, Actions, Announced, NewsKind, Undelivered};
+use crate::actions::{self, ActionNews, ActionSpec, Actions, Announced, NewsKind, Undelivered};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::cli::interrupt;
@@ -26,17 +26,23 @@ pub struct ActionArgs {
 }
 
 impl ActionArgs {
-    /// Starts the actions of the file, if one is named.
+    /// Starts the actions of the file, if one is named, and those of a plan.
     ///
     /// # Errors
     /// What is wrong with the file, or with what an action needs.
-    pub fn start(&self, announced: &Announced) -> Result<Option<Actions>, Message> {
-        let Some(path) = &self.actions else { return Ok(None) };
+    pub fn start(&self, planned: Vec<ActionSpec>, announced: &Announced) -> Result<Option<Actions>, Message> {
+        let mut specs = planned;
+        if let Some(path) = &self.actions {
+            specs.extend(actions::read(path)?);
+        }
+        if specs.is_empty() {
+            return Ok(None);
+        }
         let no_folder = || {
             Message::new("The system knows no folder for what actions are to tell.").hint("Set HOME, or XDG_DATA_HOME.")
         };
         let folder = actions::default_folder().ok_or_else(no_folder)?;
-        Actions::start(actions::read(path)?, announced, &folder).map(Some)
+        Actions::start(specs, announced, &folder).map(Some)
     }
 }
 

@@ -146,7 +146,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&model.model, &interrupted)?;
     let names: Vec<_> = plan.views.iter().map(|view| view.name.clone()).collect();
     let caption_files = args.caption_files.start(&names)?;
-    let actions = args.actions.start(&Announced { sources: names, rules: Vec::new() })?;
+    let actions = args.actions.start(plan.actions.clone(), &Announced { sources: names, rules: Vec::new() })?;
     let recorded = |view: &ViewPlan| RecordedView {
         name: Some(view.name.clone()),
         instruction: view.settings.instruction.clone(),

@@ -5,6 +5,7 @@ mod place;
 mod read;
 mod table;
 
+use crate::actions::ActionSpec;
 use crate::capture::{self, SourceOptions, SourceSpec};
 use crate::engine::remote::options::RemoteOptions;
 use crate::live::{Framing, OpenSource, Settings, framed};
@@ -25,6 +26,8 @@ pub struct Plan {
     pub views: Vec<ViewPlan>,
     /// Where captions are recorded, if they are.
     pub log: Option<LogOptions>,
+    /// What is told to others.
+    pub actions: Vec<ActionSpec>,
 }
 
 /// Which model, and where it runs.

@@ -13,18 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
-use vlm::Tiling;
+use vlm::{Cancel, Tiling};
 
+use crate::actions;
 use crate::base::message::Message;
 use crate::base::{files, text};
-use crate::capture::{Login, SourceOptions, SourceSpec};
+use crate::capture::{Login, SourceOptions, SourceSpec, picture_named};
+use crate::engine::prefix::{Prefix, Reference};
 use crate::engine::remote::address::AddressError;
 use crate::engine::remote::options::{DEFAULT_PARALLEL, Key, Patience, PictureFormat, RemoteOptions};
 use crate::live::{Framing, GateSettings, Settings};
 use crate::log::{self, Keep, LogOptions};
 use crate::models::spec::ModelSpec;
 use crate::plan::place::Document;
-use crate::plan::table::{EngineTable, LogTable, PlanTable, ViewTable};
+use crate::plan::table::{EngineTable, LogTable, PlanTable, ReferenceTable, ViewTable};
 use crate::plan::{EnginePlan, MOST_VIEWS, Plan, ViewPlan};
 
 /// The longest file that is read, in bytes.
@@ -81,6 +83,7 @@ impl Reader<'_> {
             engine: table.engine.map(|engine| self.engine(engine)).transpose()?,
             views: table.view.into_iter().map(|view| self.view(view)).collect::<Result<_, _>>()?,
             log: table.log.map(|log| self.log(log)),
+            actions: actions::specs(table.action, self.document.path)?,
         })
     }
 
@@ -117,6 +120,7 @@ impl Reader<'_> {
             (user, password) => Some(Login::new(user.unwrap_or_default(), password.unwrap_or_default())),
         };
         let defaults = &self.defaults.settings;
+        let prefix = self.prefix(table.standing, table.reference)?;
         let gate = match (table.every_frame, table.longest_silence) {
             (Some(true), _) => None,
             (_, Some(length)) => Some(GateSettings { longest_silence: length.0 }),
@@ -141,7 +145,7 @@ impl Reader<'_> {
             settings: Settings {
                 instruction: table.instruction.unwrap_or_else(|| defaults.instruction.clone()),
                 max_tokens: table.max_tokens.map_or(defaults.max_tokens, |most| most.0 as usize),
-                prefix: Arc::clone(&defaults.prefix),
+                prefix,
                 tiling,
                 gate,
                 least_interval: table
@@ -149,6 +153,27 @@ impl Reader<'_> {
                     .map_or(defaults.least_interval, |most| Duration::from_mins(1) / most.0),
             },
         })
+    }
+
+    /// What stands before every picture of a view: its own, or what holds for all.
+    fn prefix(
+        &self,
+        standing: Option<Spanned<String>>,
+        references: Vec<Spanned<ReferenceTable>>,
+    ) -> Result<Arc<Prefix>, Message> {
+        let at = standing.as_ref().map(Spanned::span).or_else(|| references.first().map(Spanned::span));
+        let Some(at) = at else { return Ok(Arc::clone(&self.defaults.settings.prefix)) };
+        let mut prefix =
+            Prefix { standing: standing.map(Spanned::into_inner).unwrap_or_default(), ..Prefix::default() };
+        for reference in references {
+            let at = reference.span();
+            let ReferenceTable { label, file } = reference.into_inner();
+            let picture = picture_named(&self.path(&file), &Cancel::default());
+            let picture = picture.map_err(|error| self.document.wrong(Some(at), &error.message))?;
+            prefix.references.push(Reference { label, picture: Arc::new(picture) });
+        }
+        prefix.check().map_err(|message| self.document.wrong(Some(at), &message))?;
+        Ok(Arc::new(prefix))
     }
 
     fn engine(&self, table: Spanned<EngineTable>) -> Result<EnginePlan, Message> {
@@ -294,6 +319,28 @@ mod tests {
         assert_eq!((log.record, log.path), (true, Some("/plans/house.db".into())));
         assert_eq!(log.keep.at_most_bytes, Some(2_000_000_000));
         assert!(plan.engine.is_some_and(|engine| engine.model == ModelSpec::Demo && engine.remote.is_none()));
+    }
+
+    #[test]
+    fn a_view_may_know_pictures_and_a_plan_may_have_actions() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("closed.png");
+        image::RgbImage::new(3, 2).save(&file).expect("saved");
+        let view = format!(
+            "[[view]]\nsource = \"demo\"\nstanding = \"You watch a door.\"\nreference = [{{ label = \"closed\", file = \
+             \"{}\" }}]\n",
+            file.display()
+        );
+        let plan =
+            plan(&format!("[action.desk]\ndesktop = true\n{view}[[view]]\nsource = \"demo\"\n")).expect("a plan");
+        let prefix = &plan.views[0].settings.prefix;
+        assert_eq!((prefix.standing.as_str(), prefix.references[0].label.as_str()), ("You watch a door.", "closed"));
+        assert!(plan.views[1].settings.prefix.is_empty());
+        assert_eq!(plan.actions.len(), 1);
+        let said = refused("[[view]]\nsource = \"demo\"\nreference = [{ label = \"closed\", file = \"no.png\" }]");
+        assert!(said.contains("line 3, view.reference") && said.contains("no.png"), "{said}");
+        let said = refused("[action.desk]\ndestop = true\n[[view]]\nsource = \"demo\"");
+        assert!(said.contains("line 2, action.desk.destop: Unknown key"), "{said}");
     }
 
     #[test]

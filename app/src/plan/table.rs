@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::actions::ActionTables;
 use crate::base::quantity::{Length, Size};
 use crate::capture::SourceSpec;
 use crate::capture::camera::WantedFormat;
@@ -17,6 +18,8 @@ use crate::live::{Region, Rotation};
 pub struct PlanTable {
     pub engine: Option<Spanned<EngineTable>>,
     pub log: Option<LogTable>,
+    #[serde(default)]
+    pub action: ActionTables,
     #[serde(default)]
     pub view: Vec<ViewTable>,
 }
@@ -56,12 +59,23 @@ pub struct ViewTable {
     pub mask: Vec<Region>,
     #[serde(default)]
     pub rotate: Rotation,
+    pub standing: Option<Spanned<String>>,
+    #[serde(default)]
+    pub reference: Vec<Spanned<ReferenceTable>>,
     pub split: Option<bool>,
     pub instruction: Option<String>,
     pub max_tokens: Option<Whole<1, 100_000>>,
     pub every_frame: Option<bool>,
     pub longest_silence: Option<Length>,
     pub most_per_minute: Option<Whole<1, 6000>>,
+}
+
+/// A picture that the model is to know.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceTable {
+    pub label: String,
+    pub file: PathBuf,
 }
 
 /// A whole number from `LEAST` to `MOST`.
