@@ -11,6 +11,7 @@ mod kind;
 mod latest;
 mod open;
 pub mod picture;
+mod player;
 pub mod scene;
 mod screen;
 mod spec;
@@ -25,6 +26,7 @@ pub use crate::capture::address::{Address, Login, PASSWORD_VARIABLE};
 pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
 pub use crate::capture::open::{SourceOptions, is_video, open};
 pub use crate::capture::picture::load::picture_named;
+pub use crate::capture::player::{PlayOrder, Position};
 pub use crate::capture::spec::{CameraChoice, ScreenChoice, SourceSpec, SpecError};
 
 /// A stream of pictures.
@@ -47,6 +49,20 @@ pub trait Source: Send {
     /// goes off.
     fn waits(&self) -> bool {
         !self.is_live()
+    }
+
+    /// Where it is, if it has a beginning and an end.
+    fn position(&self) -> Option<Position> {
+        None
+    }
+
+    /// Does what it is told, if it can. `true`: another picture comes than would have come, so that
+    /// those given before are out of date. Takes a moment at most.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    fn obey(&mut self, _order: PlayOrder) -> Result<bool, SourceError> {
+        Ok(false)
     }
 
     /// The next picture as soon as there is one. Returns [`Next::Nothing`] after about 100 ms

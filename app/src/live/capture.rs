@@ -84,6 +84,7 @@ impl Capture {
                     self.wait(Some(at));
                 }
                 State::Due(_) => self.open(),
+                State::Running(_) if !self.links.view.orders.is_empty() => self.pass_order_on(),
                 State::Running(source) => {
                     let dealt_with = self.links.view.dealt_with.load(Ordering::Acquire);
                     if source.is_live() || dealt_with >= self.last_id {
@@ -113,6 +114,7 @@ impl Capture {
     fn wait(&self, until: Option<Instant>) {
         let mut select = Select::new();
         select.recv(self.links.view.sources.receiver());
+        // Also rung for orders.
         select.recv(&self.links.dealt_with);
         select.recv(&self.links.stop);
         match until {
@@ -126,18 +128,38 @@ impl Capture {
     fn replace(&mut self, open: OpenSource) {
         self.close();
         let view = &self.links.view;
-        view.first_of_source.store(self.last_id + 1, Ordering::Release);
-        view.dealt_with.store(self.last_id, Ordering::Release);
         view.ended.store(false, Ordering::Release);
-        if self.links.view.frames.take().is_some() {
-            view.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        self.links.shared.interrupt_caption_of(self.links.number);
-        *lock(&view.latest) = None;
+        // Meant for the source before.
+        drop(view.orders.take());
+        self.outdate_frames();
+        *lock(&self.links.view.latest) = None;
         self.open = Some(open);
         self.backoff.reset();
         self.state = State::Due(Instant::now());
         self.outbox.wake();
+    }
+
+    /// The frames up to now are of no interest any more.
+    fn outdate_frames(&self) {
+        let view = &self.links.view;
+        view.first_of_source.store(self.last_id + 1, Ordering::Release);
+        view.dealt_with.store(self.last_id, Ordering::Release);
+        if view.frames.take().is_some() {
+            view.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.links.shared.interrupt_caption_of(self.links.number);
+    }
+
+    /// Tells the source what it was told.
+    fn pass_order_on(&mut self) {
+        let State::Running(source) = &mut self.state else { return };
+        let Some(order) = self.links.view.orders.take() else { return };
+        match catch_unwind(AssertUnwindSafe(|| source.obey(order))) {
+            Ok(Ok(true)) => self.outdate_frames(),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => self.lose(error),
+            Err(panic) => self.recover(panic_message(&*panic)),
+        }
     }
 
     fn open(&mut self) {
@@ -157,7 +179,10 @@ impl Capture {
     fn read(&mut self) {
         let State::Running(source) = &mut self.state else { return };
         match catch_unwind(AssertUnwindSafe(|| source.next())) {
-            Ok(Ok(Next::Picture(picture))) => self.publish(picture),
+            Ok(Ok(Next::Picture(picture))) => {
+                *lock(&self.links.view.position) = source.position();
+                self.publish(picture);
+            }
             Ok(Ok(Next::Nothing)) => self.show_rate(),
             Ok(Ok(Next::Ended)) => {
                 self.close();
@@ -226,6 +251,7 @@ impl Capture {
         if catch_unwind(AssertUnwindSafe(|| drop(state))).is_err() {
             tracing::error!("the source panicked while it was being closed");
         }
+        *lock(&self.links.view.position) = None;
         self.rate = FrameRate::default();
         self.show_rate();
     }

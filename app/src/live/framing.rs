@@ -9,7 +9,7 @@ use image::{Rgb, RgbImage};
 use serde::Deserialize;
 
 use crate::base::message::Message;
-use crate::capture::{Next, Source, SourceError};
+use crate::capture::{Next, PlayOrder, Position, Source, SourceError};
 use crate::live::settings::OpenSource;
 
 /// What a mask leaves.
@@ -177,8 +177,20 @@ impl Source for Framed {
         self.source.name()
     }
 
+    fn format(&self) -> Option<String> {
+        self.source.format()
+    }
+
     fn waits(&self) -> bool {
         self.source.waits()
+    }
+
+    fn position(&self) -> Option<Position> {
+        self.source.position()
+    }
+
+    fn obey(&mut self, order: PlayOrder) -> Result<bool, SourceError> {
+        self.source.obey(order)
     }
 
     fn is_live(&self) -> bool {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vlm::{Cancel, Tiling};
 
 use crate::base::slot::Slot;
+use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
 use crate::live::frame::Frame;
 use crate::live::settings::OpenSource;
@@ -109,6 +110,9 @@ pub struct SharedView {
     pub frames: Slot<Arc<Frame>>,
     /// Another source, to be taken by the capture thread.
     pub sources: Slot<OpenSource>,
+    /// What the source is told, to be passed on by the capture thread.
+    pub orders: Slot<PlayOrder>,
+    pub position: Mutex<Option<Position>>,
     pub paused: AtomicBool,
     /// No pictures are taken from the source.
     pub resting: AtomicBool,

@@ -169,7 +169,7 @@ impl Reader<'_> {
             let at = reference.span();
             let ReferenceTable { label, file } = reference.into_inner();
             let picture = picture_named(&self.path(&file), &Cancel::default());
-            let picture = picture.map_err(|error| self.document.wrong(Some(at), &error.message))?;
+            let picture = picture.map_err(|error| self.document.wrong(Some(at), &error))?;
             prefix.references.push(Reference { label, picture: Arc::new(picture) });
         }
         prefix.check().map_err(|message| self.document.wrong(Some(at), &message))?;

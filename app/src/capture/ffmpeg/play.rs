@@ -2,7 +2,9 @@
 //! keeps the newest picture.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use crate::capture::ffmpeg::layout::Layout;
 use crate::capture::ffmpeg::probe::{Facts, is_version, probe};
 use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started};
 use crate::capture::latest::{Latest, Taken, Taker, latest};
-use crate::capture::{Next, Source, SourceError};
+use crate::capture::{Next, PlayOrder, Position, Source, SourceError};
 
 /// As long as [`Source::next`] may wait.
 const WAIT: Duration = Duration::from_millis(100);
@@ -37,9 +39,36 @@ const ANALYSIS: Duration = Duration::from_secs(1);
 /// The first version of ffmpeg whose lists take options for what they name.
 const OPTIONS_IN_LISTS: u32 = 5;
 
+/// A video file.
+struct Film {
+    path: PathBuf,
+    repeat: bool,
+    /// Where it was begun.
+    begin: Duration,
+    length: Option<Duration>,
+    /// Pictures a second, as they are asked for.
+    fps: f64,
+}
+
+impl Film {
+    /// Where it is after so many pictures.
+    fn at(&self, pictures: u64) -> Duration {
+        let at = self.begin + Duration::from_secs_f64(pictures as f64 / self.fps);
+        match self.length {
+            Some(length) if self.repeat => Duration::from_secs_f64(at.as_secs_f64() % length.as_secs_f64()),
+            Some(length) => at.min(length),
+            None => at,
+        }
+    }
+}
+
 /// A video that is playing, or a stream that is received.
 pub(crate) struct Video {
     input: Input,
+    /// What it is that plays, if it has a beginning and an end.
+    film: Option<Film>,
+    /// Pictures that ffmpeg gave so far.
+    read: Arc<AtomicU64>,
     format: String,
     process: Process,
     frames: Taker<Vec<u8>, ()>,
@@ -58,9 +87,18 @@ impl Video {
     /// # Errors
     /// When ffmpeg is not installed or can't read the file.
     pub(crate) fn open(path: &Path, repeat: bool) -> Result<Self, SourceError> {
+        Self::open_at(path, repeat, Duration::ZERO)
+    }
+
+    /// Begins to play a video file from there.
+    fn open_at(path: &Path, repeat: bool, begin: Duration) -> Result<Self, SourceError> {
         let input = Input::file(path);
         let facts = probe(&input, false, &Cancel::default())?;
+        let (length, seconds) = (facts.length(), begin.as_secs_f64().to_string());
         let mut before = vec!["-re"];
+        if !begin.is_zero() {
+            before.extend(["-ss", &seconds]);
+        }
         if repeat {
             before.extend(["-stream_loop", "-1"]);
         }
@@ -68,7 +106,10 @@ impl Video {
         let (scale, fps) = (format!("scale={width}:{height}"), facts.fps().to_string());
         let slow = Duration::from_secs_f64((SILENT_FRAMES / facts.true_fps()).min(86_400.0));
         let size = (width, height);
-        Self::start(input, &facts, size, &before, &["-vf", &scale, "-r", &fps], SILENCE.max(slow))
+        let mut video = Self::start(input, &facts, size, &before, &["-vf", &scale, "-r", &fps], SILENCE.max(slow))?;
+        let film = Film { path: path.to_owned(), repeat, begin, length, fps: facts.fps() };
+        video.film = Some(film);
+        Ok(video)
     }
 
     /// Begins to receive a stream.
@@ -138,10 +179,15 @@ impl Video {
         let (process, output) = Process::start(Tool::Ffmpeg, command, input.feed())?;
         let (latest, frames) = latest();
         let length = layout.length(size);
-        let reader = thread::Builder::new().name("video".into()).spawn(move || read_frames(output, length, latest));
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&read);
+        let reader =
+            thread::Builder::new().name("video".into()).spawn(move || read_frames(output, length, latest, &counted));
         let reader = reader.map_err(|error| not_started(Tool::Ffmpeg, &error))?;
         Ok(Self {
             input,
+            film: None,
+            read,
             format: facts.described(),
             process,
             frames,
@@ -158,11 +204,16 @@ impl Video {
     /// What is to be said when ffmpeg gives no more.
     fn end(&mut self) -> Result<(), SourceError> {
         match self.process.end() {
-            Ending::Done if self.given => Ok(()),
+            Ending::Done if self.given || self.is_begun_late() => Ok(()),
             // It could be played until then.
             Ending::Failed(_) if self.given && self.input.kind == InputKind::Stream => Err(self.ended()),
             ending => Err(failed(&self.input, &ending)),
         }
+    }
+
+    /// Whether it was begun behind its beginning: at its very end there is nothing to give.
+    fn is_begun_late(&self) -> bool {
+        self.film.as_ref().is_some_and(|film| !film.begin.is_zero())
     }
 
     /// How long it may be silent, for tests.
@@ -195,6 +246,22 @@ impl Source for Video {
         true
     }
 
+    fn position(&self) -> Option<Position> {
+        let film = self.film.as_ref()?;
+        Some(Position::Time { at: film.at(self.read.load(Ordering::Relaxed)), length: film.length })
+    }
+
+    fn obey(&mut self, order: PlayOrder) -> Result<bool, SourceError> {
+        let Some(film) = &self.film else { return Ok(false) };
+        let (begin, repeat) = match order {
+            PlayOrder::SeekTo(at) => (film.length.map_or(at, |length| at.min(length)), film.repeat),
+            PlayOrder::Repeat(repeat) if repeat != film.repeat => (film.at(self.read.load(Ordering::Relaxed)), repeat),
+            _ => return Ok(false),
+        };
+        *self = Self::open_at(&film.path, repeat, begin)?;
+        Ok(true)
+    }
+
     fn next(&mut self) -> Result<Next, SourceError> {
         if self.over.is_none() {
             match self.frames.take(WAIT) {
@@ -225,12 +292,13 @@ impl Drop for Video {
 }
 
 /// The thread: pictures of so many bytes from the pipe into the slot, where a late one is replaced.
-fn read_frames(mut output: impl Read, length: usize, latest: Latest<Vec<u8>, ()>) {
+fn read_frames(mut output: impl Read, length: usize, latest: Latest<Vec<u8>, ()>, read: &AtomicU64) {
     loop {
         let mut frame = vec![0; length];
         if output.read_exact(&mut frame).is_err() || !latest.put(frame) {
             return latest.end(());
         }
+        read.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -323,6 +391,28 @@ mod tests {
                 Next::Ended => panic!("it ended after {pictures} pictures; the clip has four"),
             }
         }
+    }
+
+    #[test]
+    fn a_clip_goes_on_from_where_it_is_told() {
+        let source = "color=red:s=32x32:r=10:d=5[a];color=blue:s=32x32:r=10:d=5[b];[a][b]concat";
+        let (_dir, path) = clip("long.mkv", source, &["-g", "5"]);
+        let mut video = open(&path);
+        let next = |video: &mut Video| loop {
+            if let Next::Picture(picture) = video.next().expect("no error") {
+                return picture.get_pixel(16, 16).0;
+            }
+        };
+        assert!(next(&mut video)[0] > 200, "red at first");
+        assert_eq!(video.obey(PlayOrder::SeekTo(Duration::from_secs(7))), Ok(true));
+        assert!(next(&mut video)[2] > 200, "then blue");
+        let Some(Position::Time { at, length: Some(length) }) = video.position() else { panic!("a video") };
+        assert!(at > Duration::from_secs(7) && at <= length && length.as_secs() == 10, "{at:?} of {length:?}");
+        assert_eq!(video.obey(PlayOrder::SeekTo(Duration::from_secs(1))), Ok(true));
+        assert!(next(&mut video)[0] > 200, "and red again");
+        assert_eq!(video.obey(PlayOrder::NextPicture), Ok(false), "that is for folders");
+        assert_eq!(video.obey(PlayOrder::SeekTo(LONG)), Ok(true));
+        assert!(play(&mut video).is_ok(), "at its end it ends");
     }
 
     #[test]

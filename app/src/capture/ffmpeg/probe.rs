@@ -48,6 +48,9 @@ struct Probe {
 struct Format {
     #[serde(default)]
     format_name: String,
+    /// In seconds, as digits.
+    #[serde(default)]
+    duration: String,
 }
 
 /// A stream of pictures, as ffprobe describes it.
@@ -67,6 +70,8 @@ pub(super) struct Facts {
     tags: Tags,
     #[serde(skip)]
     decoder: Option<&'static str>,
+    #[serde(skip)]
+    length: Option<Duration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -150,6 +155,11 @@ impl Facts {
         }
     }
 
+    /// How long it is, if it says.
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.length
+    }
+
     /// The decoder to ask for, where the usual one passes over transparency.
     pub(super) fn decoder(&self) -> Option<&'static str> {
         self.decoder
@@ -176,9 +186,13 @@ fn ratio(text: &str, separator: char) -> Option<f64> {
 /// decoding it.
 pub(super) fn probe(input: &Input, count: bool, cancel: &Cancel) -> Result<Facts, SourceError> {
     let (probe, ending) = ask(input, count, cancel)?;
+    let seconds = probe.format.duration.parse().ok();
+    let length =
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|length| !length.is_zero());
     let facts = probe.streams.into_iter().next().filter(|facts| facts.width > 0 && facts.height > 0);
     let mut facts = facts
         .ok_or_else(|| if input.kind == InputKind::Stream { without_video(input) } else { failed(input, &ending) })?;
+    facts.length = length;
     facts.decoder = facts.alpha_decoder().filter(|decoder| knows(decoder));
     Ok(facts)
 }

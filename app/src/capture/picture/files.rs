@@ -10,7 +10,7 @@ use image::RgbImage;
 use crate::base::message::Message;
 use crate::base::text;
 use crate::capture::picture::decode::read_picture;
-use crate::capture::{Next, Source, SourceError};
+use crate::capture::{Next, PlayOrder, Position, Source, SourceError};
 
 /// Names of picture files end so.
 const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
@@ -135,6 +135,27 @@ impl Source for Pictures {
         false
     }
 
+    fn position(&self) -> Option<Position> {
+        let Stock::Folder { files, position, .. } = &self.stock else { return None };
+        let number = (*position).max(1);
+        Some(Position::Picture { number, count: files.len(), name: name_of(&files[number - 1]) })
+    }
+
+    fn obey(&mut self, order: PlayOrder) -> Result<bool, SourceError> {
+        if let PlayOrder::Repeat(repeat) = order {
+            self.repeat = repeat;
+        }
+        let Stock::Folder { files, position, .. } = &mut self.stock else { return Ok(false) };
+        match order {
+            // The one that would have come.
+            PlayOrder::NextPicture if *position < files.len() || self.repeat => {}
+            PlayOrder::PreviousPicture => *position = position.saturating_sub(2),
+            _ => return Ok(false),
+        }
+        self.given_at = None;
+        Ok(true)
+    }
+
     fn next(&mut self) -> Result<Next, SourceError> {
         if let (true, Some(given_at)) = (self.repeat, self.given_at) {
             let left = REPEAT_PAUSE.saturating_sub(given_at.elapsed());
@@ -220,6 +241,34 @@ mod tests {
                 Next::Ended => return None,
             }
         }
+    }
+
+    #[test]
+    fn a_folder_goes_forth_and_back() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, red) in [("a.png", 10), ("b.png", 20), ("c.png", 30)] {
+            RgbImage::from_pixel(2, 2, Rgb([red, 0, 0])).save(dir.path().join(name)).expect("saved");
+        }
+        let mut source = Pictures::folder(dir.path(), false).expect("opened");
+        let next = |source: &mut Pictures| match source.next().expect("no error") {
+            Next::Picture(picture) => picture.get_pixel(0, 0).0[0],
+            other => panic!("{other:?}"),
+        };
+        let at = |source: &Pictures| match source.position().expect("a folder") {
+            Position::Picture { number, count: 3, name } => (number, name),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((next(&mut source), at(&source)), (10, (1, "a.png".to_owned())));
+        assert_eq!(source.obey(PlayOrder::PreviousPicture), Ok(true));
+        assert_eq!(next(&mut source), 10, "there is none before it");
+        assert_eq!((next(&mut source), source.obey(PlayOrder::NextPicture)), (20, Ok(true)));
+        assert_eq!((next(&mut source), at(&source)), (30, (3, "c.png".to_owned())));
+        assert_eq!(source.obey(PlayOrder::NextPicture), Ok(false), "there is none behind it");
+        assert_eq!(source.obey(PlayOrder::PreviousPicture), Ok(true));
+        assert_eq!((next(&mut source), source.obey(PlayOrder::Repeat(true))), (20, Ok(false)));
+        assert_eq!((next(&mut source), source.obey(PlayOrder::NextPicture)), (30, Ok(true)));
+        assert_eq!((next(&mut source), at(&source)), (10, (1, "a.png".to_owned())));
+        assert_eq!(source.obey(PlayOrder::SeekTo(Duration::from_secs(1))), Ok(false), "time is a video's");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use vlm::Tiling;
 use crate::base::message::Message;
 use crate::base::slot::Slot;
 use crate::base::thread::Thread;
+use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
 use crate::live::capture;
 use crate::live::capture::Capture;
@@ -197,6 +198,20 @@ impl ViewHandle {
     /// Takes pictures from another source from now on. Also the way to open the same one anew.
     pub fn set_source(&self, open: OpenSource) {
         self.view.sources.put(open);
+    }
+
+    /// Tells the source to go on elsewhere, if it can: a video, or a folder of pictures. The newest
+    /// order counts.
+    pub fn play(&self, order: PlayOrder) {
+        self.view.orders.put(order);
+        // A bell that rings already will do.
+        let _ = self.capture_bell.try_send(());
+    }
+
+    /// Where the source is, while it gives pictures and has a beginning and an end.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        lock(&self.view.position).clone()
     }
 
     /// The newest frame of the source in hand, for display.

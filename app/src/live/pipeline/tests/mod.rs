@@ -5,6 +5,7 @@ mod captions;
 mod ending;
 mod failures;
 mod lanes;
+mod player;
 mod questions;
 mod views;
 
