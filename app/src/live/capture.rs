@@ -130,7 +130,7 @@ impl Capture {
         let view = &self.links.view;
         view.ended.store(false, Ordering::Release);
         // Meant for the source before.
-        drop(view.orders.take());
+        let _ = view.orders.take();
         self.outdate_frames();
         *lock(&self.links.view.latest) = None;
         self.open = Some(open);

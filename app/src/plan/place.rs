@@ -69,7 +69,9 @@ fn within_table(table: &DeTable<'_>, at: &Range<usize>) -> Option<String> {
 /// Whether the place is in a value, and by which key below it.
 fn within_value(value: &Spanned<DeValue<'_>>, at: &Range<usize>) -> Option<Option<String>> {
     match value.get_ref() {
-        DeValue::Table(table) => within_table(table, at).map(Some),
+        DeValue::Table(table) => {
+            within_table(table, at).map(Some).or_else(|| contains(&value.span(), at).then_some(None))
+        }
         DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
             items.iter().find_map(|item| within_value(item, at))
         }
@@ -99,6 +101,7 @@ mod tests {
         assert_eq!(place("name"), (4, "view.name".to_owned()));
         assert_eq!(place("2"), (9, "view.region".to_owned()));
         assert_eq!(place("5"), (12, "view.deep.key.x".to_owned()));
+        assert_eq!(place("{ x = 5 }"), (12, "view.deep.key".to_owned()));
         assert_eq!(place("[[view]]").0, 3);
     }
 }

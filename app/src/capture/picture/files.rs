@@ -250,9 +250,12 @@ mod tests {
             RgbImage::from_pixel(2, 2, Rgb([red, 0, 0])).save(dir.path().join(name)).expect("saved");
         }
         let mut source = Pictures::folder(dir.path(), false).expect("opened");
-        let next = |source: &mut Pictures| match source.next().expect("no error") {
-            Next::Picture(picture) => picture.get_pixel(0, 0).0[0],
-            other => panic!("{other:?}"),
+        let next = |source: &mut Pictures| loop {
+            match source.next().expect("no error") {
+                Next::Picture(picture) => return picture.get_pixel(0, 0).0[0],
+                Next::Nothing => {}
+                Next::Ended => panic!("it ended"),
+            }
         };
         let at = |source: &Pictures| match source.position().expect("a folder") {
             Position::Picture { number, count: 3, name } => (number, name),
