@@ -1,7 +1,7 @@
 //! A flag that stops a running evaluation. It knows nothing of who raises it, or why.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
@@ -11,7 +11,13 @@ use crate::error::{Error, Result};
 /// Clones share the flag. A session never lowers it: whoever raised it gives the next request a
 /// fresh one.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    raised: AtomicBool,
+    reads: AtomicU32,
+}
 
 impl Cancel {
     /// Asks the work that holds this flag to stop.
@@ -24,13 +30,21 @@ impl Cancel {
     /// assert!(cancel.is_cancelled());
     /// ```
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.raised.store(true, Ordering::Relaxed);
     }
 
     /// Whether someone asked the work to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        self.0.raised.load(Ordering::Relaxed)
+    }
+
+    /// How often it was asked whether to stop, by any of the clones; starts again at zero after
+    /// four billion times. While it grows, the work lives.
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        self.0.reads.load(Ordering::Relaxed)
     }
 
     /// # Errors

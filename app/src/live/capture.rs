@@ -22,10 +22,18 @@ use crate::capture::{Next, Source, SourceError};
 use crate::live::events::{Event, Worker};
 use crate::live::frame::Frame;
 use crate::live::outbox::Outbox;
-use crate::live::settings::OpenSource;
-use crate::live::shared::{Shared, SharedView, lock};
+use crate::live::pulse::{Lease, Pulse};
+use crate::live::shared::{Shared, SharedSource, SharedView, lock};
+
+/// How long a source may take to be opened: cameras take some seconds, streams have limits of their
+/// own below this.
+const MOST_OPENING: Duration = Duration::from_mins(1);
+/// How long it may take for a picture, or to be closed, before it hangs: a hundred times what it
+/// promises.
+const MOST_READING: Duration = Duration::from_secs(10);
 
 /// Everything that the capture thread shares with the others.
+#[derive(Clone)]
 pub struct Links {
     pub shared: Arc<Shared>,
     pub view: Arc<SharedView>,
@@ -38,16 +46,18 @@ pub struct Links {
     pub dealt_with: Receiver<()>,
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<Infallible>,
+    /// Over when another thread has taken its place.
+    pub lease: Lease,
+    pub pulse: Arc<Pulse>,
 }
 
 /// The state of the capture thread.
 pub struct Capture {
     links: Links,
     outbox: Outbox,
-    open: Option<OpenSource>,
+    open: Option<SharedSource>,
     state: State,
     backoff: Backoff,
-    last_id: u64,
     rate: FrameRate,
 }
 
@@ -62,12 +72,12 @@ enum State {
 impl Capture {
     pub fn new(links: Links, outbox: Outbox) -> Self {
         let (backoff, rate) = (Backoff::default(), FrameRate::default());
-        Self { links, outbox, open: None, state: State::Idle, backoff, last_id: 0, rate }
+        Self { links, outbox, open: None, state: State::Idle, backoff, rate }
     }
 
     /// Works until the pipeline stops.
     pub fn run(mut self) {
-        while !self.links.shared.is_stopped() {
+        while self.goes_on() {
             if let Some(open) = self.links.view.sources.take() {
                 self.replace(open);
             }
@@ -87,7 +97,7 @@ impl Capture {
                 State::Running(_) if !self.links.view.orders.is_empty() => self.pass_order_on(),
                 State::Running(source) => {
                     let dealt_with = self.links.view.dealt_with.load(Ordering::Acquire);
-                    if source.is_live() || dealt_with >= self.last_id {
+                    if source.is_live() || dealt_with >= self.links.view.last_id.load(Ordering::Acquire) {
                         self.read();
                     } else {
                         self.wait(None);
@@ -109,6 +119,11 @@ impl Capture {
         self.wait(None);
     }
 
+    /// Whether it is still wanted.
+    fn goes_on(&self) -> bool {
+        !self.links.shared.is_stopped() && self.links.lease.is_valid()
+    }
+
     /// Waits for another source, a frame that is finished with, the end of the pipeline, or
     /// `until`.
     fn wait(&self, until: Option<Instant>) {
@@ -125,7 +140,7 @@ impl Capture {
     }
 
     /// Takes leave of the source in hand and of its frames.
-    fn replace(&mut self, open: OpenSource) {
+    fn replace(&mut self, open: SharedSource) {
         self.close();
         let view = &self.links.view;
         view.ended.store(false, Ordering::Release);
@@ -142,8 +157,9 @@ impl Capture {
     /// The frames up to now are of no interest any more.
     fn outdate_frames(&self) {
         let view = &self.links.view;
-        view.first_of_source.store(self.last_id + 1, Ordering::Release);
-        view.dealt_with.store(self.last_id, Ordering::Release);
+        let last_id = view.last_id.load(Ordering::Acquire);
+        view.first_of_source.store(last_id + 1, Ordering::Release);
+        view.dealt_with.store(last_id, Ordering::Release);
         if view.frames.take().is_some() {
             view.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -154,7 +170,12 @@ impl Capture {
     fn pass_order_on(&mut self) {
         let State::Running(source) = &mut self.state else { return };
         let Some(order) = self.links.view.orders.take() else { return };
-        match catch_unwind(AssertUnwindSafe(|| source.obey(order))) {
+        let obeyed =
+            self.links.pulse.watch(MOST_READING, None, || catch_unwind(AssertUnwindSafe(|| source.obey(order))));
+        if !self.links.lease.is_valid() {
+            return;
+        }
+        match obeyed {
             Ok(Ok(true)) => self.outdate_frames(),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => self.lose(error),
@@ -163,8 +184,21 @@ impl Capture {
     }
 
     fn open(&mut self) {
-        let Some(open) = &mut self.open else { return self.state = State::Idle };
-        let opened = catch_unwind(AssertUnwindSafe(|| open().map(|source| (source.name(), source))));
+        let Some(open) = self.open.clone() else { return self.state = State::Idle };
+        let opened = {
+            let Ok(mut open) = open.try_lock() else {
+                let message = Message::new("The source does not open.").hint("Choose another one.");
+                return self.lose(SourceError::passing(message));
+            };
+            let opened = self.links.pulse.watch(MOST_OPENING, None, || {
+                catch_unwind(AssertUnwindSafe(|| open().map(|source| (source.name(), source))))
+            });
+            drop(open);
+            opened
+        };
+        if !self.links.lease.is_valid() {
+            return;
+        }
         match opened {
             Ok(Ok((name, source))) => {
                 tracing::info!(source = name, "source opened");
@@ -178,7 +212,11 @@ impl Capture {
 
     fn read(&mut self) {
         let State::Running(source) = &mut self.state else { return };
-        match catch_unwind(AssertUnwindSafe(|| source.next())) {
+        let next = self.links.pulse.watch(MOST_READING, None, || catch_unwind(AssertUnwindSafe(|| source.next())));
+        if !self.links.lease.is_valid() {
+            return;
+        }
+        match next {
             Ok(Ok(Next::Picture(picture))) => {
                 *lock(&self.links.view.position) = source.position();
                 self.publish(picture);
@@ -200,8 +238,8 @@ impl Capture {
     /// Numbers a picture and hands it on.
     fn publish(&mut self, picture: RgbImage) {
         self.backoff.reset();
-        self.last_id += 1;
-        let frame = Arc::new(Frame::now(self.last_id, picture));
+        let id = self.links.view.last_id.fetch_add(1, Ordering::AcqRel) + 1;
+        let frame = Arc::new(Frame::now(id, picture));
         self.rate.tick(frame.captured_at);
         self.show_rate();
         let view = &self.links.view;
@@ -248,7 +286,8 @@ impl Capture {
     /// Drops the source, if one is open.
     fn close(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Idle);
-        if catch_unwind(AssertUnwindSafe(|| drop(state))).is_err() {
+        let closed = self.links.pulse.watch(MOST_READING, None, || catch_unwind(AssertUnwindSafe(|| drop(state))));
+        if closed.is_err() {
             tracing::error!("the source panicked while it was being closed");
         }
         *lock(&self.links.view.position) = None;

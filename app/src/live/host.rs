@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::base::backoff::Backoff;
@@ -13,9 +14,11 @@ use crate::live::settings::OpenEngine;
 use crate::models::spec::ModelSpec;
 
 /// An order for an engine: which model, and what opens it.
+#[derive(Clone)]
 pub struct Order {
     pub model: ModelSpec,
-    pub open: OpenEngine,
+    /// Locked while it is opened: for ever, should that hang.
+    pub open: Arc<Mutex<OpenEngine>>,
 }
 
 /// See the module.
@@ -113,7 +116,14 @@ impl Host {
         let Some(order) = &mut self.order else {
             return Err(Failure::Engine { message: Message::new("No model was chosen."), retry_in: None });
         };
-        match catch_unwind(AssertUnwindSafe(|| (order.open)().map(|engine| (engine.card(), engine)))) {
+        let Ok(mut open) = order.open.try_lock() else {
+            let message = Message::new(format!("The model {} does not open.", order.model));
+            let message = message.hint("Choose another model, or start Sightline again.");
+            return Err(Failure::Engine { message, retry_in: None });
+        };
+        let opened = catch_unwind(AssertUnwindSafe(|| open().map(|engine| (engine.card(), engine))));
+        drop(open);
+        match opened {
             Ok(Ok((card, engine))) => {
                 self.state = State::Ready(engine);
                 self.has_worked = true;

@@ -40,6 +40,7 @@ use crate::live::frame::Frame;
 use crate::live::host::{Failure, Host, Order, Trouble};
 use crate::live::lanes::{Done, Job, Lanes, Outcome, What};
 use crate::live::outbox::Outbox;
+use crate::live::pulse::{Lease, Pulse};
 use crate::live::shared::Shared;
 use crate::live::turns;
 use crate::live::view::{Candidate, Polled, View};
@@ -47,6 +48,12 @@ use crate::live::view::{Candidate, Polled, View};
 /// The rest after a caption whose request failed: every frame of the view would fail alike, and say
 /// so.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long a model may take to be opened: some gigabytes from a slow disk.
+const MOST_OPENING: Duration = Duration::from_mins(10);
+/// How long an engine may not look at its flag before it hangs: it promises to look between layers,
+/// which take a second on a slow machine.
+const MOST_SILENCE: Duration = Duration::from_mins(1);
 
 /// A question to a view that waits for the engine.
 pub struct Waiting {
@@ -56,6 +63,7 @@ pub struct Waiting {
 }
 
 /// Everything that the inference thread shares with the others.
+#[derive(Clone)]
 pub struct Links {
     pub shared: Arc<Shared>,
     pub engines: Slot<Order>,
@@ -64,6 +72,9 @@ pub struct Links {
     pub bell: Receiver<()>,
     /// Disconnected when the pipeline stops.
     pub stop: Receiver<Infallible>,
+    /// Over when another thread has taken its place.
+    pub lease: Lease,
+    pub pulse: Arc<Pulse>,
 }
 
 /// The state of the inference thread.
@@ -85,7 +96,7 @@ impl Inference {
 
     /// Works until the pipeline stops.
     pub fn run(mut self) {
-        while !self.links.shared.is_stopped() {
+        while self.goes_on() {
             self.take_orders();
             while let Some(done) = self.lanes.as_mut().and_then(Lanes::take) {
                 self.finish(done);
@@ -105,6 +116,11 @@ impl Inference {
         self.host.close();
     }
 
+    /// Whether it is still wanted.
+    fn goes_on(&self) -> bool {
+        !self.links.shared.is_stopped() && self.links.lease.is_valid()
+    }
+
     /// Takes over what was ordered since the last look.
     fn take_orders(&mut self) {
         while self.links.bell.try_recv().is_ok() {}
@@ -122,7 +138,12 @@ impl Inference {
             tracing::info!(%model, "opening the model");
             self.outbox.send(None, Event::ModelLoading { model: model.clone() });
         }
-        match self.host.open() {
+        let Self { links, host, .. } = self;
+        let opened = links.pulse.watch(MOST_OPENING, None, || host.open());
+        if !self.links.lease.is_valid() {
+            return;
+        }
+        match opened {
             Ok(card) => {
                 // More than one request a view there never is.
                 let wanted = card.can.parallel.min(self.views.len());
@@ -235,9 +256,14 @@ impl Inference {
         if let Some(lanes) = &mut self.lanes {
             return lanes.begin(job);
         }
-        let Self { host, outbox, .. } = self;
-        let told = host.call(|engine| job.carry_out(engine, &mut view.opened, outbox));
-        self.finish(Done { job, told });
+        let Self { links, host, outbox, .. } = self;
+        let told = links.pulse.watch(MOST_SILENCE, Some(&job.cancel), || {
+            host.call(|engine| job.carry_out(engine, &mut view.opened, outbox))
+        });
+        // Where it hung, another tells what comes next.
+        if self.links.lease.is_valid() {
+            self.finish(Done { job, told });
+        }
     }
 
     /// Says what came of a job.

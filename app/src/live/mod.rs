@@ -17,10 +17,12 @@ mod lanes;
 mod opened;
 mod outbox;
 mod pipeline;
+mod pulse;
 mod settings;
 pub(crate) mod shared;
 mod turns;
 mod view;
+mod watchdog;
 
 pub use crate::live::events::{Asked, Caption, Event, Question, Report, Told, Worker};
 pub use crate::live::framing::{Framing, Region, Rotation, framed};

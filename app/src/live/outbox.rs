@@ -12,6 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
 use crate::live::events::{Event, Report, Told};
+use crate::live::pulse::Lease;
 use crate::live::settings::Waker;
 use crate::live::shared::Shared;
 
@@ -23,13 +24,15 @@ pub struct Outbox {
     events: Sender<Report>,
     shared: Arc<Shared>,
     wake: Waker,
+    /// Whoever has none any more tells nothing.
+    lease: Lease,
     /// Text that found the channel full.
     held_back: Option<(usize, Told, String)>,
 }
 
 impl Outbox {
-    pub fn new(events: Sender<Report>, shared: Arc<Shared>, wake: Waker) -> Self {
-        Self { events, shared, wake, held_back: None }
+    pub fn new(events: Sender<Report>, shared: Arc<Shared>, wake: Waker, lease: Lease) -> Self {
+        Self { events, shared, wake, lease, held_back: None }
     }
 
     /// Another worker's end of the same channel.
@@ -53,13 +56,16 @@ impl Outbox {
 
     /// Sends an event that the next one of its kind replaces: left out while the channel is full.
     pub fn offer(&mut self, view: Option<usize>, event: Event) {
-        if self.held_back.is_none() && self.events.try_send(Report { view, event }).is_ok() {
+        if self.held_back.is_none() && self.lease.is_valid() && self.events.try_send(Report { view, event }).is_ok() {
             self.wake();
         }
     }
 
     /// Sends a piece of text without ever waiting.
     pub fn text(&mut self, view: usize, of: Told, piece: &str) {
+        if !self.lease.is_valid() {
+            return;
+        }
         let piece = match self.held_back.take() {
             // Whatever ends a caption or an answer is sent by `send`, so that the text held back is
             // of the same one.
@@ -82,7 +88,7 @@ impl Outbox {
 
     fn wait_and_send(&self, report: Report) {
         let mut report = report;
-        loop {
+        while self.lease.is_valid() {
             match self.events.send_timeout(report, LOOK_UP) {
                 Ok(()) => return self.wake(),
                 Err(SendTimeoutError::Timeout(unsent)) if !self.shared.is_stopped() => report = unsent,
@@ -113,7 +119,7 @@ mod tests {
                 woken.fetch_add(1, Ordering::Relaxed);
             })
         };
-        let mut outbox = Outbox::new(sender, Arc::new(Shared::default()), wake);
+        let mut outbox = Outbox::new(sender, Arc::new(Shared::default()), wake, Lease::first());
         for piece in ["a ", "cup ", "of ", "tea"] {
             outbox.text(0, CAPTION, piece);
         }
@@ -138,7 +144,7 @@ mod tests {
     fn a_full_channel_does_not_keep_a_stopped_worker() {
         let (sender, _receiver) = bounded(1);
         let shared = Arc::new(Shared::default());
-        let mut outbox = Outbox::new(sender, Arc::clone(&shared), Arc::new(|| {}));
+        let mut outbox = Outbox::new(sender, Arc::clone(&shared), Arc::new(|| {}), Lease::first());
         outbox.send(Some(0), Event::SourceEnded);
         let sending = thread::spawn(move || outbox.send(Some(0), Event::Done));
         shared.stop();

@@ -103,13 +103,20 @@ impl Shared {
     }
 }
 
+/// What opens a source. Locked while it is opened: for ever, should that hang.
+pub type SharedSource = Arc<Mutex<OpenSource>>;
+
 /// What concerns one view.
 #[derive(Default)]
 pub struct SharedView {
     /// The newest frame that nobody took.
     pub frames: Slot<Arc<Frame>>,
     /// Another source, to be taken by the capture thread.
-    pub sources: Slot<OpenSource>,
+    pub sources: Slot<SharedSource>,
+    /// The one that was ordered last.
+    pub source: Mutex<Option<SharedSource>>,
+    /// The id of the last frame.
+    pub last_id: AtomicU64,
     /// What the source is told, to be passed on by the capture thread.
     pub orders: Slot<PlayOrder>,
     pub position: Mutex<Option<Position>>,

@@ -84,6 +84,9 @@ pub enum Polled {
 impl View {
     pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
         let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval } = settings;
+        // Frames that another thread had in hand, which hangs, are not waited for.
+        let waits = u64::from(!shared.frames.is_empty());
+        let last_taken = shared.last_id.load(Ordering::Acquire).saturating_sub(waits);
         Self {
             shared,
             dealt_with,
@@ -98,7 +101,7 @@ impl View {
             is_asking: false,
             scene: None,
             candidate: None,
-            last_taken: 0,
+            last_taken,
             is_outdated: false,
             rest_until: None,
             dropped: 0,

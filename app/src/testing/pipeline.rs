@@ -2,6 +2,7 @@
 //! source comes back within 100 ms, an engine stops within one word.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -20,6 +21,8 @@ use crate::engine::{
 use crate::live::shared::lock;
 use crate::live::{OpenEngine, OpenSource};
 
+/// The red of the picture that a source gives which hung.
+pub const HUNG: u8 = 255;
 /// The word that a held caption repeats until it is let go.
 pub const HELD_WORD: &str = "still ";
 
@@ -37,6 +40,8 @@ pub enum Step {
     /// Fails for good.
     Broken(&'static str),
     Panic(&'static str),
+    /// Breaks its promise: comes back only when the sender is dropped.
+    Hang(Receiver<Infallible>),
 }
 
 /// The test's end of a fake source, over all the times that it is opened.
@@ -80,6 +85,11 @@ impl SourceScript {
         self.then(Step::Picture(picture(red)))
     }
 
+    /// Whether it was told nothing that it has not begun to do.
+    pub fn is_drained(&self) -> bool {
+        self.taken.is_empty()
+    }
+
     /// For [`Pipeline::set_source`](crate::live::Pipeline::set_source).
     pub fn open(&self) -> OpenSource {
         let script = self.clone();
@@ -121,6 +131,10 @@ impl Source for FakeSource {
             Ok(Step::Lost(message)) => Err(SourceError::passing(Message::new(message))),
             Ok(Step::Broken(message)) => Err(SourceError::lasting(Message::new(message))),
             Ok(Step::Panic(message)) => panic!("{message}"),
+            Ok(Step::Hang(released)) => {
+                let _ = released.recv();
+                Ok(Next::Picture(picture(HUNG)))
+            }
         }
     }
 }
@@ -157,6 +171,9 @@ pub enum EngineFault {
 pub struct EngineScript {
     calls: Arc<Mutex<Vec<Call>>>,
     faults: Arc<Mutex<VecDeque<EngineFault>>>,
+    /// Coming captions and answers, and coming openings, that end when the sender is dropped.
+    hangs: Arc<Mutex<VecDeque<Receiver<Infallible>>>>,
+    hangs_opening: Arc<Mutex<Option<Receiver<Infallible>>>>,
     /// Why opening it fails.
     refuse: Arc<Mutex<Option<&'static str>>>,
     /// While it is set, captions go on for ever.
@@ -203,6 +220,17 @@ impl EngineScript {
         lock(&self.faults).push_back(fault);
     }
 
+    /// Breaks its promise in a coming caption or answer: comes back, without having looked at its
+    /// flag, when the sender is dropped.
+    pub fn hang(&self, released: Receiver<Infallible>) {
+        lock(&self.hangs).push_back(released);
+    }
+
+    /// The same the next time it is opened.
+    pub fn hang_opening(&self, released: Receiver<Infallible>) {
+        *lock(&self.hangs_opening) = Some(released);
+    }
+
     /// Refuses to open from now on, or opens again.
     pub fn refuse(&self, why: Option<&'static str>) {
         *lock(&self.refuse) = why;
@@ -221,6 +249,10 @@ impl EngineScript {
                 return Err(EngineError::lasting(Message::new(why)));
             }
             script.opened.fetch_add(1, Ordering::SeqCst);
+            let hangs = lock(&script.hangs_opening).take();
+            if let Some(released) = hangs {
+                let _ = released.recv();
+            }
             Ok(Box::new(FakeEngine { script: script.clone(), views: Vec::new() }))
         })
     }
@@ -251,6 +283,10 @@ impl FakeEngine {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Reply, EngineError> {
+        let hangs = lock(&self.script.hangs).pop_front();
+        if let Some(released) = hangs {
+            let _ = released.recv();
+        }
         match lock(&self.script.faults).pop_front() {
             None => {}
             Some(EngineFault::Request(why)) => return Err(EngineError::request(Message::new(why))),

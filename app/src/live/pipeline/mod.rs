@@ -12,8 +12,8 @@ mod tests;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -26,15 +26,18 @@ use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
 use crate::live::capture;
 use crate::live::capture::Capture;
-use crate::live::events::{Question, Report};
+use crate::live::events::{Question, Report, Worker};
 use crate::live::frame::Frame;
 use crate::live::host::Order;
 use crate::live::inference;
 use crate::live::inference::{Inference, Waiting};
 use crate::live::outbox::Outbox;
+use crate::live::pulse::{Clock, Lease, Pulse};
 use crate::live::settings::{OpenEngine, OpenSource, Settings, Waker};
 use crate::live::shared::{Shared, SharedView, Statistics, lock};
 use crate::live::view::View;
+use crate::live::watchdog;
+use crate::live::watchdog::{Start, Watched};
 use crate::models::spec::ModelSpec;
 
 /// Events that wait for the front end: a few captions' worth of pieces, at 60 tokens each.
@@ -62,11 +65,14 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     views: Vec<ViewHandle>,
     engines: Slot<Order>,
+    /// The order that was given last.
+    order: Arc<Mutex<Option<Order>>>,
     events: Receiver<Report>,
     /// Nothing is ever sent: dropping it wakes all threads for their end, and no full queue can
     /// hold that back.
     stop: Option<Sender<Infallible>>,
-    threads: Vec<Thread>,
+    workers: Arc<Mutex<Vec<Watched>>>,
+    watchdog: Option<Thread>,
 }
 
 impl Pipeline {
@@ -75,33 +81,52 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the system starts no more threads.
-    #[expect(clippy::needless_pass_by_value, reason = "who starts a pipeline has no use for the waker afterwards")]
     pub fn start(views: Vec<Settings>, wake: Waker) -> io::Result<Self> {
+        Self::start_by(views, wake, Arc::new(Instant::now))
+    }
+
+    /// The same by a clock that tells when a thread hangs.
+    #[expect(clippy::needless_pass_by_value, reason = "who starts a pipeline has no use for them afterwards")]
+    fn start_by(views: Vec<Settings>, wake: Waker, clock: Clock) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let engines = Slot::default();
         let (questions, asked) = bounded(QUESTIONS);
         let (bell, rung) = bounded(1);
         let (stop, stopped) = bounded(0);
         let (sender, events) = bounded(EVENTS);
-        let outbox = || Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake));
+        let outbox = {
+            let (shared, wake) = (Arc::clone(&shared), Arc::clone(&wake));
+            move |lease: &Lease| Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake), lease.clone())
+        };
         let numbers = Arc::new(AtomicU64::new(0));
-
+        let workers = Arc::new(Mutex::new(Vec::new()));
+        // Dropped on the way out, should a thread not start: then those that did end.
         let mut pipeline = Self {
             shared: Arc::clone(&shared),
             views: Vec::new(),
             engines: engines.clone(),
+            order: Arc::default(),
             events,
             stop: Some(stop),
-            threads: Vec::new(),
+            workers: Arc::clone(&workers),
+            watchdog: None,
         };
-        let mut held = Vec::new();
-        // Dropped on the way out, should a thread not start: then those that did end.
+        let mut seeds = Vec::new();
         for (number, settings) in views.into_iter().enumerate() {
             let view = Arc::new(SharedView::default());
             settings.instruction.clone_into(&mut lock(&view.instruction));
             *lock(&view.prefix) = Arc::clone(&settings.prefix);
             *lock(&view.tiling) = settings.tiling;
             let (deal, dealt_with) = bounded(1);
+            let handle = ViewHandle {
+                number,
+                shared: Arc::clone(&shared),
+                view: Arc::clone(&view),
+                questions: questions.clone(),
+                bell: bell.clone(),
+                capture_bell: deal.clone(),
+                asked: Arc::clone(&numbers),
+            };
             let links = capture::Links {
                 shared: Arc::clone(&shared),
                 view: Arc::clone(&view),
@@ -109,24 +134,53 @@ impl Pipeline {
                 bell: bell.clone(),
                 dealt_with,
                 stop: stopped.clone(),
+                lease: Lease::first(),
+                pulse: Arc::new(Pulse::new(Arc::clone(&clock))),
             };
-            let capture = Capture::new(links, outbox());
-            pipeline.threads.push(Thread::start("capture", || capture.run())?);
-            held.push(View::new(Arc::clone(&view), deal.clone(), settings));
-            pipeline.views.push(ViewHandle {
-                number,
-                shared: Arc::clone(&shared),
-                view,
-                questions: questions.clone(),
-                bell: bell.clone(),
-                capture_bell: deal,
-                asked: Arc::clone(&numbers),
+            let outbox = outbox.clone();
+            let start: Start = Box::new(move |lease, pulse| {
+                let outbox = outbox(&lease);
+                let capture = Capture::new(capture::Links { lease, pulse, ..links.clone() }, outbox);
+                Thread::start("capture", || capture.run())
             });
+            let resumed = Arc::clone(&view);
+            let resume = Box::new(move || {
+                if let Some(source) = lock(&resumed.source).clone().filter(|_| resumed.sources.is_empty()) {
+                    resumed.sources.put(source);
+                }
+            });
+            lock(&workers).push(Watched::new(Worker::Capture, Some(number), start, resume, Arc::clone(&clock))?);
+            seeds.push((view, deal, settings));
+            pipeline.views.push(handle);
         }
-        let links =
-            inference::Links { shared: Arc::clone(&shared), engines, questions: asked, bell: rung, stop: stopped };
-        let inference = Inference::new(links, outbox(), held);
-        pipeline.threads.push(Thread::start("inference", || inference.run())?);
+        let links = inference::Links {
+            shared,
+            engines: engines.clone(),
+            questions: asked,
+            bell: rung,
+            stop: stopped.clone(),
+            lease: Lease::first(),
+            pulse: Arc::new(Pulse::new(Arc::clone(&clock))),
+        };
+        let watchdog_outbox = outbox(&Lease::first());
+        let start: Start = Box::new(move |lease, pulse| {
+            let outbox = outbox(&lease);
+            let view = |(view, deal, settings): &(Arc<SharedView>, Sender<()>, Settings)| {
+                View::new(Arc::clone(view), deal.clone(), settings.clone())
+            };
+            let views = seeds.iter().map(view).collect();
+            let inference = Inference::new(inference::Links { lease, pulse, ..links.clone() }, outbox, views);
+            Thread::start("inference", || inference.run())
+        });
+        let order = Arc::clone(&pipeline.order);
+        let resume = Box::new(move || {
+            if let Some(order) = lock(&order).clone().filter(|_| engines.is_empty()) {
+                engines.put(order);
+            }
+        });
+        lock(&workers).push(Watched::new(Worker::Inference, None, start, resume, clock)?);
+        let watched = move || watchdog::watch(&workers, watchdog_outbox, &stopped);
+        pipeline.watchdog = Some(Thread::start("watchdog", watched)?);
         Ok(pipeline)
     }
 
@@ -142,7 +196,9 @@ impl Pipeline {
     /// Uses another model from now on. Stops what the present one is doing; the video goes on
     /// while the new one is loaded.
     pub fn set_engine(&self, model: ModelSpec, open: OpenEngine) {
-        self.engines.put(Order { model, open });
+        let order = Order { model, open: Arc::new(Mutex::new(open)) };
+        *lock(&self.order) = Some(order.clone());
+        self.engines.put(order);
         self.shared.interrupt_captions();
         self.shared.cancel_answers();
     }
@@ -170,8 +226,11 @@ impl Drop for Pipeline {
         self.shared.stop();
         self.stop = None;
         let deadline = Instant::now() + PATIENCE;
-        for thread in &mut self.threads {
-            thread.join_until(deadline);
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.join_until(deadline);
+        }
+        for worker in lock(&self.workers).iter_mut() {
+            worker.join_until(deadline);
         }
     }
 }
@@ -197,7 +256,9 @@ pub struct ViewHandle {
 impl ViewHandle {
     /// Takes pictures from another source from now on. Also the way to open the same one anew.
     pub fn set_source(&self, open: OpenSource) {
-        self.view.sources.put(open);
+        let source = Arc::new(Mutex::new(open));
+        *lock(&self.view.source) = Some(Arc::clone(&source));
+        self.view.sources.put(source);
     }
 
     /// Tells the source to go on elsewhere, if it can: a video, or a folder of pictures. The newest

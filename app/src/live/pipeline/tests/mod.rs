@@ -4,6 +4,7 @@
 mod captions;
 mod ending;
 mod failures;
+mod hangs;
 mod lanes;
 mod player;
 mod questions;
