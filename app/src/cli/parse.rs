@@ -47,6 +47,16 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     seconds.ok_or_else(|| format!("write a number of seconds from 0 to {LONGEST}, such as 20 or 0.5"))
 }
 
+/// Reads a length of time in minutes, such as `10` or `0.5`: a week at most.
+pub fn minutes(text: &str) -> Result<Duration, String> {
+    decimal(text, 0.01, 7.0 * 24.0 * 60.0).map(|minutes| Duration::from_secs_f64(minutes * 60.0))
+}
+
+/// Reads how many times as fast as the clock something is.
+pub fn factor(text: &str) -> Result<f64, String> {
+    decimal(text, 0.01, 1000.0)
+}
+
 /// Reads a file's name, whatever bytes it has. An empty one, as of a variable that is not set,
 /// names no file.
 pub fn file() -> impl TypedValueParser<Value = PathBuf> {

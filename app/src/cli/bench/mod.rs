@@ -3,6 +3,7 @@
 mod drafts;
 mod quality;
 mod roofline;
+mod soak;
 mod spread;
 mod stages;
 mod truth;
@@ -26,6 +27,8 @@ pub struct BenchArgs {
 enum Measure {
     /// Count how many captions and answers about scenes of a known truth are true
     Truth(truth::TruthArgs),
+    /// Caption the demo scene for a while, and tell whether anything grows or slows down
+    Soak(soak::SoakArgs),
     /// Compare what a model says next in fewer bits with what it says in f32
     Quality(quality::QualityArgs),
     /// Measure what drafts from earlier captions save on a film in which things move
@@ -40,6 +43,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     match &args.measure {
         None => stages::run(&args.stages),
         Some(Measure::Truth(args)) => truth::run(args),
+        Some(Measure::Soak(args)) => soak::run(args),
         Some(Measure::Quality(args)) => quality::run(args),
         Some(Measure::Drafts(args)) => drafts::run(args),
     }
