@@ -95,6 +95,21 @@ fn damaged_exports_are_imported_whole_or_not_at_all() {
 }
 
 #[test]
+fn damaged_files_of_actions_are_understood_or_refused() {
+    run(&files("fuzz/corpus/actions"), fuzz::actions);
+}
+
+#[test]
+fn damaged_frames_of_a_camera_become_pixels_or_a_sentence() {
+    run(&files("fuzz/corpus/camera"), fuzz::camera);
+}
+
+#[test]
+fn damaged_streams_of_a_server_are_words_or_a_sentence() {
+    run(&files("fuzz/corpus/events"), fuzz::events);
+}
+
+#[test]
 fn any_words_can_be_searched_for() {
     run(&files("fuzz/corpus/search"), fuzz::search);
 }

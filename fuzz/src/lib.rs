@@ -9,7 +9,10 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use sightline::actions;
+use sightline::capture::camera::{self, Format, Pixels};
 use sightline::capture::picture::decode::picture_in_memory;
+use sightline::engine::remote::StreamReader;
 use sightline::log::{Filter, ImportLines, Store};
 use tempfile::TempDir;
 use vlm::{LoadOptions, Model, ModelFiles};
@@ -89,4 +92,52 @@ pub fn search(data: &[u8]) {
     let filter = Filter { words: Some(words), ..Filter::default() };
     let found = store.lock().expect("no search has panicked").search(&filter, None, 10);
     assert!(found.is_ok() || !has_words, "{filter:?}: {found:?}");
+}
+
+/// A file of actions is understood, or refused with one sentence that names it.
+///
+/// # Panics
+/// When neither is so.
+pub fn actions(data: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("actions.toml");
+    fs::write(&path, data).expect("room on the disk");
+    match actions::read(&path) {
+        Ok(specs) => assert!(!specs.is_empty() && specs.iter().all(|spec| !spec.words().is_empty())),
+        Err(message) => {
+            assert!(!message.what().is_empty() && !message.to_string().contains(char::is_control), "{message}");
+        }
+    }
+}
+
+/// What a camera's buffer holds becomes a picture of the size that was agreed, or a sentence. The
+/// first three bytes say which format and size.
+///
+/// # Panics
+/// When neither is so.
+pub fn camera(data: &[u8]) {
+    const ALL: [Pixels; 6] = [Pixels::Mjpeg, Pixels::Yuyv, Pixels::Nv12, Pixels::Rgb, Pixels::Bgr, Pixels::Grey];
+    let Some(([which, width, height], bytes)) = data.split_first_chunk() else { return };
+    let pixels = ALL[usize::from(*which) % ALL.len()];
+    // Cameras share a colour between pixels that lie side by side: their sizes are even.
+    let size = |size: u8| u32::from(if pixels == Pixels::Mjpeg { size } else { size & !1 });
+    let (width, height) = (size(*width), size(*height));
+    let format = Format { width, height, fps: 30, pixels };
+    match camera::decode(format, bytes.to_vec()) {
+        Ok(picture) => assert_eq!(picture.dimensions(), (width, height)),
+        Err(why) => assert!(!why.is_empty()),
+    }
+}
+
+/// Whatever a server streams is words, or a sentence.
+///
+/// # Panics
+/// When neither is so.
+pub fn events(data: &[u8]) {
+    thread_local! {
+        static READER: StreamReader = StreamReader::new().expect("room");
+    }
+    if let Err(error) = READER.with(|reader| reader.words(data)) {
+        assert!(!error.message.what().is_empty());
+    }
 }

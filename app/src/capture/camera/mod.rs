@@ -12,8 +12,11 @@ pub use crate::capture::camera::device::{Format, Pixels};
 pub(crate) use crate::capture::camera::fault::no_camera;
 pub use crate::capture::camera::format::WantedFormat;
 
+use crate::capture::camera::device::RawFrame;
 use crate::capture::camera::fault::Fault;
 use crate::capture::camera::reader::{CameraSource, Patience, called};
+
+use image::RgbImage;
 
 use crate::capture::{CameraChoice, Source, SourceError};
 
@@ -28,6 +31,14 @@ pub struct Camera {
     pub formats: Vec<Format>,
     /// Why it can't be used at the moment, as a sentence.
     pub problem: Option<String>,
+}
+
+/// The picture in a camera's buffer.
+///
+/// # Errors
+/// What is broken, where the buffer holds no picture of this format.
+pub fn decode(format: Format, bytes: Vec<u8>) -> Result<RgbImage, String> {
+    frame::decode(&RawFrame { format, bytes })
 }
 
 /// The cameras' numbers and names, in order of their numbers. Quick, since none is opened: some may

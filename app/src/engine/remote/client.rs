@@ -4,11 +4,12 @@
 //! Nothing is unbounded: an answer that is longer than [`MOST_BYTES`] is cut off, redirects are not
 //! followed (pictures go where the user said and nowhere else), and every wait has its limit.
 
+use std::convert::Infallible;
 use std::fs;
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource as _};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, RequestBuilder, Response, StatusCode, redirect};
 use tokio::time::timeout;
@@ -109,7 +110,7 @@ impl Client {
             let call = call.header(CONTENT_TYPE, "application/json").body(body);
             let response = self.send(call, request.model).await?;
             if is_stream(response.headers()) {
-                return self.follow(response, on_chunk).await;
+                return self.follow(response.bytes_stream(), on_chunk).await;
             }
             let body = self.body(response, MOST_BYTES).await?;
             on_chunk(self.chunk(&body)?);
@@ -141,9 +142,22 @@ impl Client {
         Err(self.refused(response, model).await)
     }
 
+    /// Reads a whole stream of events that some server sent.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self, body: &[u8], on_chunk: &mut dyn FnMut(Chunk) -> bool) -> Result<(), RemoteError> {
+        let pieces = stream::iter([Ok::<_, Infallible>(body)]);
+        self.waiter.wait(&Cancel::default(), self.follow(pieces, on_chunk)).unwrap_or(Ok(()))
+    }
+
     /// Reads a stream of events to its end.
-    async fn follow(&self, response: Response, on_chunk: &mut dyn FnMut(Chunk) -> bool) -> Result<(), RemoteError> {
-        let mut events = std::pin::pin!(bounded(response.bytes_stream()).eventsource());
+    async fn follow<B: AsRef<[u8]>, E>(
+        &self,
+        bytes: impl Stream<Item = Result<B, E>>,
+        on_chunk: &mut dyn FnMut(Chunk) -> bool,
+    ) -> Result<(), RemoteError> {
+        let mut events = std::pin::pin!(bounded(bytes).eventsource());
         let (mut has_begun, mut has_finished) = (false, false);
         loop {
             let patience = if has_begun { self.options.patience.silence } else { self.options.patience.first };

@@ -22,7 +22,7 @@ use crate::base::backoff::Backoff;
 use crate::base::message::Message;
 use crate::engine::remote::client::{Client, words_of};
 pub(crate) use crate::engine::remote::error::RemoteError;
-use crate::engine::remote::options::RemoteOptions;
+use crate::engine::remote::options::{Patience, PictureFormat, RemoteOptions};
 use crate::engine::remote::wire::{ImageUrl, Piece, Request, StreamOptions, Usage};
 use crate::engine::remote::words::Words;
 use crate::engine::{
@@ -35,6 +35,33 @@ const MOST_TRIES: u32 = 5;
 const LONGEST_REST: Duration = Duration::from_mins(1);
 /// Alternatives that are asked for where choices are scored: the most that servers give.
 const ALTERNATIVES: u32 = 20;
+
+/// Reads answers that some server may have streamed, without one.
+pub struct StreamReader(Client);
+
+impl StreamReader {
+    /// # Errors
+    /// When the system has no room.
+    pub fn new() -> Result<Self, EngineError> {
+        let address = "http://127.0.0.1:9".parse().map_err(|_| RemoteError::Setup("no address".to_owned()))?;
+        let (picture, patience) = (PictureFormat::default(), Patience::default());
+        let options = RemoteOptions { address, key: None, authority: None, picture, patience };
+        Ok(Self(Client::new(options)?))
+    }
+
+    /// The words of a stream of server-sent events.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn words(&self, body: &[u8]) -> Result<String, EngineError> {
+        let mut words = String::new();
+        self.0.read(body, &mut |chunk| {
+            words.extend(chunk.choices.iter().filter_map(words_of));
+            true
+        })?;
+        Ok(words)
+    }
+}
 
 /// A model on another machine.
 pub(crate) struct RemoteEngine {
