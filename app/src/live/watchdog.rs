@@ -3,8 +3,8 @@
 //! over, tells nobody anything and ends.
 //!
 //! Sources and engines promise to come back or to look at their flag every now and then. A worker
-//! says when it goes into one of them; it hangs when it has not come out for longer than it may, and
-//! nobody has read the flag meanwhile.
+//! says when it goes into one of them; it hangs when it has not come out for longer than it may,
+//! and nobody has read the flag meanwhile.
 
 use std::convert::Infallible;
 use std::io;

@@ -353,7 +353,7 @@ impl Engine for RemoteEngine {
 
 impl View {
     /// Pictures as pieces of a turn. Those of the scene shown last are not made ready again.
-    fn pictures(&mut self, shown: Shown<'_>, format: options::PictureFormat) -> Result<Vec<Piece>, RemoteError> {
+    fn pictures(&mut self, shown: Shown<'_>, format: PictureFormat) -> Result<Vec<Piece>, RemoteError> {
         let in_hand = self.shown.take().filter(|(scene, _)| Some(*scene) == shown.scene);
         let addresses = match in_hand {
             Some((_, addresses)) => addresses,
@@ -369,7 +369,7 @@ fn of_picture(url: String) -> Piece {
     Piece::ImageUrl { image_url: ImageUrl { url } }
 }
 
-fn pieces(parts: &[Part], format: options::PictureFormat) -> Result<Vec<Piece>, RemoteError> {
+fn pieces(parts: &[Part], format: PictureFormat) -> Result<Vec<Piece>, RemoteError> {
     let piece = |part: &Part| match part {
         Part::Text(text) => Ok(Piece::Text { text: text.clone() }),
         Part::Picture(picture) => picture::address(picture, format).map(of_picture),
