@@ -65,6 +65,12 @@ impl Watched {
         self.thread.join_until(deadline);
     }
 
+    /// Disconnected when the thread that works now has ended.
+    #[cfg(test)]
+    pub fn ended(&self) -> Receiver<Infallible> {
+        self.thread.ended()
+    }
+
     /// Replaces it if it hangs, and says so.
     fn look(&mut self, outbox: &mut Outbox) {
         if !self.pulse.hangs() {

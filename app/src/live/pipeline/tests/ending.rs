@@ -48,7 +48,7 @@ fn dropping_stops_a_caption_an_answer_and_a_silent_source() {
     engine.hold_captions(true);
     source.show(1);
     until(&pipeline, text_of(Told::Caption { frame: 1 }));
-    let ended: Vec<_> = pipeline.threads.iter().map(Thread::ended).collect();
+    let ended: Vec<_> = lock(&pipeline.workers).iter().map(Watched::ended).collect();
     drop_in_time(pipeline);
     // Joined, and not left behind.
     assert!(ended.iter().all(|ended| ended.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected)));
@@ -61,7 +61,7 @@ fn dropping_stops_a_caption_an_answer_and_a_silent_source() {
     let frame = pipeline.view(0).latest_frame().expect("a frame");
     let asked = pipeline.view(0).ask("For ever?", frame).expect("room for a question").id;
     until(&pipeline, text_of(Told::Answer(asked)));
-    let ended: Vec<_> = pipeline.threads.iter().map(Thread::ended).collect();
+    let ended: Vec<_> = lock(&pipeline.workers).iter().map(Watched::ended).collect();
     drop_in_time(pipeline);
     assert!(ended.iter().all(|ended| ended.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected)));
 }
