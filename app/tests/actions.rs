@@ -83,8 +83,14 @@ impl Bench {
     }
 
     fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.prepared(words);
+        command.args(["--actions", "actions.toml"]);
+        command
+    }
+
+    fn prepared(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args(words).args(["--actions", "actions.toml"]).current_dir(&self.0).stdin(Stdio::null());
+        command.args(words).current_dir(&self.0).stdin(Stdio::null());
         for (variable, folder) in [("HOME", "home"), ("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "config")] {
             command.env(variable, self.0.path().join(folder));
         }
@@ -166,6 +172,19 @@ fn a_test_says_what_came_of_it_and_shows_no_secret() {
         String::from_utf8(listed.stdout).unwrap(),
         format!("hook             a webhook at {}\n", refusing.address)
     );
+}
+
+#[test]
+fn a_plan_may_have_actions() {
+    let server = Server::new(200);
+    let bench = Bench::new("");
+    let plan = format!("[[view]]\nname = \"porch\"\nsource = \"demo\"\n\n{}", hook(&server));
+    fs::write(bench.0.path().join("plan.toml"), plan).unwrap();
+    let words = ["watch", "--config", "plan.toml", "--model", "demo", "--frames", "1"];
+    let output = bench.prepared(&words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bodies = server.bodies.lock().unwrap();
+    assert_eq!((bodies[0]["source"].as_str(), bodies[0]["kind"].as_str()), (Some("porch"), Some("caption")));
 }
 
 #[test]

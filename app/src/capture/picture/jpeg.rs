@@ -116,8 +116,9 @@ pub(crate) fn read<R: BufRead>(open: impl Fn() -> io::Result<R>) -> Result<(RgbI
 /// What is wrong with a JPEG that libjpeg gave up on, by another pass with libjpeg's own messages.
 fn explained(bytes: impl BufRead) -> JpegError {
     let why = match pass(Fed::new(bytes, MAX_BYTES, END, &Cell::new(false)), None) {
-        Err(Failure::Fatal(why)) => why,
-        _ => String::new(),
+        Err(Failure::Fatal(why)) if !why.is_empty() => why,
+        // With its own messages libjpeg mends what it gave up on before.
+        _ => "its data contradict themselves".to_owned(),
     };
     // "Unsupported JPEG process", "Unsupported JPEG data precision", "Unsupported color
     // conversion".

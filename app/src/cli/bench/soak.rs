@@ -28,7 +28,7 @@ use crate::demo::paint;
 use crate::demo::world::World;
 use crate::engine::EngineCard;
 use crate::live::{Event, OpenSource, Pipeline, Settings};
-use crate::log::{Keep, LogOptions, Recording};
+use crate::log::{Keep, LogOptions, RecordedView};
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -119,8 +119,8 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<ExitCode> {
     let path = folder.path().join("soak.db");
     let keep = Keep { at_most_old: None, at_most_bytes: None, bookmarked: true };
     let options = LogOptions { path: Some(path.clone()), record: true, keep };
-    let mut recording = Recording::new(options, args.model.prompt.clone(), Arc::new(|| {}));
-    recording.start_opened()?;
+    let view = RecordedView { instruction: args.model.prompt.clone(), ..RecordedView::default() };
+    let mut recording = recording::start(options, vec![view])?.context("The log was not opened.")?;
     let settings = Settings {
         instruction: args.model.prompt.clone(),
         max_tokens: args.model.max_tokens.get(),
@@ -133,7 +133,7 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<ExitCode> {
     let mut notes = Notes::new(true);
     while !interrupted.is_cancelled() && !soak.is_over() {
         if let Some(report) = pipeline.wait_event(LOOK_UP) {
-            recording.observe(&report.event);
+            recording.observe(&report);
             if let Event::Failed { message, retry_in: None, .. } = &report.event {
                 return Err(message.clone().into());
             }
