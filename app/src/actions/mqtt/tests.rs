@@ -79,7 +79,7 @@ fn what_is_not_confirmed_is_not_told() {
     mqtt.deliver(told(&caption("door", "A jug.")), &Cancel::default()).expect("published");
     let topic = "sightline/pi/door/caption";
     let published = broker.published(|all| texts(all, topic).last().is_some_and(|last| last == "A jug."));
-    // What the broker took and did not confirm may be there, too: at least once is what is promised.
+    // What the broker took and did not confirm may be there, too: at least once is the promise.
     let mut said = texts(&published, topic);
     said.dedup();
     assert_eq!((said.first().map(String::as_str), said.last().map(String::as_str)), (Some("A cup."), Some("A jug.")));
