@@ -37,7 +37,7 @@ impl Outbox {
 
     /// Another worker's end of the same channel.
     pub fn another(&self) -> Self {
-        Self::new(self.events.clone(), Arc::clone(&self.shared), Arc::clone(&self.wake))
+        Self::new(self.events.clone(), Arc::clone(&self.shared), Arc::clone(&self.wake), self.lease.clone())
     }
 
     /// Sends an event that must not get lost. Waits for room, but not beyond the end of the
