@@ -45,7 +45,7 @@ impl StreamReader {
     pub fn new() -> Result<Self, EngineError> {
         let address = "http://127.0.0.1:9".parse().map_err(|_| RemoteError::Setup("no address".to_owned()))?;
         let (picture, patience) = (PictureFormat::default(), Patience::default());
-        let options = RemoteOptions { address, key: None, authority: None, picture, patience };
+        let options = RemoteOptions { address, key: None, authority: None, picture, patience, parallel: 1 };
         Ok(Self(Client::new(options)?))
     }
 
