@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use image::RgbImage;
 use jiff::ZonedDateTime;
 use vlm::Cancel;
 
+use crate::base::files;
 use crate::base::message::Message;
+use crate::base::text;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
@@ -23,10 +26,7 @@ use crate::models::{DownloadError, ModelSize, Progress, bytes};
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Chosen, Platform, Wanted};
-
-/// Captions that follow each other faster than this can't be read.
-const READABLE: Duration = Duration::from_millis(700);
+use crate::ui::{Choice, Chosen, Platform, READABLE, Wanted};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -185,6 +185,24 @@ impl Platform for Desktop {
         let no_folder =
             || Message::new("Your choice holds until the window closes: the system knows no folder to remember it in.");
         preferences.save(&preferences::default_path().ok_or_else(no_folder)?)
+    }
+
+    fn keep_reference(&self, picture: &RgbImage) -> Result<PathBuf, Message> {
+        let no_folder = || Message::new("The system knows no folder to remember reference pictures in.");
+        let folder = preferences::default_path().ok_or_else(no_folder)?.with_file_name("references");
+        let file = folder.join(format!("{:08x}.png", crc32fast::hash(picture.as_raw())));
+        let kept = files::private_folder(&folder)
+            .map_err(|error| error.to_string())
+            .and_then(|()| if file.exists() { Ok(()) } else { picture.save(&file).map_err(|error| error.to_string()) });
+        let what = |error| {
+            format!("The reference picture can't be remembered: {} was not written ({error}).", text::path(&file))
+        };
+        kept.map_err(|error| Message::new(what(error)).hint("Check the disk and the permissions of its folder."))?;
+        Ok(file)
+    }
+
+    fn can_stay_on_top(&self) -> bool {
+        std::env::var_os("WAYLAND_DISPLAY").is_none()
     }
 
     fn wake_at_end(&self, wake: Waker) {

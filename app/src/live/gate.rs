@@ -129,6 +129,8 @@ fn luma_chroma(sums: [u32; 3]) -> [f32; 3] {
 #[derive(Debug)]
 pub struct Gate {
     settings: GateSettings,
+    /// What a change is multiplied by before it is compared.
+    sensitivity: f32,
     last: Option<(Sketch, Instant)>,
 }
 
@@ -136,21 +138,33 @@ impl Gate {
     /// A gate that has seen nothing: the first picture goes through.
     #[must_use]
     pub fn new(settings: GateSettings) -> Self {
-        Self { settings, last: None }
+        Self { settings, sensitivity: 1.0, last: None }
+    }
+
+    /// Lets smaller changes through from now on: with 2, half of what usually counts.
+    pub fn set_sensitivity(&mut self, sensitivity: f32) {
+        self.sensitivity = sensitivity;
     }
 
     /// Whether to pass over this picture: it is unchanged, and the last caption is not too old.
     #[must_use]
     pub fn passes_over(&self, picture: &Sketch, now: Instant) -> bool {
         self.last.as_ref().is_some_and(|(last, captioned_at)| {
-            now.saturating_duration_since(*captioned_at) < self.settings.longest_silence && picture.is_unchanged(last)
+            now.saturating_duration_since(*captioned_at) < self.settings.longest_silence
+                && self.sensitivity * picture.change(last) <= 1.0
         })
     }
 
     /// How far this picture differs from the last captioned one, in thresholds.
     #[must_use]
     pub fn change(&self, picture: &Sketch) -> f32 {
-        self.last.as_ref().map_or(NEW_VIEW, |(last, _)| picture.change(last))
+        self.difference(picture).map_or(NEW_VIEW, |change| self.sensitivity * change)
+    }
+
+    /// The same in the usual thresholds. `None` where nothing was captioned yet.
+    #[must_use]
+    pub fn difference(&self, picture: &Sketch) -> Option<f32> {
+        self.last.as_ref().map(|(last, _)| picture.change(last))
     }
 
     /// This picture was captioned at `now`: later ones are compared with it.

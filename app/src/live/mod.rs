@@ -28,5 +28,7 @@ pub use crate::live::events::{Asked, Caption, Event, Question, Report, Told, Wor
 pub use crate::live::framing::{Framing, Region, Rotation, framed};
 pub use crate::live::gate::GateSettings;
 pub use crate::live::pipeline::{Busy, Pipeline, ViewHandle};
-pub use crate::live::settings::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, Settings, Waker};
+pub use crate::live::settings::{
+    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, Settings, Tuning, Waker,
+};
 pub use crate::live::shared::Statistics;

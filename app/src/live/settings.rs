@@ -43,6 +43,17 @@ pub struct Settings {
     pub least_interval: Duration,
 }
 
+/// What may be changed while a view runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// The most tokens of a caption or an answer.
+    pub max_tokens: usize,
+    /// See [`Settings::least_interval`].
+    pub least_interval: Duration,
+    /// How small a change is captioned: with 2, half of what usually counts.
+    pub sensitivity: f32,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

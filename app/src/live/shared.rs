@@ -10,7 +10,7 @@ use crate::base::slot::Slot;
 use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
 use crate::live::frame::Frame;
-use crate::live::settings::OpenSource;
+use crate::live::settings::{OpenSource, Tuning};
 
 /// What was counted and measured of a view so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,6 +24,9 @@ pub struct Statistics {
     pub dropped: u64,
     /// Frames that the gate passed over.
     pub skipped: u64,
+    /// How far the newest frame that was looked at differs from the one captioned last, in the gate's
+    /// usual thresholds. `None` before there is anything to compare, and without a gate.
+    pub change: Option<f32>,
 }
 
 /// What concerns all views.
@@ -126,6 +129,9 @@ pub struct SharedView {
     pub instruction: Mutex<String>,
     pub prefix: Mutex<Arc<Prefix>>,
     pub tiling: Mutex<Tiling>,
+    /// To be taken over.
+    pub tuning: Mutex<Option<Tuning>>,
+    pub change: Mutex<Option<f32>>,
     pub latest: Mutex<Option<Arc<Frame>>>,
     /// The source came to its end, and `Event::Done` was not sent yet.
     pub ended: AtomicBool,
@@ -152,6 +158,7 @@ impl SharedView {
             camera_fps: f32::from_bits(self.fps.load(Ordering::Relaxed)),
             dropped: self.dropped.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
+            change: *lock(&self.change),
         }
     }
 }

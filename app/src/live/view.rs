@@ -140,6 +140,12 @@ impl View {
             self.tiling = tiling;
             self.is_outdated = true;
         }
+        if let Some(tuning) = lock(&self.shared.tuning).take() {
+            (self.max_tokens, self.least_interval) = (tuning.max_tokens, tuning.least_interval);
+            if let Some(gate) = &mut self.gate {
+                gate.set_sensitivity(tuning.sensitivity);
+            }
+        }
         if !self.rests(now) && !self.is_asking {
             self.rest_until = None;
             let dealt_with = self.candidate.as_ref().map_or(self.last_taken, |next| next.seen.frame.id - 1);
@@ -219,6 +225,8 @@ impl View {
     fn consider(&mut self, frame: Arc<Frame>, must: bool, waiting: Option<Waiting>, now: Instant) -> Polled {
         self.is_outdated = false;
         let seen = self.sketch(frame);
+        *lock(&self.shared.change) =
+            self.gate.as_ref().zip(seen.sketch.as_ref()).and_then(|(gate, sketch)| gate.difference(sketch));
         let change = match (&self.gate, &seen.sketch) {
             (Some(gate), Some(sketch)) if !must && gate.passes_over(sketch, now) => {
                 self.skipped += 1;

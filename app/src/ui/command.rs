@@ -1,7 +1,7 @@
 //! What can be done from anywhere in the window, by a key, the menu of everything or a button; and
-//! their keys. Plain data: `app` carries commands out.
+//! the table of all keys. Plain data: `app` carries commands out.
 
-use egui::{Key, Modifiers};
+use egui::{Event, InputState, Key, Modifiers};
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,57 +14,121 @@ pub enum Command {
     Log,
     /// Shows or hides questions and answers.
     Questions,
+    /// Says what the model is told.
+    Instruction,
     /// Opens a file, folder or address by its name.
     OpenPath,
+    /// Saves the picture with its caption.
+    SavePicture,
+    /// Puts the caption into the clipboard.
+    CopyCaption,
+    /// Puts the picture into the clipboard.
+    CopyPicture,
+    /// Shows the picture the other way round, or as it is.
+    Mirror,
+    /// Draws the part of the picture that alone is looked at, or shows all of it again.
+    Region,
     /// Full screen, or no longer.
     FullScreen,
+    /// The captions alone, or everything again.
+    CaptionsOnly,
+    /// A small window above all others, or as it was.
+    OnTop,
+    /// Shows or hides how fast everything is.
+    Performance,
+    /// Opens the settings.
+    Settings,
+    /// Shows all keys.
+    Help,
+    /// Says what this program is.
+    About,
     /// Undoes what was deleted or cleared.
     Undo,
 }
 
-/// A command with its key.
+/// A command with its name and key.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// What it does.
     pub command: Command,
-    press: (Modifiers, Key),
+    /// Its name, as a menu has it.
+    pub name: &'static str,
+    /// Its key, as it is written on the keyboard; nothing where it has none.
+    pub key: &'static str,
+    press: Option<(Modifiers, Key)>,
 }
 
-const fn entry(command: Command, modifiers: Modifiers, press: Key) -> Entry {
-    Entry { command, press: (modifiers, press) }
+const fn entry(command: Command, name: &'static str, key: &'static str, modifiers: Modifiers, press: Key) -> Entry {
+    Entry { command, name, key, press: Some((modifiers, press)) }
 }
 
 const NONE: Modifiers = Modifiers::NONE;
 const CTRL: Modifiers = Modifiers::COMMAND;
+const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 7] = [
-    entry(Command::Pause, NONE, Key::Space),
-    entry(Command::Record, NONE, Key::R),
-    entry(Command::Log, NONE, Key::L),
-    entry(Command::Questions, NONE, Key::Q),
-    entry(Command::OpenPath, CTRL, Key::O),
-    entry(Command::FullScreen, NONE, Key::F11),
-    entry(Command::Undo, CTRL, Key::Z),
+pub const COMMANDS: [Entry; 19] = [
+    entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
+    entry(Command::Record, "Record", "R", NONE, Key::R),
+    entry(Command::Log, "Log", "L", NONE, Key::L),
+    entry(Command::Questions, "Questions", "Q", NONE, Key::Q),
+    entry(Command::Instruction, "What the model is told…", "I", NONE, Key::I),
+    entry(Command::OpenPath, "Open path or address…", "Ctrl+O", CTRL, Key::O),
+    entry(Command::SavePicture, "Save picture…", "Ctrl+S", CTRL, Key::S),
+    entry(Command::CopyCaption, "Copy caption", "Ctrl+C", CTRL, Key::C),
+    entry(Command::CopyPicture, "Copy picture", "Ctrl+Shift+C", CTRL_SHIFT, Key::C),
+    entry(Command::Mirror, "Mirror the picture", "F", NONE, Key::F),
+    entry(Command::Region, "Look at a part, or at all", "D", NONE, Key::D),
+    entry(Command::FullScreen, "Full screen", "F11", NONE, Key::F11),
+    entry(Command::CaptionsOnly, "Captions only", "F9", NONE, Key::F9),
+    entry(Command::OnTop, "Small, on top", "F8", NONE, Key::F8),
+    entry(Command::Performance, "Performance", "P", NONE, Key::P),
+    entry(Command::Settings, "Settings…", "Ctrl+,", CTRL, Key::Comma),
+    entry(Command::Help, "Keys…", "F1", NONE, Key::F1),
+    Entry { command: Command::About, name: "About…", key: "", press: None },
+    entry(Command::Undo, "Undo", "Ctrl+Z", CTRL, Key::Z),
+];
+
+/// Keys that are not commands, for the table of all keys.
+pub const OTHER_KEYS: [(&str, &str); 12] = [
+    ("Enter", "Ask what was typed, about the picture on screen"),
+    ("Esc", "Stop the answer; close a menu or dialog; leave full screen"),
+    ("?", "Show all keys"),
+    ("Tab, Shift+Tab", "Go on to the next or the last control"),
+    ("Ctrl++, Ctrl+-, Ctrl+0", "Everything larger, smaller, as usual"),
+    ("Ctrl+F", "Search the log"),
+    ("Up, Down", "In the log: the next entry"),
+    ("Enter", "In the log: show the entry large"),
+    ("B", "In an entry: bookmark it"),
+    ("C", "In an entry: copy its words"),
+    ("Delete", "In an entry: delete it and go on to the next"),
+    ("Left, Right", "On the strip of the day: the next mark"),
 ];
 
 impl Command {
-    /// Whether its key is pressed while words are typed, too.
-    fn while_typing(self) -> bool {
-        self != Self::Undo
-    }
-
-    /// The command whose key was pressed. `typing` says that letters are words now.
-    pub fn pressed(input: &egui::InputState, typing: bool) -> Option<Self> {
+    /// The command whose key was pressed. `typing` says that letters are words now, and that what is
+    /// copied or undone is the box's.
+    pub fn pressed(input: &InputState, typing: bool) -> Option<Self> {
         let is_pressed = |entry: &Entry| {
-            let (modifiers, key) = entry.press;
-            let is_letter = modifiers == NONE && key != Key::F11;
-            if typing && (is_letter || !entry.command.while_typing()) {
+            let Some((modifiers, key)) = entry.press else { return false };
+            let is_letter = modifiers == NONE && !matches!(key, Key::F1 | Key::F8 | Key::F9 | Key::F11);
+            let is_of_box = matches!(entry.command, Self::CopyCaption | Self::CopyPicture | Self::Undo);
+            if typing && (is_letter || is_of_box) {
                 return false;
             }
             input.key_pressed(key) && input.modifiers.matches_exact(modifiers)
         };
-        COMMANDS.iter().find(|entry| is_pressed(entry)).map(|entry| entry.command)
+        let by_key = COMMANDS.iter().find(|entry| is_pressed(entry)).map(|entry| entry.command);
+        // On some keyboards, ? is a key of its own; and the system makes Ctrl+C an event of its own.
+        let by_event = || {
+            input.events.iter().find_map(|event| match event {
+                Event::Text(text) if text == "?" => Some(Self::Help),
+                Event::Copy if input.modifiers.shift => Some(Self::CopyPicture),
+                Event::Copy => Some(Self::CopyCaption),
+                _ => None,
+            })
+        };
+        by_key.or_else(|| if typing { None } else { by_event() })
     }
 }
 
@@ -75,8 +139,9 @@ mod tests {
     #[test]
     fn every_command_has_a_key_of_its_own() {
         for (number, entry) in COMMANDS.iter().enumerate() {
-            let twice = COMMANDS[number + 1..].iter().find(|other| other.press == entry.press);
+            let twice = COMMANDS[number + 1..].iter().find(|other| other.press.is_some() && other.press == entry.press);
             assert!(twice.is_none(), "{entry:?} and {twice:?}");
+            assert_eq!(entry.key.is_empty(), entry.press.is_none(), "{entry:?}");
         }
     }
 }

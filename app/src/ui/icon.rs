@@ -33,6 +33,8 @@ pub enum Icon {
     Log,
     /// A speech bubble.
     Questions,
+    /// Three dots: everything else.
+    Menu,
     /// A ribbon.
     Mark,
     /// A filled ribbon.
@@ -124,6 +126,11 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
             for along in [4.0, 8.0, 12.0] {
                 bar(at(2.0, along - 1.2), at(4.6, along + 1.2));
                 painter.line_segment([at(6.8, along), at(14.0, along)], line);
+            }
+        }
+        Icon::Menu => {
+            for down in [3.5, 8.0, 12.5] {
+                painter.circle_filled(at(8.0, down), 1.5 * rect.width() / 16.0, colour);
             }
         }
         Icon::Questions => {

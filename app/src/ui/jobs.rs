@@ -1,20 +1,26 @@
 //! Jobs that block, each on a thread of its own, so that the window never waits: dialogs,
 //! downloads, and asking cameras who they are.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use image::RgbImage;
+use vlm::Cancel;
 
 use crate::base::message::Message;
-use crate::capture::SourceSpec;
+use crate::capture::{SourceSpec, picture_named};
+use crate::engine::prefix::Reference;
 use crate::live::Waker;
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::download::Link;
+use crate::ui::keep;
+use crate::ui::keep::KeptPicture;
 use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
-use crate::ui::preferences::Preferences;
+use crate::ui::preferences::{KeptReference, Preferences};
 
 /// Results that wait for the window. When more are ready, as when one download after the other is
 /// given up, their threads wait.
@@ -44,8 +50,25 @@ pub enum Outcome {
     Fetched(u64, Result<(), DownloadError>),
     /// The user's choices are kept for the next start, or why not.
     Remembered(Result<(), Message>),
+    /// A file that is to be a reference picture.
+    ReferenceRead(PathBuf, Result<Arc<RgbImage>, Message>),
+    /// Reference pictures of the last time.
+    ReferencesLoaded(Vec<LoadedReference>),
+    /// Reference pictures are in these files.
+    ReferencesKept(Result<Vec<KeptReference>, Message>),
+    /// The picture on screen is in this file.
+    Saved(Result<PathBuf, Message>),
     /// The system started no thread for the job.
     NotStarted,
+}
+
+/// A reference picture of the last time.
+#[derive(Debug)]
+pub struct LoadedReference {
+    /// As it was kept.
+    pub kept: KeptReference,
+    /// The picture, or why it can't be read.
+    pub picture: Result<Arc<RgbImage>, Message>,
 }
 
 impl BackgroundJobs {
@@ -84,6 +107,41 @@ impl BackgroundJobs {
         });
     }
 
+    /// Reads a file that is to be a reference picture.
+    pub fn read_reference(&self, file: PathBuf) {
+        self.run("reference", move |_| {
+            let picture = picture_named(&file, &Cancel::default()).map(Arc::new);
+            Outcome::ReferenceRead(file, picture)
+        });
+    }
+
+    /// Reads the reference pictures of the last time.
+    pub fn load_references(&self, kept: Vec<KeptReference>) {
+        self.run("references", move |_| {
+            let load = |kept: KeptReference| {
+                let picture = picture_named(&kept.file, &Cancel::default()).map(Arc::new);
+                LoadedReference { kept, picture }
+            };
+            Outcome::ReferencesLoaded(kept.into_iter().map(load).collect())
+        });
+    }
+
+    /// Writes reference pictures that have no file yet, for the next start.
+    pub fn keep_references(&self, references: Vec<Reference>, files: Vec<Option<PathBuf>>) {
+        self.run("references", move |platform| {
+            let kept = references.into_iter().zip(files).map(|(Reference { label, picture }, file)| {
+                let file = file.map_or_else(|| platform.keep_reference(&picture), Ok)?;
+                Ok(KeptReference { label, file })
+            });
+            Outcome::ReferencesKept(kept.collect())
+        });
+    }
+
+    /// Saves the picture on screen.
+    pub fn save_picture(&self, path: PathBuf, picture: KeptPicture) {
+        self.run("picture", move |_| Outcome::Saved(keep::save(&path, &picture)));
+    }
+
     /// Keeps the user's choices for the next start, one after the other: the last one counts.
     pub fn remember(&mut self, preferences: Preferences) {
         if self.remembering {
@@ -113,7 +171,11 @@ impl BackgroundJobs {
         match outcome {
             Outcome::Cameras(_) => self.looking = false,
             Outcome::Chosen(..) => self.choosing = false,
-            Outcome::Fetched(..) => {}
+            Outcome::Fetched(..)
+            | Outcome::ReferenceRead(..)
+            | Outcome::ReferencesLoaded(_)
+            | Outcome::ReferencesKept(_)
+            | Outcome::Saved(_) => {}
             Outcome::Remembered(_) => {
                 self.remembering = false;
                 if let Some(newer) = self.to_remember.take() {

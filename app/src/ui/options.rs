@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::ZonedDateTime;
 
@@ -14,6 +15,9 @@ use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
 use crate::ui::platform::Platform;
 use crate::ui::preferences::Preferences;
+
+/// Captions that follow each other faster than this can't be read.
+pub const READABLE: Duration = Duration::from_millis(700);
 
 /// What tells the time and the place, which tests make stand still.
 pub type Clock = fn() -> ZonedDateTime;

@@ -10,6 +10,8 @@ use crate::ui::theme;
 
 /// The dialog's width, in points.
 const WIDTH: f32 = 440.0;
+/// For so many frames the box asks for the focus: a menu that closes takes it along.
+const FOCUS_FRAMES: u8 = 3;
 /// The accessible name of the box.
 const NAME: &str = "Path";
 
@@ -19,7 +21,8 @@ pub struct PathBox {
     text: String,
     /// Why it is shown, where nobody asked for it.
     why: Option<&'static str>,
-    is_new: bool,
+    /// Frames in which the focus is still asked for.
+    asks_for_focus: u8,
 }
 
 /// What the user did.
@@ -34,7 +37,7 @@ pub enum PathAction {
 impl PathBox {
     /// A box for this, with what is proposed.
     pub fn new(wanted: Wanted, text: String) -> Self {
-        Self { wanted, text, why: None, is_new: true }
+        Self { wanted, text, why: None, asks_for_focus: FOCUS_FRAMES }
     }
 
     /// One that stands in for the desktop's dialog.
@@ -55,10 +58,10 @@ impl PathBox {
             let hint = RichText::new(hint(self.wanted)).color(theme::palette(ui.visuals()).weak);
             let field = ui.add(TextEdit::singleline(&mut self.text).hint_text(hint).desired_width(f32::INFINITY));
             ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(NAME));
-            // A menu that closes in this frame takes the focus with it.
-            if self.is_new {
+            if self.asks_for_focus > 0 {
+                self.asks_for_focus -= 1;
                 field.request_focus();
-                self.is_new = !field.has_focus();
+                ui.ctx().request_repaint();
             }
             let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let name = self.text.trim().to_owned();

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use image::RgbImage;
 use vlm::Cancel;
 
 use crate::base::message::Message;
@@ -57,6 +58,20 @@ pub trait Platform: Send + Sync {
     /// The name that is proposed for what is written.
     fn proposed(&self, _wanted: Wanted) -> Option<PathBuf> {
         None
+    }
+
+    /// Writes a picture that the model is to know, for the next start. Blocks until it is on the
+    /// disk.
+    ///
+    /// # Errors
+    /// Why it can't be kept.
+    fn keep_reference(&self, _picture: &RgbImage) -> Result<PathBuf, Message> {
+        Err(Message::new("Reference pictures are not kept here."))
+    }
+
+    /// Whether a window may ask to stay above all others.
+    fn can_stay_on_top(&self) -> bool {
+        true
     }
 
     /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C

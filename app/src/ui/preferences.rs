@@ -49,6 +49,10 @@ pub struct Preferences {
     pub always_record: bool,
     /// Light or dark.
     pub theme: ThemeChoice,
+    /// Whether the picture is shown the other way round. The model sees it as it is.
+    pub mirror: bool,
+    /// Whether the offer of a model over the demo was turned down.
+    pub demo_will_do: bool,
     /// The most captions a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_per_minute: Option<u32>,
@@ -81,6 +85,8 @@ impl Default for Preferences {
             standing: String::new(),
             always_record: false,
             theme: ThemeChoice::System,
+            mirror: false,
+            demo_will_do: false,
             most_per_minute: None,
             most_tokens: None,
             sensitivity: 1.0,

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use vlm::{Stop, Timings};
+use vlm::{Draft, Reply, Stop, Timings};
 
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
@@ -34,6 +34,8 @@ use crate::ui::wording;
 /// Frames whose capture instants are remembered, so that the age of a caption is known from its
 /// first word on: two seconds of a fast camera, longer than a caption waits for its first word.
 const RECENT_FRAMES: usize = 128;
+/// Captions whose cost is remembered.
+const RECENT_CAPTIONS: usize = 100;
 
 /// Everything the window shows.
 #[derive(Debug, Default)]
@@ -52,11 +54,24 @@ pub struct State {
     pub caption_rate: CaptionRate,
     /// Where the time of the last complete caption went.
     pub timings: Option<Timings>,
+    /// What the last captions cost, oldest first.
+    pub history: VecDeque<CaptionCost>,
     /// What stands before every picture costs this.
     pub prefix_cost: Option<PrefixCost>,
     /// Whether the user stopped the picture.
     pub paused: bool,
     recent: VecDeque<(u64, Instant)>,
+}
+
+/// What a caption cost.
+#[derive(Clone, Copy, Debug)]
+pub struct CaptionCost {
+    /// Where the time went.
+    pub timings: Timings,
+    /// Tokens written.
+    pub tokens: usize,
+    /// How the draft fared.
+    pub draft: Draft,
 }
 
 /// Where pictures come from.
@@ -179,6 +194,7 @@ impl State {
                 } else {
                     self.caption_rate.finished(now);
                     self.timings = Some(caption.reply.timings);
+                    self.note_cost(&caption.reply);
                     self.notices.clear(Topic::Request);
                     self.caption.finish(caption.reply.text, caption.frame.captured_at);
                 }
@@ -214,6 +230,14 @@ impl State {
             _ => None,
         };
         [age, countdown, loading].into_iter().flatten().min()
+    }
+
+    fn note_cost(&mut self, reply: &Reply) {
+        if self.history.len() == RECENT_CAPTIONS {
+            self.history.pop_front();
+        }
+        let Reply { timings, draft, token_ids, .. } = reply;
+        self.history.push_back(CaptionCost { timings: *timings, tokens: token_ids.len(), draft: *draft });
     }
 
     fn worker_failed(&mut self, worker: Worker, message: Message, retry_in: Option<Duration>, now: Instant) {

@@ -100,6 +100,29 @@ pub fn show(
     Some(plate)
 }
 
+/// Draws the caption alone, as large as there is room for.
+pub fn alone(ui: &Ui, caption: &CaptionView, style: &CaptionStyle) {
+    let place = ui.max_rect();
+    ui.painter().rect_filled(place, 0.0, theme::STAGE);
+    let words = caption.words();
+    let room = place.shrink2(0.05 * place.size());
+    let wanted = 2.0 * style.points();
+    let drawn = |part: f32| {
+        let size = (wanted * part).max(SMALLEST);
+        let rows = (room.height() / (size * LINE)).floor().max(1.0);
+        ui.painter().layout_job(layout(words, size, room.width(), rows as usize))
+    };
+    let whole = SIZES.into_iter().map(drawn).find(|galley| !galley.elided);
+    let galley = whole.unwrap_or_else(|| drawn(SIZES[SIZES.len() - 1]));
+    let origin = pos2(room.center().x, room.center().y - galley.size().y / 2.0);
+    let response = ui.interact(room, ui.scope_id().with("caption alone"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}{}", words.firm, words.tentative)));
+    if !words.writing {
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
+    }
+    ui.painter().galley(origin, galley, theme::SUBTITLE);
+}
+
 /// The largest letters with which all words have room; the smallest ones, and as many words as fit,
 /// where none have. Nothing where not even a line has room.
 fn fit(ui: &Ui, words: Words<'_>, style: &CaptionStyle, picture: Rect, stage: Rect) -> Option<Fitted> {

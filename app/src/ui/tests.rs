@@ -3,6 +3,7 @@
 
 mod downloads;
 mod everyday;
+mod everything;
 mod first_run;
 mod log_panel;
 mod raster;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use egui::{Key, ViewportId};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
+use image::RgbImage;
 use jiff::ZonedDateTime;
 
 use crate::base::message::Message;
@@ -105,6 +107,10 @@ impl Platform for FakePlatform {
             return Chosen::NoDialog;
         }
         self.chosen.lock().expect("no thread panicked").clone().map_or(Chosen::Nothing, Chosen::Path)
+    }
+
+    fn keep_reference(&self, picture: &RgbImage) -> Result<PathBuf, Message> {
+        Ok(format!("/kept/{}.png", picture.get_pixel(0, 0).0[0]).into())
     }
 
     /// What can't be read can't be written either.

@@ -39,12 +39,14 @@ impl Video {
     }
 
     /// Draws the picture as large as `place` allows. Returns where it is.
-    pub fn show(&mut self, ui: &mut Ui, place: Rect) -> Rect {
+    /// With `mirror` it is shown the other way round, for those who see themselves.
+    pub fn show(&mut self, ui: &mut Ui, place: Rect, mirror: bool) -> Rect {
         let Some(frame) = self.frame.clone() else { return place };
         let rect = fit(frame.image.width(), frame.image.height(), place);
         self.upload(ui, &frame, rect.size() * ui.pixels_per_point());
         if let Some(texture) = &self.texture {
-            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            let (left, right) = if mirror { (1.0, 0.0) } else { (0.0, 1.0) };
+            let whole = Rect::from_min_max(pos2(left, 0.0), pos2(right, 1.0));
             ui.painter().image(texture.id(), rect, whole, egui::Color32::WHITE);
         }
         let response = ui.interact(rect, ui.scope_id().with("video"), Sense::hover());

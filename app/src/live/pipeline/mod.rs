@@ -33,7 +33,7 @@ use crate::live::inference;
 use crate::live::inference::{Inference, Waiting};
 use crate::live::outbox::Outbox;
 use crate::live::pulse::{Clock, Lease, Pulse};
-use crate::live::settings::{OpenEngine, OpenSource, Settings, Waker};
+use crate::live::settings::{OpenEngine, OpenSource, Settings, Tuning, Waker};
 use crate::live::shared::{Shared, SharedView, Statistics, lock};
 use crate::live::view::View;
 use crate::live::watchdog;
@@ -337,6 +337,12 @@ impl ViewHandle {
         *lock(&self.view.tiling) = tiling;
         self.ring();
         self.shared.interrupt_caption_of(self.number);
+    }
+
+    /// Takes over lengths, pace and sensitivity from the next caption on.
+    pub fn tune(&self, tuning: Tuning) {
+        *lock(&self.view.tuning) = Some(tuning);
+        self.ring();
     }
 
     /// Tells the inference thread to look at what is shared.

@@ -4,30 +4,39 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use egui::{Context, ViewportCommand};
+use egui::Context;
 
-use crate::capture::SourceSpec;
-use crate::live::Event;
+use crate::capture::{CameraChoice, SourceSpec};
+use crate::live::{Event, Framing, Region, framed};
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
+use crate::ui::app::dialogs::Dialog;
+use crate::ui::app::modes::toggle_full_screen;
 use crate::ui::app::{App, Tab};
 use crate::ui::command::Command;
 use crate::ui::download::Download;
+use crate::ui::first_run::FirstRunAction;
 use crate::ui::log::LogAction;
 use crate::ui::notice::NoticeAction;
 use crate::ui::path_box::{PathAction, PathBox};
 use crate::ui::pickers::PickAction;
 use crate::ui::platform::Wanted;
 use crate::ui::question::QuestionAction;
+use crate::ui::region::RegionDrawing;
 use crate::ui::source_state::SourceAction;
 use crate::ui::state::Topic;
 
 impl App {
     pub(super) fn choose_source(&mut self, spec: SourceSpec) {
+        if self.state.source.spec.as_ref() != Some(&spec) {
+            self.region = None;
+        }
+        self.drawing = None;
         self.stale_frames = self.view().latest_frame().map_or(self.stale_frames, |frame| frame.id);
         self.video.clear();
         self.set_paused(false);
-        self.view().set_source(self.platform.source(&spec));
+        let framing = Framing { region: self.region, ..Framing::default() };
+        self.view().set_source(framed(self.platform.source(&spec), framing));
         self.state.choose_source(spec);
         self.remember();
     }
@@ -50,7 +59,12 @@ impl App {
         self.models = self.platform.models();
         let Some(download) = self.download.take_if(|download| download.number == number) else { return };
         match result {
-            Ok(()) => self.open_model(download.model.clone()),
+            Ok(()) => {
+                self.open_model(download.model.clone());
+                if std::mem::take(&mut self.wants_camera) && self.state.source.spec == Some(SourceSpec::Demo) {
+                    self.choose_source(SourceSpec::Camera(CameraChoice::First));
+                }
+            }
             Err(DownloadError::Cancelled) => {}
             Err(fault) => self.state.notices.post(Topic::Model, fault.message(), None),
         }
@@ -77,7 +91,8 @@ impl App {
             Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(SourceSpec::Path(path)),
             Wanted::ModelFolder => self.choose_model(ModelSpec::Folder(path)),
             Wanted::Export(_) => self.log.export_to(path),
-            Wanted::Reference | Wanted::Picture => {}
+            Wanted::Reference => self.jobs.read_reference(path),
+            Wanted::Picture => self.save_to(&path),
         }
     }
 
@@ -140,14 +155,59 @@ impl App {
             Command::Log => self.set_log(!self.log.is_open()),
             Command::Questions => self.set_questions(!self.questions.is_open()),
             Command::OpenPath => self.path_box = Some(PathBox::new(Wanted::Source, String::new())),
-            Command::FullScreen => {
-                let is_full = ctx.input(|input| input.viewport().fullscreen == Some(true));
-                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
+            Command::Instruction => self.open_instruction(),
+            Command::SavePicture => self.save_picture(),
+            Command::CopyCaption => self.copy_caption(ctx),
+            Command::CopyPicture => self.copy_picture(ctx),
+            Command::Mirror => {
+                self.preferences.mirror = !self.preferences.mirror;
+                self.remember();
             }
+            Command::FullScreen => toggle_full_screen(ctx),
+            Command::CaptionsOnly => self.toggle_captions_only(ctx),
+            Command::OnTop => self.toggle_on_top(ctx),
+            Command::Performance => {
+                self.preferences.panels.performance = !self.preferences.panels.performance;
+                self.remember();
+            }
+            Command::Settings => self.dialog = Some(Dialog::Settings),
+            Command::Help => self.dialog = Some(Dialog::Keys),
+            Command::About => self.dialog = Some(Dialog::About),
+            Command::Region => self.toggle_region(),
             Command::Undo => {
                 if !self.log.undo() {
                     self.state.exchanges.undo_clear();
                 }
+            }
+        }
+    }
+
+    /// Lets a part of the picture be drawn, or shows all of it again.
+    fn toggle_region(&mut self) {
+        if self.region.is_some() {
+            self.set_region(None);
+        } else {
+            self.drawing = if self.drawing.is_some() { None } else { Some(RegionDrawing::default()) };
+        }
+    }
+
+    /// Looks at this part of the picture alone from now on.
+    pub(super) fn set_region(&mut self, region: Option<Region>) {
+        self.region = region;
+        if let Some(spec) = self.state.source.spec.clone() {
+            self.choose_source(spec);
+        }
+    }
+
+    pub(super) fn first_run(&mut self, action: FirstRunAction, model: ModelSpec) {
+        match action {
+            FirstRunAction::Get => {
+                self.wants_camera = true;
+                self.choose_model(model);
+            }
+            FirstRunAction::NotNow => {
+                self.preferences.demo_will_do = true;
+                self.remember();
             }
         }
     }

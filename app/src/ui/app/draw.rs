@@ -3,28 +3,43 @@
 use std::time::Instant;
 
 use egui::accesskit::Role;
+use egui::containers::menu::MenuButton;
 use egui::{
-    Align2, Button, CentralPanel, Color32, FontId, Frame, Margin, Panel, Rect, Sense, Ui, WidgetInfo, pos2, vec2,
+    Align2, Button, CentralPanel, Color32, FontId, Frame, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 
+use crate::capture::SourceSpec;
+use crate::models::spec::{DEFAULT_MODEL, ModelSpec};
+use crate::ui::app::modes::Mode;
 use crate::ui::app::{App, Tab};
-use crate::ui::command::Command;
+use crate::ui::command::{COMMANDS, Command};
 use crate::ui::icon::{Icon, Look};
+use crate::ui::instruction::MenuAction;
+use crate::ui::platform::Choice;
 use crate::ui::room::{Place, Room};
 use crate::ui::state::{ModelPhase, SourcePhase};
 use crate::ui::status::Told;
-use crate::ui::{icon, notice, pickers, source_state, status, subtitle, theme};
+use crate::ui::{first_run, icon, instruction, notice, performance, pickers, source_state, status, subtitle, theme};
 
 /// The height of the bar at the top, in points.
 const BAR: f32 = 13.0 * theme::GRID;
 /// The height of the status line, in points.
 const STATUS: f32 = 7.0 * theme::GRID;
+/// The width of the menu of everything, in points.
+const MENU: f32 = 260.0;
+/// The height of the window from which on the instruction is shown above the question box, in
+/// points.
+const INSTRUCTION_FROM: f32 = 340.0;
 /// The width of a button of the bar with its gap, in points.
 const BAR_BUTTON: f32 = 10.0 * theme::GRID;
 
 impl App {
     pub(super) fn draw(&mut self, ui: &mut Ui, now: Instant) {
         self.take_keys(ui);
+        if self.draw_mode(ui, now) {
+            return self.show_dialogs(ui);
+        }
         let size = ui.available_size();
         let room = Room::of(size, self.log.is_open(), self.questions.is_open());
         if room.bar {
@@ -42,6 +57,10 @@ impl App {
         // A question is about the picture.
         if room.question && !(room.has_tabs() && self.tab == Tab::Log) {
             self.question_box(ui);
+            if self.preferences.panels.performance && room.timeline {
+                let (statistics, frames) = (self.view().statistics(), self.frame_times.recent());
+                performance::show(ui, &self.state, statistics, frames, now);
+            }
         }
         if room.timeline {
             self.log.show_timeline(ui);
@@ -56,9 +75,7 @@ impl App {
             self.questioned(action);
         }
         self.central(ui, &room, now);
-        if let Some(action) = self.path_box.as_mut().and_then(|path_box| path_box.show(ui)) {
-            self.typed_path(action);
-        }
+        self.show_dialogs(ui);
     }
 
     fn bar(&mut self, ui: &mut Ui) {
@@ -67,7 +84,7 @@ impl App {
         Panel::top("bar").frame(frame).exact_size(BAR).show(ui, |ui| {
             theme::name_region(ui, "Source, model and commands");
             ui.horizontal_centered(|ui| {
-                let buttons = 3 + usize::from(!self.state.exchanges.is_empty() && !self.questions.is_open());
+                let buttons = 4 + usize::from(!self.state.exchanges.is_empty() && !self.questions.is_open());
                 let for_buttons = buttons as f32 * BAR_BUTTON;
                 let each = (ui.available_width() - for_buttons - ui.spacing().item_spacing.x) / 2.0;
                 let menu_open = &mut self.source_menu_open;
@@ -114,7 +131,7 @@ impl App {
         } else {
             button(ui, Icon::Pause, Look::Filled, "Pause", "Stop the picture (Space)", Command::Pause);
         }
-        wanted
+        wanted.or(everything(ui))
     }
 
     fn status(&self, ui: &mut Ui, now: Instant) {
@@ -134,15 +151,24 @@ impl App {
     }
 
     fn question_box(&mut self, ui: &mut Ui) {
+        let has_room = ui.ctx().content_rect().height() >= INSTRUCTION_FROM;
         let panel = Frame::new().fill(ui.visuals().panel_fill);
-        let dock = panel.inner_margin(Margin { left: 16, right: 16, top: 12, bottom: 6 });
+        let dock = panel.inner_margin(Margin { left: 16, right: 16, top: if has_room { 4 } else { 12 }, bottom: 6 });
         let (can_ask, answering) = (self.video.frame().is_some(), self.state.exchanges.is_open());
-        let asked = Panel::bottom("question")
-            .frame(dock)
-            .show_separator_line(false)
-            .show(ui, |ui| self.questions.show_box(ui, can_ask, answering));
-        if let Some(action) = asked.inner {
+        let asked = Panel::bottom("question").frame(dock).show_separator_line(false).show(ui, |ui| {
+            let has_prefix = !self.told.prefix.is_empty();
+            let own = &self.preferences.own_instructions;
+            let chosen = has_room.then(|| instruction::menu(ui, &self.told.instruction, own, has_prefix)).flatten();
+            (self.questions.show_box(ui, can_ask, answering), chosen)
+        });
+        let (asked, chosen) = asked.inner;
+        if let Some(action) = asked {
             self.questioned(action);
+        }
+        match chosen {
+            Some(MenuAction::Instruct(instruction)) => self.instruct(instruction),
+            Some(MenuAction::Open) => self.open_instruction(),
+            None => {}
         }
     }
 
@@ -205,13 +231,13 @@ impl App {
         });
     }
 
-    fn stage(&mut self, ui: &mut Ui, now: Instant) {
+    pub(super) fn stage(&mut self, ui: &mut Ui, now: Instant) {
         let stage = ui.max_rect();
         let style = &self.preferences.captions;
         let below = subtitle::room_below(style, stage);
         let for_picture = stage.with_max_y(stage.bottom() - below);
         ui.painter().rect_filled(stage, 0.0, theme::STAGE);
-        let picture = self.video.show(ui, for_picture);
+        let picture = self.video.show(ui, for_picture, self.preferences.mirror);
         let clock = (!self.state.paused).then_some(now);
         subtitle::show(ui, &self.state.caption, style, picture, stage, clock);
         if self.video.frame().is_none() {
@@ -235,7 +261,61 @@ impl App {
         if let Some(action) = source_state::show(ui, &self.state, has_picture, stage, now) {
             self.mended(action);
         }
+        if let Some(drawing) = &mut self.drawing {
+            plate(ui, Align2::CENTER_TOP, picture, "Draw the part that is to be looked at", 13.0);
+            if let Some(region) = drawing.show(ui, picture, self.preferences.mirror) {
+                self.set_region(Some(region));
+            }
+        } else if self.region.is_some() {
+            plate(ui, Align2::RIGHT_TOP, picture, "Part of the picture (D: all)", 13.0);
+        }
+        self.offer_model(ui, stage);
     }
+
+    /// Over the demo: how to get a model that knows more.
+    fn offer_model(&mut self, ui: &mut Ui, stage: Rect) {
+        let is_demo =
+            self.state.model.spec == Some(ModelSpec::Demo) && self.state.source.spec == Some(SourceSpec::Demo);
+        if !is_demo || self.preferences.demo_will_do || self.download.is_some() || self.mode != Mode::Whole {
+            return;
+        }
+        let is_offered = |choice: &&Choice<ModelSpec>| {
+            choice.value.to_string() == DEFAULT_MODEL && self.platform.is_absent(&choice.value)
+        };
+        let Some(model) = self.models.iter().find(is_offered).cloned() else { return };
+        if let Some(action) = first_run::show(ui, &model, stage) {
+            self.first_run(action, model.value);
+        }
+    }
+}
+
+/// The menu of everything that can be done, with its keys.
+fn everything(ui: &mut Ui) -> Option<Command> {
+    let mut wanted = None;
+    let colours = theme::palette(ui.visuals());
+    let sign = egui::Atom::paint(Vec2::splat(16.0), move |ui: &Ui, args: egui::AtomPaintArgs| {
+        icon::paint(ui.painter(), Icon::Menu, args.rect, colours.text);
+    });
+    let (response, _) = MenuButton::from_button(Button::new(sign)).ui(ui, |ui| {
+        ui.set_width(MENU.min(ui.ctx().content_rect().width() - 8.0 * theme::GRID));
+        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 20.0 * theme::GRID).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            for entry in COMMANDS {
+                let key = RichText::new(entry.key).small().weak();
+                let button =
+                    Button::new(entry.name).right_text(key).frame(false).min_size(vec2(ui.available_width(), 0.0));
+                let response = ui.add(button);
+                response.widget_info(|| WidgetInfo::labeled(Role::MenuItem, true, entry.name));
+                if response.clicked() {
+                    wanted = Some(entry.command);
+                    ui.close();
+                }
+            }
+        });
+    });
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Everything else"));
+    response.on_hover_text("Everything that can be done, with its keys");
+    wanted
 }
 
 /// A short text on a dark plate in a corner or the middle of `place`. Left out where it has no

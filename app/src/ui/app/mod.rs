@@ -5,9 +5,13 @@
 //! background job. While the window is hidden, frames wake nobody, and events twice a second.
 
 mod carry_out;
+mod dialogs;
 mod draw;
 mod keys;
+mod modes;
 mod remember;
+mod save;
+mod tell;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +22,18 @@ use egui::{Context, Ui, ViewportCommand};
 
 use crate::actions::{CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
-use crate::live::{Pipeline, ViewHandle, Waker};
+use crate::engine::prefix::Prefix;
+use crate::live::{Pipeline, Region, ViewHandle, Waker};
 use crate::log::{RecordedView, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
+use crate::ui::app::dialogs::Dialog;
+use crate::ui::app::modes::Mode;
 use crate::ui::download::Download;
+use crate::ui::fonts::SystemFonts;
 use crate::ui::frame_times::FrameTimes;
+use crate::ui::instruction::{InstructionDialog, Told};
 use crate::ui::jobs::{BackgroundJobs, Outcome};
+use crate::ui::keep::KeptPicture;
 use crate::ui::log::LogPanel;
 use crate::ui::options::{Options, UiError};
 use crate::ui::path_box::PathBox;
@@ -31,6 +41,7 @@ use crate::ui::pickers::Cameras;
 use crate::ui::platform::{Choice, Chosen, Platform};
 use crate::ui::preferences::Preferences;
 use crate::ui::question::Questions;
+use crate::ui::region::RegionDrawing;
 use crate::ui::state::{State, Topic};
 use crate::ui::video::Video;
 use crate::ui::{focus, theme};
@@ -60,6 +71,19 @@ pub struct App {
     downloads: u64,
     source_menu_open: bool,
     path_box: Option<PathBox>,
+    instruction_dialog: Option<InstructionDialog>,
+    dialog: Option<Dialog>,
+    mode: Mode,
+    /// What the model is told.
+    told: Told,
+    /// The picture that is to be saved once it has a name.
+    to_save: Option<KeptPicture>,
+    /// The part of the picture that alone is looked at.
+    region: Option<Region>,
+    /// It is being drawn.
+    drawing: Option<RegionDrawing>,
+    /// The camera is wanted once the model is here.
+    wants_camera: bool,
     /// What is in the picture's place where panels have no room beside it.
     tab: Tab,
     frame_times: FrameTimes,
@@ -85,6 +109,7 @@ impl App {
     /// When the system starts no more threads.
     pub fn new(ctx: &Context, options: Options) -> Result<Self, UiError> {
         theme::install(ctx);
+        ctx.add_font_provider(Arc::new(SystemFonts::new()));
         let is_hidden = Arc::new(AtomicBool::new(false));
         let wake: Waker = {
             let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
@@ -96,6 +121,8 @@ impl App {
                 }
             })
         };
+        let told =
+            Told { instruction: options.settings.instruction.clone(), prefix: Prefix::default(), files: Vec::new() };
         let recorded = RecordedView {
             name: None,
             instruction: options.settings.instruction.clone(),
@@ -124,12 +151,25 @@ impl App {
             downloads: 0,
             source_menu_open: false,
             path_box: None,
+            instruction_dialog: None,
+            dialog: None,
+            mode: Mode::default(),
+            told,
+            to_save: None,
+            region: None,
+            drawing: None,
+            wants_camera: false,
             tab: Tab::default(),
             frame_times: FrameTimes::default(),
             stale_frames: 0,
             is_hidden,
         };
         ctx.set_zoom_factor(app.preferences.window.zoom);
+        dialogs::apply_theme(ctx, app.preferences.theme);
+        app.recall_prefix();
+        if (app.preferences.sensitivity - 1.0).abs() > f32::EPSILON {
+            app.tune();
+        }
         if let Some(message) = options.trouble {
             app.state.notices.post(Topic::Preferences, message, None);
         }
@@ -203,6 +243,10 @@ impl App {
                 self.path_box = Some(PathBox::instead_of_dialog(wanted, self.proposed(wanted)));
             }
             Outcome::Fetched(number, result) => self.fetched(number, result),
+            Outcome::ReferenceRead(file, picture) => self.reference_read(file, picture),
+            Outcome::ReferencesLoaded(loaded) => self.recalled(loaded),
+            Outcome::ReferencesKept(kept) => self.references_kept(kept),
+            Outcome::Saved(saved) => self.saved(saved),
             Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
             Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
             Outcome::NotStarted => {

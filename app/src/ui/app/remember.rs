@@ -32,10 +32,10 @@ impl App {
         if (zoom - within).abs() > f32::EPSILON {
             ctx.set_zoom_factor(within);
         }
-        let before = self.preferences.window;
+        let (before, has_usual_size) = (self.preferences.window, self.has_usual_size());
         self.preferences.window = ctx.input(|input| {
             let viewport = input.viewport();
-            let is_usual = viewport.maximized != Some(true) && viewport.fullscreen != Some(true);
+            let is_usual = has_usual_size && viewport.maximized != Some(true) && viewport.fullscreen != Some(true);
             // The system counts in its own points, egui in zoomed ones.
             let size = viewport.inner_rect.map(|rect| (rect.size() * within).into());
             let position = viewport.outer_rect.map(|rect| (rect.min.to_vec2() * within).into());

@@ -43,6 +43,8 @@ pub enum Topic {
     Preferences,
     /// A picture that was saved or copied.
     Kept,
+    /// What the model is told before every picture.
+    Prefix,
 }
 
 impl Notice {

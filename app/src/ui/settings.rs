@@ -1,0 +1,137 @@
+//! The settings: how captions look and how often they come, light or dark. In effect at once, and
+//! remembered. Knows no pipeline: it changes plain data.
+
+use egui::{
+    Frame, Grid, Id, Label, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui, Widget as _, vec2,
+};
+
+use crate::live::DEFAULT_MAX_TOKENS;
+use crate::ui::preferences::{CAPTION_SIZES, CaptionPlace, Preferences, SENSITIVITIES, ThemeChoice, ZOOMS};
+use crate::ui::theme;
+
+/// The dialog's width, in points.
+const WIDTH: f32 = 460.0;
+/// The largest part of the window's height that it takes.
+const HEIGHT: f32 = 0.85;
+/// Tokens of a caption, from the shortest to the longest choice.
+const TOKENS: [usize; 2] = [8, 256];
+/// The fastest pace that can be chosen, in captions a minute; beyond it there is no limit.
+const FASTEST: u32 = 60;
+/// The difference at the end of the meter, in thresholds.
+const METER: f32 = 3.0;
+
+/// Draws the settings. `change` is how far the newest picture differs from the one captioned last,
+/// in the thresholds of the usual sensitivity. Says whether the user is done.
+pub fn show(ui: &Ui, preferences: &mut Preferences, change: Option<f32>, path: Option<&str>) -> bool {
+    let screen = ui.ctx().content_rect();
+    let frame = Frame::popup(ui.style()).fill(theme::palette(ui.visuals()).panel).inner_margin(5.0 * theme::GRID);
+    let mut is_done = false;
+    let response = Modal::new(Id::unique("settings")).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(WIDTH.min(screen.width() - 16.0 * theme::GRID));
+        ui.heading("Settings");
+        ui.add_space(theme::GRID);
+        let height = (screen.height() * HEIGHT - 30.0 * theme::GRID).max(20.0 * theme::GRID);
+        ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            Grid::new("settings").num_columns(2).spacing(vec2(4.0 * theme::GRID, 2.0 * theme::GRID)).show(ui, |ui| {
+                appearance(ui, preferences);
+                captions(ui, preferences, change);
+            });
+            if let Some(path) = path {
+                let words = format!("Kept in {path}, which you may change by hand while the window is closed.");
+                ui.add(Label::new(RichText::new(words).small().weak()).wrap());
+            }
+        });
+        ui.add_space(theme::GRID);
+        is_done = ui.button("Close").clicked();
+    });
+    is_done || response.should_close()
+}
+
+/// A row with a name, for people and screen readers.
+fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response) {
+    let label = ui.label(name);
+    control(ui).labelled_by(label.id);
+    ui.end_row();
+}
+
+/// A row of choices of which one is taken.
+fn choices<T: Copy + PartialEq>(ui: &mut Ui, name: &str, value: &mut T, among: &[(T, &str)]) {
+    ui.label(name);
+    ui.horizontal(|ui| {
+        for (choice, name) in among {
+            ui.radio_value(value, *choice, *name);
+        }
+    });
+    ui.end_row();
+}
+
+fn appearance(ui: &mut Ui, preferences: &mut Preferences) {
+    let themes = [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")];
+    choices(ui, "Theme", &mut preferences.theme, &themes);
+    let zoom = ui.ctx().zoom_factor();
+    row(ui, "Zoom", |ui| {
+        let mut percent = zoom * 100.0;
+        let range = ZOOMS[0] * 100.0..=ZOOMS[1] * 100.0;
+        let response = Slider::new(&mut percent, range).step_by(10.0).suffix(" %").ui(ui);
+        // While it is dragged, the slider would run away from the pointer.
+        if response.changed() && !response.dragged() || response.drag_stopped() {
+            ui.ctx().set_zoom_factor(percent / 100.0);
+        }
+        response
+    });
+    let style = &mut preferences.captions;
+    row(ui, "Size of captions", |ui| {
+        let mut percent = style.size * 100.0;
+        let range = CAPTION_SIZES[0] * 100.0..=CAPTION_SIZES[1] * 100.0;
+        let response = Slider::new(&mut percent, range).step_by(5.0).suffix(" %").ui(ui);
+        style.size = percent / 100.0;
+        response
+    });
+    let places = [(CaptionPlace::Picture, "On the picture"), (CaptionPlace::Below, "Below it")];
+    choices(ui, "Place of captions", &mut style.place, &places);
+    row(ui, "Background of captions", |ui| Slider::new(&mut style.background, 0..=100).suffix(" %").ui(ui));
+}
+
+fn captions(ui: &mut Ui, preferences: &mut Preferences, change: Option<f32>) {
+    row(ui, "Longest caption", |ui| {
+        let mut tokens = preferences.most_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+        let slider = Slider::new(&mut tokens, TOKENS[0]..=TOKENS[1]).logarithmic(true).suffix(" tokens");
+        let response =
+            slider.clamping(SliderClamping::Edits).ui(ui).on_hover_text("A token is about three quarters of a word");
+        if response.changed() {
+            preferences.most_tokens = Some(tokens);
+        }
+        response
+    });
+    row(ui, "Captions a minute", |ui| {
+        let mut most = preferences.most_per_minute.unwrap_or(FASTEST + 1);
+        let words = |most: f64, _| {
+            if most > f64::from(FASTEST) { "no limit".to_owned() } else { format!("at most {most:.0}") }
+        };
+        let response = Slider::new(&mut most, 1..=FASTEST + 1).custom_formatter(words).ui(ui);
+        if response.changed() {
+            preferences.most_per_minute = (most <= FASTEST).then_some(most);
+        }
+        response
+    });
+    row(ui, "Sensitivity to changes", |ui| {
+        let range = SENSITIVITIES[0]..=SENSITIVITIES[1];
+        Slider::new(&mut preferences.sensitivity, range).logarithmic(true).fixed_decimals(2).ui(ui)
+    });
+    ui.label("");
+    ui.vertical(|ui| {
+        let colours = theme::palette(ui.visuals());
+        let felt = change.unwrap_or(0.0) * preferences.sensitivity;
+        let fill = if felt > 1.0 { colours.accent } else { colours.weak };
+        ui.visuals_mut().extreme_bg_color = colours.lifted;
+        let bar = ProgressBar::new((felt / METER).min(1.0)).fill(fill).desired_width(220.0).desired_height(8.0);
+        ui.add(bar);
+        let words = match change {
+            None => "Nothing was captioned yet.",
+            Some(_) if felt > 1.0 => "This picture differs enough to be captioned.",
+            Some(_) => "This picture counts as unchanged.",
+        };
+        ui.label(RichText::new(words).small().weak());
+    });
+    ui.end_row();
+}
