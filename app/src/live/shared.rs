@@ -24,8 +24,8 @@ pub struct Statistics {
     pub dropped: u64,
     /// Frames that the gate passed over.
     pub skipped: u64,
-    /// How far the newest frame that was looked at differs from the one captioned last, in the gate's
-    /// usual thresholds. `None` before there is anything to compare, and without a gate.
+    /// How far the newest frame that was looked at differs from the one captioned last, in the
+    /// gate's usual thresholds. `None` before there is anything to compare, and without a gate.
     pub change: Option<f32>,
 }
 

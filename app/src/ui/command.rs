@@ -106,8 +106,8 @@ pub const OTHER_KEYS: [(&str, &str); 12] = [
 ];
 
 impl Command {
-    /// The command whose key was pressed. `typing` says that letters are words now, and that what is
-    /// copied or undone is the box's.
+    /// The command whose key was pressed. `typing` says that letters are words now, and that what
+    /// is copied or undone is the box's.
     pub fn pressed(input: &InputState, typing: bool) -> Option<Self> {
         let is_pressed = |entry: &Entry| {
             let Some((modifiers, key)) = entry.press else { return false };
@@ -116,10 +116,18 @@ impl Command {
             if typing && (is_letter || is_of_box) {
                 return false;
             }
-            input.key_pressed(key) && input.modifiers.matches_exact(modifiers)
+            // As they were when the key went down: a slow frame sees the keys released.
+            let goes_down = |event: &Event| match event {
+                Event::Key { key: pressed, pressed: true, modifiers: held, .. } => {
+                    *pressed == key && held.matches_exact(modifiers)
+                }
+                _ => false,
+            };
+            input.events.iter().any(goes_down)
         };
         let by_key = COMMANDS.iter().find(|entry| is_pressed(entry)).map(|entry| entry.command);
-        // On some keyboards, ? is a key of its own; and the system makes Ctrl+C an event of its own.
+        // On some keyboards, ? is a key of its own; and the system makes Ctrl+C an event of its
+        // own.
         let by_event = || {
             input.events.iter().find_map(|event| match event {
                 Event::Text(text) if text == "?" => Some(Self::Help),

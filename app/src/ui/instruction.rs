@@ -261,7 +261,7 @@ pub fn menu(ui: &mut Ui, instruction: &str, own: &[String], has_prefix: bool) ->
     let mut chosen = None;
     let name = PRESETS.iter().find(|(_, preset)| *preset == instruction).map_or(instruction, |(name, _)| name);
     let mark = if has_prefix { " · with a standing text or references" } else { "" };
-    let words = RichText::new(format!("{}{mark}", text::one_line(name))).small();
+    let words = RichText::new(format!("Instruction: {}{mark} ▾", text::one_line(name))).small();
     let button = Button::new(words).truncate().frame(false);
     let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_max_width(WIDTH);

@@ -298,7 +298,8 @@ fn everything(ui: &mut Ui) -> Option<Command> {
     });
     let (response, _) = MenuButton::from_button(Button::new(sign)).ui(ui, |ui| {
         ui.set_width(MENU.min(ui.ctx().content_rect().width() - 8.0 * theme::GRID));
-        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 20.0 * theme::GRID).show(ui, |ui| {
+        let height = ui.ctx().content_rect().height() - 20.0 * theme::GRID;
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             for entry in COMMANDS {
                 let key = RichText::new(entry.key).small().weak();
