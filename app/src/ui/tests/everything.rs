@@ -75,7 +75,10 @@ fn own_instructions_are_kept_until_they_are_removed() {
     bench.window.step();
     bench.window.get_by_label("With each picture").type_text("Be funny.");
     bench.window.step();
-    bench.click("Keep this instruction");
+    bench.window.step();
+    bench.window.get_by_label("Keep this instruction").click_accesskit();
+    bench.window.step();
+    bench.window.step();
     let own = "Be funny.";
     let platform = Arc::clone(&bench.platform);
     let has = move |own: &str| {
@@ -119,7 +122,8 @@ fn every_dialog_opens_by_its_key_and_closes_with_escape() {
         bench.wait(title, |window| window.query_by_label(title).is_none());
     }
     bench.click("Everything else");
-    bench.click("About…");
+    bench.window.get_by_label("About…").click_accesskit();
+    bench.window.step();
     bench.wait_for_part("MIT or Apache-2.0");
 }
 

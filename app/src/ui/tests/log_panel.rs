@@ -248,6 +248,9 @@ fn an_entry_is_large_when_clicked_and_can_be_marked_noted_deleted_and_put_back()
     bench.wait_for_label("10 entries");
     // It is shown again, and found in the list.
     bench.wait_for_label("Jug 8.");
+    bench.wait("its row", |window| {
+        window.query_all_by_label_contains("Jug 8.").any(|node| node.accesskit_node().is_selected() == Some(true))
+    });
     bench.let_go();
     bench.window.key_press(Key::ArrowDown);
     bench.wait_for_label("Jug 7.");
