@@ -1,6 +1,7 @@
 //! Actions that run: a thread that keeps what is to be told, and one for each action that tells it.
 //! Whoever has something to tell never waits: neither for the disk nor for the network.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -67,6 +68,11 @@ impl Actions {
     /// # Errors
     /// What is wrong with what an action needs, or with the folder.
     pub fn start(specs: Vec<ActionSpec>, announced: &Announced, folder: &Path) -> Result<Self, Message> {
+        let mut names = BTreeSet::new();
+        if let Some(twice) = specs.iter().find(|spec| !names.insert(&spec.name)) {
+            return Err(Message::new(format!("Two actions are called {}.", twice.name))
+                .hint("Give each its own name, also where one stands in a plan."));
+        }
         let opened = specs.iter().map(|spec| open(spec, Some(announced))).collect::<Result<Vec<_>, _>>()?;
         let mut queue = Queue::open(folder).map_err(|error| error.message())?;
         queue.forget_old(now_ms()).map_err(|error| error.message())?;
@@ -311,6 +317,14 @@ mod tests {
         assert!(actions.workers.is_empty());
         drop(actions);
         assert_eq!(Queue::open(folder.path()).expect("free").counts("silent").expect("counted"), (1, 0));
+    }
+
+    #[test]
+    fn two_of_one_name_are_refused() {
+        let (folder, server) = (tempfile::tempdir().expect("a folder"), WebServer::new([]));
+        let twice = vec![hook("hook", &server), hook("hook", &server)];
+        let refused = Actions::start(twice, &Announced::default(), folder.path()).err().expect("refused");
+        assert_eq!(refused.what(), "Two actions are called hook.");
     }
 
     #[test]

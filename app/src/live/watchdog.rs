@@ -81,18 +81,19 @@ impl Watched {
         self.pulse = Arc::new(Pulse::new(Arc::clone(&self.clock)));
         self.replaced += 1;
         let may_resume = self.replaced <= MOST_REPLACED;
-        let started = (self.start)(self.lease.clone(), Arc::clone(&self.pulse));
-        let (message, retry_in) = match started {
-            Ok(thread) => {
-                // Its handle goes; the thread is left behind.
-                self.thread = thread;
-                (self.message(may_resume), may_resume.then_some(Duration::ZERO))
-            }
-            Err(error) => (Message::new(format!("A thread hangs, and no other can be started ({error}).")), None),
-        };
+        let (message, retry_in) = (self.message(may_resume), may_resume.then_some(Duration::ZERO));
         outbox.send(self.view, Event::Failed { worker: self.worker, message, retry_in });
-        if retry_in.is_some() {
+        // Before there is a thread, which then finds it: a question would find no model otherwise.
+        if may_resume {
             (self.resume)();
+        }
+        match (self.start)(self.lease.clone(), Arc::clone(&self.pulse)) {
+            // The handle of the one before goes; the thread is left behind.
+            Ok(thread) => self.thread = thread,
+            Err(error) => {
+                let message = Message::new(format!("A thread hangs, and no other can be started ({error})."));
+                outbox.send(self.view, Event::Failed { worker: self.worker, message, retry_in: None });
+            }
         }
     }
 
