@@ -6,8 +6,10 @@ use std::sync::Arc;
 use egui::accesskit::Role;
 use egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Response, RichText, Shadow,
-    Stroke, Style, TextStyle, Theme, Ui, Vec2, Visuals,
+    Stroke, Style, TextStyle, Theme, ThemePreference, Ui, Vec2, Visuals,
 };
+
+use crate::ui::preferences::ThemeChoice;
 
 /// Every distance is a multiple of this many points.
 pub const GRID: f32 = 4.0;
@@ -138,6 +140,15 @@ pub fn install(ctx: &Context) {
     });
     ctx.style_mut_of(Theme::Dark, |style| restyle(style, &DARK));
     ctx.style_mut_of(Theme::Light, |style| restyle(style, &LIGHT));
+}
+
+/// Light or dark, as was chosen.
+pub fn choose(ctx: &Context, choice: ThemeChoice) {
+    ctx.set_theme(match choice {
+        ThemeChoice::System => ThemePreference::System,
+        ThemeChoice::Light => ThemePreference::Light,
+        ThemeChoice::Dark => ThemePreference::Dark,
+    });
 }
 
 /// Inter before egui's own fonts, which still have the letters and signs that Inter lacks.

@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
-use egui::{Context, Theme, ThemePreference, Ui};
+use egui::Ui;
 
 use crate::base::text;
 use crate::live::{DEFAULT_MAX_TOKENS, Tuning};
-use crate::ui::app::App;
+use crate::ui::app::{App, Dialog};
 use crate::ui::options::READABLE;
-use crate::ui::preferences::ThemeChoice;
-use crate::ui::{help, preferences, settings};
-
-/// A dialog that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialog {
-    Settings,
-    Keys,
-    About,
-}
+use crate::ui::{help, preferences, settings, theme};
 
 impl App {
     /// Draws the dialogs that are open.
@@ -44,7 +35,7 @@ impl App {
         let is_done = settings::show(ui, &mut self.preferences, change, path.as_deref());
         if self.preferences != before {
             self.tune();
-            apply_theme(ui.ctx(), self.preferences.theme);
+            theme::choose(ui.ctx(), self.preferences.theme);
         }
         if is_done {
             self.remember();
@@ -62,13 +53,4 @@ impl App {
             sensitivity: preferences.sensitivity,
         });
     }
-}
-
-/// Light or dark, as was chosen.
-pub(super) fn apply_theme(ctx: &Context, choice: ThemeChoice) {
-    ctx.set_theme(match choice {
-        ThemeChoice::System => ThemePreference::System,
-        ThemeChoice::Light => ThemePreference::from(Theme::Light),
-        ThemeChoice::Dark => ThemePreference::from(Theme::Dark),
-    });
 }

@@ -11,8 +11,7 @@ use egui::{
 
 use crate::capture::SourceSpec;
 use crate::models::spec::{DEFAULT_MODEL, ModelSpec};
-use crate::ui::app::modes::Mode;
-use crate::ui::app::{App, Tab};
+use crate::ui::app::{App, Mode, Tab};
 use crate::ui::command::{COMMANDS, Command};
 use crate::ui::icon::{Icon, Look};
 use crate::ui::instruction::MenuAction;

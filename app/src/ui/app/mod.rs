@@ -26,8 +26,6 @@ use crate::engine::prefix::Prefix;
 use crate::live::{Pipeline, Region, ViewHandle, Waker};
 use crate::log::{RecordedView, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
-use crate::ui::app::dialogs::Dialog;
-use crate::ui::app::modes::Mode;
 use crate::ui::download::Download;
 use crate::ui::fonts::SystemFonts;
 use crate::ui::frame_times::FrameTimes;
@@ -91,6 +89,26 @@ pub struct App {
     stale_frames: u64,
     /// Nobody sees the window.
     is_hidden: Arc<AtomicBool>,
+}
+
+/// A dialog that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialog {
+    Settings,
+    Keys,
+    About,
+}
+
+/// How the window is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Mode {
+    /// With everything.
+    #[default]
+    Whole,
+    /// The captions alone.
+    CaptionsOnly,
+    /// A small one above all others; it was so large before.
+    OnTop(Option<[f32; 2]>),
 }
 
 /// What is in the picture's place.
@@ -165,7 +183,7 @@ impl App {
             is_hidden,
         };
         ctx.set_zoom_factor(app.preferences.window.zoom);
-        dialogs::apply_theme(ctx, app.preferences.theme);
+        theme::choose(ctx, app.preferences.theme);
         app.recall_prefix();
         if (app.preferences.sensitivity - 1.0).abs() > f32::EPSILON {
             app.tune();

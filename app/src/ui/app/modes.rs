@@ -6,24 +6,12 @@ use std::time::Instant;
 use egui::{CentralPanel, Context, Key, Ui, ViewportCommand, WindowLevel, vec2};
 
 use crate::base::message::Message;
-use crate::ui::app::App;
+use crate::ui::app::{App, Mode};
 use crate::ui::state::Topic;
 use crate::ui::{subtitle, theme};
 
 /// The size of the small window, in points.
 const SMALL: [f32; 2] = [360.0, 260.0];
-
-/// How the window is seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Mode {
-    /// With everything.
-    #[default]
-    Whole,
-    /// The captions alone.
-    CaptionsOnly,
-    /// A small one above all others; it was so large before.
-    OnTop(Option<[f32; 2]>),
-}
 
 /// The picture on the full screen, or no longer.
 pub(super) fn toggle_full_screen(ctx: &Context) {
