@@ -92,12 +92,12 @@ mod tests {
     use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
     fn views(names: &[Option<&str>]) -> Vec<RecordedView> {
-        let view = |name: &Option<&str>| RecordedView {
+        let view = |name: Option<&str>| RecordedView {
             name: name.map(str::to_owned),
             instruction: "What?".to_owned(),
             ..RecordedView::default()
         };
-        names.iter().map(view).collect()
+        names.iter().copied().map(view).collect()
     }
 
     #[test]

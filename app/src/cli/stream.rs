@@ -23,6 +23,7 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// Who asks for a network stream.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub struct StreamArgs {
     /// The user of a network stream whose address names none; the password is in
     /// `SIGHTLINE_STREAM_PASSWORD`

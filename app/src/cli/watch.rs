@@ -35,6 +35,7 @@ use crate::plan::{self, Defaults, Plan, ViewPlan};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct WatchArgs {
     /// camera, camera:N, camera:NAME, screen, screen:N, window:TITLE, demo, a picture, folder or
     /// video, or the address of a stream

@@ -31,9 +31,9 @@ impl Document<'_> {
     pub fn wrong(&self, at: Option<Range<usize>>, message: &Message) -> Message {
         let mut place = text::path(self.path);
         if let Some(at) = at {
-            place.push_str(&format!(", line {}", line(self.text, at.start)));
+            place.extend([", line ", &line(self.text, at.start).to_string()]);
             if let Some(key) = key(self.text, &at) {
-                place.push_str(&format!(", {key}"));
+                place.extend([", ", &key]);
             }
         }
         let told = Message::new(format!("{place}: {}", message.what()));
@@ -59,23 +59,22 @@ fn within_table(table: &DeTable<'_>, at: &Range<usize>) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         let name = key.get_ref();
         match within_value(value, at) {
-            Some(Some(rest)) => Some(format!("{name}.{rest}")),
-            Some(None) => Some(name.to_string()),
+            Some(rest) if rest.is_empty() => Some(name.to_string()),
+            Some(rest) => Some(format!("{name}.{rest}")),
             None => contains(&key.span(), at).then(|| name.to_string()),
         }
     })
 }
 
-/// Whether the place is in a value, and by which key below it.
-fn within_value(value: &Spanned<DeValue<'_>>, at: &Range<usize>) -> Option<Option<String>> {
+/// Where the place is in a value: a key below it, or nothing more than that it is the value itself.
+fn within_value(value: &Spanned<DeValue<'_>>, at: &Range<usize>) -> Option<String> {
+    let itself = || contains(&value.span(), at).then(String::new);
     match value.get_ref() {
-        DeValue::Table(table) => {
-            within_table(table, at).map(Some).or_else(|| contains(&value.span(), at).then_some(None))
-        }
+        DeValue::Table(table) => within_table(table, at).or_else(itself),
         DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
             items.iter().find_map(|item| within_value(item, at))
         }
-        _ => contains(&value.span(), at).then_some(None),
+        _ => itself(),
     }
 }
 

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -233,7 +232,7 @@ impl Reader<'_> {
         files::first_line(&path).map_err(|error| {
             let what = format!("{} can't be read ({}).", text::path(&path), text::system(&error));
             let message = Message::new(what).hint("Write the secret alone into the first line of a file.");
-            self.document.wrong(Some(Range::from(file.span())), &message)
+            self.document.wrong(Some(file.span()), &message)
         })
     }
 }

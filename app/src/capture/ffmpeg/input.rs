@@ -94,12 +94,12 @@ impl Input {
         }
         if receiving.takes_options {
             if let Some(longest) = &analysis {
-                list.push_str(&format!("option analyzeduration {longest}\n"));
+                list.extend(["option analyzeduration ", longest, "\n"]);
             }
             if address.scheme() == "https" {
                 list.push_str("option tls_verify 1\n");
                 if let Some(authority) = &receiving.authority {
-                    list.push_str(&format!("option ca_file {}\n", quoted(&authority.to_string_lossy())));
+                    list.extend(["option ca_file ", &quoted(&authority.to_string_lossy()), "\n"]);
                 }
             }
         }

@@ -232,7 +232,8 @@ impl Soak {
         let warm = minutes * 60.0 * WARM_UP;
         let of = |value: &dyn Fn(&Sample) -> Option<u64>| {
             let points = self.samples.iter().filter(|sample| sample.seconds >= warm);
-            Growth::of(points.filter_map(|sample| Some((sample.seconds, value(sample)? as f64))).collect())
+            let points: Vec<_> = points.filter_map(|sample| Some((sample.seconds, value(sample)? as f64))).collect();
+            Growth::of(&points)
         };
         let times: Vec<f64> = self.captions.iter().filter(|&&(at, _)| at >= warm).map(|&(_, took)| took).collect();
         let tenth = (times.len() / 10).max(1).min(times.len());
@@ -265,7 +266,7 @@ impl Soak {
 
 impl Growth {
     /// Of values at moments, in seconds; none of none.
-    fn of(points: Vec<(f64, f64)>) -> Option<Self> {
+    fn of(points: &[(f64, f64)]) -> Option<Self> {
         let (&(_, first), &(_, last)) = (points.first()?, points.last()?);
         let count = points.len() as f64;
         let mean_at = points.iter().map(|(at, _)| at).sum::<f64>() / count;
@@ -324,12 +325,12 @@ mod tests {
 
     #[test]
     fn growth_is_the_slope_of_the_line_that_fits_best() {
-        let growth = Growth::of(vec![(0.0, 10.0), (10.0, 12.0), (20.0, 14.0)]).expect("points");
+        let growth = Growth::of(&[(0.0, 10.0), (10.0, 12.0), (20.0, 14.0)]).expect("points");
         assert!((growth.per_hour - 720.0).abs() < 1e-9, "{growth:?}");
         assert_eq!((growth.first, growth.last, growth.most), (10.0, 14.0, 14.0));
-        let one = Growth::of(vec![(5.0, 3.0)]).expect("a point");
+        let one = Growth::of(&[(5.0, 3.0)]).expect("a point");
         assert_eq!((one.per_hour, one.most), (0.0, 3.0));
-        assert!(Growth::of(Vec::new()).is_none());
+        assert!(Growth::of(&[]).is_none());
     }
 
     #[test]
