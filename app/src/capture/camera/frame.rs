@@ -16,6 +16,9 @@ pub(super) fn decode(frame: &RawFrame) -> Result<RgbImage, String> {
         let (image, _) = jpeg::read(|| Ok(frame.bytes.as_slice())).map_err(|error| error.to_string())?;
         return if image.dimensions() == (width, height) { Ok(image) } else { Err("wrong size".to_owned()) };
     }
+    if width == 0 || height == 0 {
+        return Err("no pixels".to_owned());
+    }
     let bytes = cut(frame)?;
     let mut rgb = vec![0; width as usize * height as usize * 3];
     let resolution = Resolution::new(width, height);
@@ -124,5 +127,8 @@ mod tests {
         let error = decode(&raw(4, 4, Pixels::Yuyv, vec![0; 31])).expect_err("too short");
         assert_eq!(error, "31 bytes of 32");
         assert!(decode(&raw(32, 48, Pixels::Mjpeg, whole)).is_err(), "another size than agreed");
+        for (width, height) in [(0, 4), (4, 0)] {
+            assert!(decode(&raw(width, height, Pixels::Yuyv, vec![0; 64])).is_err(), "the library panics");
+        }
     }
 }
