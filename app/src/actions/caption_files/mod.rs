@@ -2,6 +2,7 @@
 //! ones (OBS reads such a file), and subtitles that grow. A thread writes; nobody waits for it.
 
 mod line;
+mod news;
 mod subtitles;
 mod writer;
 
@@ -14,6 +15,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use vlm::Stop;
 
 use crate::actions::caption_files::line::CaptionFile;
+pub use crate::actions::caption_files::news::CaptionFileNews;
+use crate::actions::caption_files::news::unwritten;
 use crate::actions::caption_files::subtitles::LiveSubtitles;
 use crate::actions::caption_files::writer::{Change, Writer};
 use crate::base::message::Message;
@@ -39,15 +42,6 @@ pub struct CaptionFileOptions {
     pub caption_file: Option<PathBuf>,
     /// The file to which each caption is added as a subtitle.
     pub vtt_live: Option<PathBuf>,
-}
-
-/// News about the files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CaptionFileNews {
-    /// One can't be written. Captioning goes on.
-    Trouble(Message),
-    /// Both are written again.
-    Well,
 }
 
 /// See the module.
@@ -159,11 +153,6 @@ fn is_text(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
     }
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Message {
-    Message::new(format!("{} can't be written ({}).", text::path(path), text::system(error)))
-        .hint("Check the permissions of its folder, and how full the disk is.")
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::io;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::actions::caption_files::line::CaptionFile;
+use crate::actions::caption_files::news::{CaptionFileNews, unwritten};
 use crate::actions::caption_files::subtitles::LiveSubtitles;
-use crate::actions::caption_files::{CaptionFileNews, unwritten};
 use crate::base::message::Message;
 
 /// What became of a view's caption. Times are milliseconds since the beginning.
