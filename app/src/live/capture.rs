@@ -28,9 +28,9 @@ use crate::live::shared::{Shared, SharedSource, SharedView, lock};
 /// How long a source may take to be opened: cameras take some seconds, streams have limits of their
 /// own below this.
 const MOST_OPENING: Duration = Duration::from_mins(1);
-/// How long it may take for a picture, or to be closed, before it hangs: a hundred times what it
-/// promises.
-const MOST_READING: Duration = Duration::from_secs(10);
+/// How long it may take for a picture, or to be closed, before it hangs. It promises a tenth of a
+/// second; on a machine that is starved by others that was seen to become ten.
+const MOST_READING: Duration = Duration::from_mins(1);
 
 /// Everything that the capture thread shares with the others.
 #[derive(Clone)]

@@ -25,6 +25,8 @@ const LOOK_UP: Duration = Duration::from_millis(500);
 /// How often one worker is replaced by another that opens what hung: what a thread holds that is
 /// left behind, a model say, is lost until the program ends.
 const MOST_REPLACED: u32 = 3;
+/// What hung this long ago is forgiven.
+const FORGIVEN: Duration = Duration::from_hours(24);
 
 /// Starts a worker with this lease and this pulse.
 pub type Start = Box<dyn FnMut(Lease, Arc<Pulse>) -> io::Result<Thread> + Send>;
@@ -41,6 +43,7 @@ pub struct Watched {
     pulse: Arc<Pulse>,
     thread: Thread,
     replaced: u32,
+    replaced_at: Option<Instant>,
 }
 
 impl Watched {
@@ -57,7 +60,7 @@ impl Watched {
     ) -> io::Result<Self> {
         let (lease, pulse) = (Lease::first(), Arc::new(Pulse::new(Arc::clone(&clock))));
         let thread = start(lease.clone(), Arc::clone(&pulse))?;
-        Ok(Self { worker, view, start, resume, clock, lease, pulse, thread, replaced: 0 })
+        Ok(Self { worker, view, start, resume, clock, lease, pulse, thread, replaced: 0, replaced_at: None })
     }
 
     /// Waits for its end, but not beyond `deadline`.
@@ -79,6 +82,10 @@ impl Watched {
         self.lease = self.lease.renewed();
         tracing::error!(worker = ?self.worker, view = self.view, "the thread hangs; leaving it behind");
         self.pulse = Arc::new(Pulse::new(Arc::clone(&self.clock)));
+        let now = (self.clock)();
+        if self.replaced_at.replace(now).is_some_and(|last| now.saturating_duration_since(last) > FORGIVEN) {
+            self.replaced = 0;
+        }
         self.replaced += 1;
         let may_resume = self.replaced <= MOST_REPLACED;
         let (message, retry_in) = (self.message(may_resume), may_resume.then_some(Duration::ZERO));
