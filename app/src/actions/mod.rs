@@ -28,7 +28,7 @@ pub use crate::actions::announced::{Announced, RuleName};
 pub use crate::actions::caption_files::{CaptionFileNews, CaptionFileOptions, CaptionFiles};
 pub use crate::actions::deliver::Undelivered;
 pub use crate::actions::file::{read, specs};
-pub use crate::actions::occurrence::{Kind, Occurrence, RuleTold};
+pub use crate::actions::occurrence::{Kind, Occurrence, RuleTold, rfc3339};
 pub use crate::actions::open::try_now;
 pub use crate::actions::running::{Actions, default_folder};
 pub use crate::actions::spec::ActionSpec;

@@ -105,6 +105,7 @@ fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
         instruction: remembered.unwrap_or_else(|| args.model.prompt.clone()),
         max_tokens: most_tokens.unwrap_or(args.model.max_tokens.get()),
         least_interval: pace.max(READABLE),
+        keep_views: args.record.keep_views.is_some(),
         ..Settings::default()
     }
 }

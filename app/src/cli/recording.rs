@@ -13,6 +13,9 @@ use crate::cli::parse;
 use crate::log;
 use crate::log::{Keep, LogError, LogOptions, RecordedView, Recording, RecordingNews};
 
+/// Bytes that kept views may use unless told otherwise: 27,000 at 256M.
+const VIEWS_BYTES: u64 = 1_000_000_000;
+
 /// Whether and where captions are recorded.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RecordArgs {
@@ -29,6 +32,12 @@ pub struct RecordArgs {
     /// Remove entries that are older than this, such as 30d; bookmarked ones stay
     #[arg(long, value_name = "AGE", value_parser = quantity::length_of_time)]
     pub log_keep: Option<Duration>,
+
+    /// Keep what stands for each view as well, 36 KiB at 256M, so that rules and questions can be
+    /// asked about the past; below this size, oldest first [default size: 1GB]
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, value_parser = quantity::size, requires = "log")]
+    #[allow(clippy::option_option, reason = "not given, given alone, and given with a size are three things to clap")]
+    pub keep_views: Option<Option<u64>>,
 }
 
 impl RecordArgs {
@@ -40,7 +49,12 @@ impl RecordArgs {
 
     /// The same for the log.
     pub fn log_options(&self) -> LogOptions {
-        let keep = Keep { at_most_old: self.log_keep, at_most_bytes: self.log_limit, bookmarked: true };
+        let keep = Keep {
+            at_most_old: self.log_keep,
+            at_most_bytes: self.log_limit,
+            views_at_most_bytes: self.keep_views.map(|size| size.unwrap_or(VIEWS_BYTES)),
+            bookmarked: true,
+        };
         let named = self.log.clone().flatten();
         LogOptions { path: named.or_else(log::default_path), record: self.log.is_some(), keep }
     }
@@ -55,6 +69,7 @@ impl RecordArgs {
             keep: Keep {
                 at_most_old: said.keep.at_most_old.or(planned.keep.at_most_old),
                 at_most_bytes: said.keep.at_most_bytes.or(planned.keep.at_most_bytes),
+                views_at_most_bytes: said.keep.views_at_most_bytes,
                 ..planned.keep
             },
         }

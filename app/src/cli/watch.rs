@@ -3,6 +3,7 @@
 //! Captions go to standard output, one a line; on a terminal their words appear as they are
 //! decoded. Everything that people should know besides goes to standard error.
 
+mod told;
 mod watcher;
 
 use std::num::NonZeroU64;
@@ -15,7 +16,8 @@ use anyhow::Context as _;
 use clap::Args;
 use vlm::Tiling;
 
-use crate::actions::Announced;
+use crate::actions::{Announced, RuleName};
+use crate::base::message::Message;
 use crate::base::text;
 use crate::capture::SourceSpec;
 use crate::cli::actions::ActionArgs;
@@ -25,6 +27,7 @@ use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{file, seconds, whole};
 use crate::cli::prefix::PrefixArgs;
 use crate::cli::recording::RecordArgs;
+use crate::cli::rules::{known_calibrations, own_rules};
 use crate::cli::source::SourceArgs;
 use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt, recording};
@@ -32,6 +35,9 @@ use crate::engine::prefix::Prefix;
 use crate::live::{GateSettings, Pipeline, Settings};
 use crate::log::RecordedView;
 use crate::plan::{self, Defaults, Plan, ViewPlan};
+use crate::rules;
+use crate::rules::spec::RuleSpec;
+use crate::rules::watch::RuleWatch;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +80,11 @@ pub struct WatchArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub longest_silence: Option<Duration>,
 
+    /// Watch rules, too: your own (see `sightline rules`) or those of this file, [[rule]] in TOML
+    #[arg(long, value_name = "FILE", num_args = 0..=1, value_parser = file())]
+    #[allow(clippy::option_option, reason = "not given, given alone, and given with a file are three things to clap")]
+    pub rules: Option<Option<PathBuf>>,
+
     #[command(flatten)]
     pub pace: PaceArgs,
 
@@ -103,6 +114,18 @@ impl WatchArgs {
         if self.split || source.is_mostly_text() && !self.no_split { Tiling::Split } else { Tiling::One }
     }
 
+    fn rules(&self) -> Result<Vec<Arc<RuleSpec>>, Message> {
+        match &self.rules {
+            None => Ok(Vec::new()),
+            Some(Some(path)) => rules::file::read(path),
+            Some(None) => {
+                let rules = own_rules()?;
+                let hint = "Add one with `sightline rules add \"there is a red circle\"`, or name a file.";
+                if rules.is_empty() { Err(Message::new("You have no rules yet.").hint(hint)) } else { Ok(rules) }
+            }
+        }
+    }
+
     fn settings(&self, prefix: &Arc<Prefix>) -> Settings {
         let defaults = GateSettings::default();
         let longest_silence = self.longest_silence.unwrap_or(defaults.longest_silence);
@@ -112,6 +135,7 @@ impl WatchArgs {
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
             least_interval: self.pace.least_interval(),
+            keep_views: self.record.keep_views.is_some(),
             ..Settings::default()
         }
     }
@@ -129,6 +153,7 @@ impl WatchArgs {
             options: defaults.options.clone(),
             framing: self.framing.of(number),
             settings: Settings { tiling: self.tiling(source), ..defaults.settings.clone() },
+            rules: Vec::new(),
         };
         Ok(Plan { views: self.source.iter().enumerate().map(view).collect(), ..Plan::default() })
     }
@@ -142,12 +167,27 @@ impl WatchArgs {
 /// or standard output can't be written.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
-    let plan = args.plan(&Arc::new(args.prefix.read(&interrupted)?))?;
+    let mut plan = args.plan(&Arc::new(args.prefix.read(&interrupted)?))?;
+    let rules = args.rules()?;
+    for view in &mut plan.views {
+        view.rules.extend(rules.iter().cloned());
+        rules::file::check(view.rules.iter().map(AsRef::as_ref))
+            .map_err(|what| Message::new(format!("The rules can't be watched: {what}.")).hint("Leave some out."))?;
+    }
     let model = args.model.clone().or_planned(plan.engine.as_ref());
     download::fetch(&model.model, &interrupted)?;
     let names: Vec<_> = plan.views.iter().map(|view| view.name.clone()).collect();
     let caption_files = args.caption_files.start(&names)?;
-    let actions = args.actions.start(plan.actions.clone(), &Announced { sources: names, rules: Vec::new() })?;
+    let all_rules: Vec<_> = plan.views.iter().flat_map(|view| view.rules.clone()).collect();
+    let calibrations = Arc::new(known_calibrations(&all_rules)?);
+    let watch = |view: &ViewPlan| RuleWatch::new(&view.rules, &view.name).calibrated(Arc::clone(&calibrations));
+    let watches: Vec<_> = plan.views.iter().map(watch).collect();
+    let named = |view: &ViewPlan| {
+        let name = |rule: &Arc<RuleSpec>| RuleName { name: rule.name().to_owned(), source: view.name.clone() };
+        view.rules.iter().map(name).collect::<Vec<_>>()
+    };
+    let announced = Announced { rules: plan.views.iter().flat_map(named).collect(), sources: names };
+    let actions = args.actions.start(plan.actions.clone(), &announced)?;
     let recorded = |view: &ViewPlan| RecordedView {
         name: Some(view.name.clone()),
         instruction: view.settings.instruction.clone(),
@@ -155,7 +195,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     };
     let log = args.record.log_options_or(plan.log.as_ref());
     let recording = recording::start(log, plan.views.iter().map(recorded).collect())?;
-    let settings = plan.views.iter().map(|view| view.settings.clone()).collect();
+    let settings = plan.views.iter().zip(&watches);
+    let settings = settings.map(|(view, watch)| Settings { asides: watch.asides(), ..view.settings.clone() }).collect();
     let pipeline = Pipeline::start(settings, Arc::new(|| {})).context("The system starts no more threads.")?;
     pipeline.set_engine(model.model.clone(), model.open_engine());
     for (number, view) in plan.views.iter().enumerate() {
@@ -172,9 +213,13 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     watcher.recording = recording;
     watcher.caption_files = caption_files;
     watcher.actions = actions;
+    watcher.rules = watches;
     let watched = watcher.watch(&pipeline, &interrupted);
+    let told = watcher.finish_rules();
     // A recording ends its session, whatever ended the watching.
     watcher.finish_recording();
     watcher.finish_actions();
-    Ok(watched?)
+    let code = watched?;
+    told?;
+    Ok(code)
 }

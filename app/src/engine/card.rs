@@ -29,6 +29,8 @@ pub struct Capabilities {
     /// How many requests may be under way at a time, each by a hand of its own
     /// ([`Engine::another`](crate::engine::Engine::another)); none is as good as one.
     pub parallel: usize,
+    /// Whether it keeps views: [`Engine::features`](crate::engine::Engine::features).
+    pub features: bool,
 }
 
 impl EngineCard {

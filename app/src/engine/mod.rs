@@ -10,8 +10,10 @@ pub mod place;
 pub mod prefix;
 pub mod remote;
 
+use std::sync::Arc;
+
 use image::RgbImage;
-use vlm::{Cancel, Part, Reply, Reuse, Sampling, Scored, Scores, Tiling};
+use vlm::{Along, Cancel, Features, Part, Piece, Reply, Reuse, Sampling, Scored, Scores, Tiling};
 
 pub use crate::engine::card::{Capabilities, EngineCard};
 pub use crate::engine::error::EngineError;
@@ -77,6 +79,53 @@ pub trait Engine: Send {
         let message = Message::new("This engine can't score answers.").hint("Use a model on this machine.");
         Err(EngineError::request(message))
     }
+
+    /// What stands for the pictures that a view has in hand, small enough to be kept; `None` where
+    /// it has none. The same pictures give the same `Arc`. Ask [`Capabilities::features`] first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn features(&mut self, _view: ViewId) -> Result<Option<Arc<Features>>, EngineError> {
+        Ok(None)
+    }
+
+    /// As [`Engine::score`], about pictures whose features were kept by an engine of the same
+    /// model, device and precision.
+    ///
+    /// # Errors
+    /// As [`Engine::score`]; and when they are another model's.
+    fn score_kept(
+        &mut self,
+        _view: ViewId,
+        _features: &Arc<Features>,
+        _questions: &[Scored<'_>],
+        _cancel: &Cancel,
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let message = Message::new("This engine keeps no views.").hint("Use a model on this machine.");
+        Err(EngineError::request(message))
+    }
+
+    /// Does what `turn` asks, and scores questions about the same pictures: in the pass that they
+    /// cost anyway, where the engine can do that. `on_piece` gets the scores before the first word.
+    /// Captions are steady where the engine can make them so.
+    ///
+    /// # Errors
+    /// As [`Engine::reply`] and [`Engine::score`].
+    fn reply_along(
+        &mut self,
+        turn: Turn<'_>,
+        along: Along<'_>,
+        cancel: &Cancel,
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Result<Reply, EngineError> {
+        if let (Some(shown), false) = (turn.task.shown(), along.questions.is_empty()) {
+            match self.score(turn.view, shown, along.questions, cancel)? {
+                Some(scores) => on_piece(Piece::Scores(scores)),
+                None => return Ok(Reply::cancelled()),
+            }
+        }
+        self.reply(turn, cancel, &mut |text| on_piece(Piece::Text(text)))
+    }
 }
 
 /// A view of an engine. Numbers of one engine mean nothing to another.
@@ -138,6 +187,17 @@ pub enum Task<'a> {
         /// Whether turn and reply become part of the conversation.
         remember: bool,
     },
+}
+
+impl<'a> Task<'a> {
+    /// The pictures that it is about; `None` for a turn of a conversation, which carries its own.
+    #[must_use]
+    pub fn shown(self) -> Option<Shown<'a>> {
+        match self {
+            Self::Caption { shown, .. } | Self::Answer { shown, .. } => Some(shown),
+            Self::Say { .. } => None,
+        }
+    }
 }
 
 /// Pictures to look at.

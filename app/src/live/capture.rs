@@ -202,6 +202,7 @@ impl Capture {
         match opened {
             Ok(Ok((name, source))) => {
                 tracing::info!(source = name, "source opened");
+                self.links.view.is_live.store(source.is_live(), Ordering::Relaxed);
                 self.state = State::Running(source);
                 self.outbox.send(Some(self.links.number), Event::SourceOpened { name });
             }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vlm::Reply;
+use vlm::{Features, Reply};
 
 use crate::base::message::Message;
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixCost;
+use crate::live::asides::ScoredFrame;
 use crate::live::frame::Frame;
 use crate::models::spec::ModelSpec;
 
@@ -70,6 +71,21 @@ pub enum Event {
         of: Told,
         /// The piece to append.
         piece: String,
+    },
+    /// The asides of the frame that is being captioned were scored.
+    Scored(ScoredFrame),
+    /// The asides can't be scored by this engine, and are left out.
+    NotScored {
+        /// What happened and what to do.
+        message: Message,
+    },
+    /// What stands for the frame that was captioned, to be kept: where
+    /// [`Settings::keep_views`](crate::live::Settings::keep_views) asks for it.
+    Viewed {
+        /// The picture.
+        frame: Arc<Frame>,
+        /// What stands for it. Those of a view that was captioned again are the same.
+        features: Arc<Features>,
     },
     /// A caption is complete (or was cancelled: see its reply's `stop`; a cancelled one is shown
     /// but not kept).

@@ -250,7 +250,22 @@ impl Inference {
         let view = &mut self.views[number];
         let (reuse, max_tokens, began) = (view.reuse(), view.max_tokens, Instant::now());
         let (prefix, tiling) = (Arc::clone(&view.prefix), view.tiling);
-        let job = Job { view: number, what, scene, reuse, prefix, tiling, prompt, max_tokens, cancel, began };
+        let (asides, steady, keep_views) = (Arc::clone(&view.asides), view.steady(), view.keep_views);
+        let job = Job {
+            view: number,
+            what,
+            scene,
+            reuse,
+            prefix,
+            tiling,
+            prompt,
+            max_tokens,
+            asides,
+            steady,
+            keep_views,
+            cancel,
+            began,
+        };
         self.outbox.send(Some(number), Event::Began(job.of()));
         view.is_asking = true;
         if let Some(lanes) = &mut self.lanes {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use vlm::{Cancel, Reply, Reuse, Tiling};
+use vlm::{Cancel, Reply, Reuse, Steadiness, Stop, Tiling};
 
 use crate::base::thread::Thread;
 use crate::engine::prefix::{Prefix, PrefixCost};
 use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn};
-use crate::live::events::{Question, Told};
+use crate::live::asides::{Asides, Heard};
+use crate::live::events::{Event, Question, Told};
 use crate::live::frame::Frame;
 use crate::live::host::{Trouble, guarded};
 use crate::live::opened::Opened;
@@ -32,6 +33,9 @@ pub struct Job {
     pub tiling: Tiling,
     pub prompt: String,
     pub max_tokens: usize,
+    pub asides: Arc<Asides>,
+    pub steady: Option<Steadiness>,
+    pub keep_views: bool,
     pub cancel: Cancel,
     pub began: Instant,
 }
@@ -73,7 +77,28 @@ impl Job {
         let view = opened.view(engine, &self.prefix, self.tiling)?;
         let keeps = matches!(self.what, What::Answer(_));
         let turn = Turn { view, task, limits: Limits { keeps, ..Limits::tokens(self.max_tokens) } };
-        let reply = engine.reply(turn, &self.cancel, &mut |piece| outbox.text(self.view, self.of(), piece))?;
+        opened.asked.set(&self.asides);
+        let mut is_looked_at = false;
+        let about = (self.frame(), self.steady);
+        let reply = opened.asked.tell(engine, turn, about, &self.cancel, &mut |heard| match heard {
+            Heard::Text(piece) => {
+                is_looked_at = true;
+                outbox.text(self.view, self.of(), piece);
+            }
+            Heard::Scores(scored) => {
+                is_looked_at = true;
+                outbox.send(Some(self.view), Event::Scored(scored));
+            }
+            Heard::Refused(message) => outbox.send(Some(self.view), Event::NotScored { message }),
+        })?;
+        // Also of a caption that was cut short: its scores count.
+        if self.keep_views
+            && matches!(self.what, What::Caption(_))
+            && (is_looked_at || reply.stop != Stop::Cancelled)
+            && let Some(features) = engine.features(view)?
+        {
+            outbox.send(Some(self.view), Event::Viewed { frame: Arc::clone(self.frame()), features });
+        }
         Ok(Outcome { reply, cost: engine.prefix_cost(view) })
     }
 }

@@ -6,6 +6,7 @@
 //! window: it calls a waker when there is something to see. Channels are bounded; only the worker
 //! threads ever wait for a source or a model.
 
+mod asides;
 mod capture;
 mod events;
 pub mod frame;
@@ -24,11 +25,12 @@ mod turns;
 mod view;
 mod watchdog;
 
+pub use crate::live::asides::{Aside, Asides, ScoredFrame};
 pub use crate::live::events::{Asked, Caption, Event, Question, Report, Told, Worker};
 pub use crate::live::framing::{Framing, Region, Rotation, framed};
 pub use crate::live::gate::GateSettings;
 pub use crate::live::pipeline::{Busy, Pipeline, ViewHandle};
 pub use crate::live::settings::{
-    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, Settings, Tuning, Waker,
+    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, STEADY, Settings, Tuning, Waker,
 };
 pub use crate::live::shared::Statistics;

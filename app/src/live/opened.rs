@@ -7,10 +7,15 @@ use vlm::Tiling;
 
 use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError, ViewId, ViewOptions};
+use crate::live::asides::Asked;
 
 /// What a view has open in one engine.
 #[derive(Clone, Debug, Default)]
-pub struct Opened(Option<Open>);
+pub struct Opened {
+    open: Option<Open>,
+    /// What is asked of each new view besides, and what this engine says of the baseline.
+    pub asked: Asked,
+}
 
 #[derive(Clone, Debug)]
 struct Open {
@@ -27,15 +32,15 @@ impl Opened {
         prefix: &Arc<Prefix>,
         tiling: Tiling,
     ) -> Result<ViewId, EngineError> {
-        if let Some(open) = &self.0 {
+        if let Some(open) = &self.open {
             if Arc::ptr_eq(&open.prefix, prefix) && open.tiling == tiling {
                 return Ok(open.id);
             }
             engine.close_view(open.id);
-            self.0 = None;
+            *self = Self::default();
         }
         let id = engine.open_view(ViewOptions { prefix: &prefix.turns(), tiling })?;
-        self.0 = Some(Open { id, prefix: Arc::clone(prefix), tiling });
+        self.open = Some(Open { id, prefix: Arc::clone(prefix), tiling });
         Ok(id)
     }
 }

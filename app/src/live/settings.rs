@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vlm::Tiling;
+use vlm::{Steadiness, Tiling};
 
 use crate::capture::{Source, SourceError};
 use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError};
+use crate::live::asides::Asides;
 use crate::live::gate::GateSettings;
 
 /// Opens a source, on its capture thread; called again whenever the source has to be opened anew.
@@ -25,8 +26,12 @@ pub const DEFAULT_INSTRUCTION: &str = "Describe this image in one sentence.";
 /// scene moves on.
 pub const DEFAULT_MAX_TOKENS: usize = 60;
 
+/// When a caption stays, where captions are to be steady. Found on films of the demo scene with
+/// `sightline bench steady`.
+pub const STEADY: Steadiness = Steadiness { change: 0.1, loss: 1.0 };
+
 /// What a view is started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// What the model is told to do with each picture.
     pub instruction: String,
@@ -41,6 +46,13 @@ pub struct Settings {
     /// The least time from the beginning of one caption to that of the next: a model that is faster
     /// than people read waits, a slow one does not.
     pub least_interval: Duration,
+    /// What is asked of each new view besides.
+    pub asides: Arc<Asides>,
+    /// When the last caption of a live source stays in the place of a new one; `None` writes a new
+    /// one whenever the gate lets a frame through.
+    pub steady: Option<Steadiness>,
+    /// Tells what stands for each captioned frame, where the engine knows.
+    pub keep_views: bool,
 }
 
 /// What may be changed while a view runs.
@@ -63,6 +75,9 @@ impl Default for Settings {
             tiling: Tiling::One,
             gate: Some(GateSettings::default()),
             least_interval: Duration::ZERO,
+            asides: Arc::default(),
+            steady: None,
+            keep_views: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use vlm::{Cancel, Tiling};
 use crate::base::slot::Slot;
 use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
+use crate::live::asides::Asides;
 use crate::live::frame::Frame;
 use crate::live::settings::{OpenSource, Tuning};
 
@@ -124,6 +125,9 @@ pub struct SharedView {
     pub orders: Slot<PlayOrder>,
     pub position: Mutex<Option<Position>>,
     pub paused: AtomicBool,
+    /// The source gives what is to be seen now, rather than one picture after another.
+    pub is_live: AtomicBool,
+    pub asides: Mutex<Arc<Asides>>,
     /// No pictures are taken from the source.
     pub resting: AtomicBool,
     pub instruction: Mutex<String>,

@@ -11,9 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use vlm::{Reuse, Tiling};
+use vlm::{Reuse, Steadiness, Tiling};
 
 use crate::engine::prefix::Prefix;
+use crate::live::asides::Asides;
 use crate::live::frame::Frame;
 use crate::live::gate::{Gate, NEW_VIEW, Sketch};
 use crate::live::opened::Opened;
@@ -31,6 +32,10 @@ pub struct View {
     pub instruction: String,
     pub prefix: Arc<Prefix>,
     pub tiling: Tiling,
+    /// What is asked of each new view besides.
+    pub asides: Arc<Asides>,
+    steady: Option<Steadiness>,
+    pub keep_views: bool,
     gate: Option<Gate>,
     /// What it has open in the engine.
     pub opened: Opened,
@@ -83,7 +88,8 @@ pub enum Polled {
 
 impl View {
     pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
-        let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval } = settings;
+        let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval, asides, steady, keep_views } =
+            settings;
         // Frames that another thread had in hand, which hangs, are not waited for.
         let waits = u64::from(!shared.frames.is_empty());
         let last_taken = shared.last_id.load(Ordering::Acquire).saturating_sub(waits);
@@ -96,6 +102,9 @@ impl View {
             owes_cost: !prefix.is_empty(),
             prefix,
             tiling,
+            asides,
+            steady,
+            keep_views,
             gate: gate.map(Gate::new),
             opened: Opened::default(),
             is_asking: false,
@@ -145,6 +154,12 @@ impl View {
             if let Some(gate) = &mut self.gate {
                 gate.set_sensitivity(tuning.sensitivity);
             }
+        }
+        let asides = Arc::clone(&lock(&self.shared.asides));
+        if !Arc::ptr_eq(&asides, &self.asides) {
+            // Questions about the view in hand are asked at once.
+            self.asides = asides;
+            self.is_outdated = true;
         }
         if !self.rests(now) && !self.is_asking {
             self.rest_until = None;
@@ -278,6 +293,12 @@ impl View {
     /// at.
     pub fn reuse(&self) -> Reuse {
         if self.gate.is_some() { Reuse::IfNearlyIdentical } else { Reuse::IfIdentical }
+    }
+
+    /// Whether the last caption may stay, and when. Pictures that wait for their captions are each
+    /// of something else.
+    pub fn steady(&self) -> Option<Steadiness> {
+        self.steady.filter(|_| self.shared.is_live.load(Ordering::Relaxed))
     }
 
     /// Frames dropped and skipped since the last caption.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
-use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, EventFacts, FoundEntry, Metrics, Moment, Session, SessionStart};
 
 /// Times of a session and counts are no larger than what JSON readers keep exactly: 2^53, 285,000
 /// years.
@@ -19,7 +19,7 @@ const LARGEST: i64 = 1 << 53;
 pub enum ExportLine {
     /// A session. The entries that name its number follow it.
     Session(Box<SessionLine>),
-    /// A caption or an answer.
+    /// A caption, an answer, or what a rule has to tell.
     Entry(Box<EntryLine>),
 }
 
@@ -78,7 +78,31 @@ struct DraftLine {
     accepted: i64,
 }
 
-/// A caption or an answer.
+#[derive(Debug, Deserialize, Serialize)]
+struct EventLine {
+    rule: String,
+    /// In nats.
+    peak: f64,
+    probability: f64,
+    over: bool,
+    tick: Option<bool>,
+}
+
+impl From<EventFacts> for EventLine {
+    fn from(event: EventFacts) -> Self {
+        let EventFacts { rule, peak, probability, is_over, tick } = event;
+        Self { rule, peak, probability, over: is_over, tick }
+    }
+}
+
+impl From<EventLine> for EventFacts {
+    fn from(line: EventLine) -> Self {
+        let EventLine { rule, peak, probability, over, tick } = line;
+        Self { rule, peak, probability, is_over: over, tick }
+    }
+}
+
+/// A caption, an answer, or what a rule has to tell.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct EntryLine {
     id: i64,
@@ -108,6 +132,9 @@ pub struct EntryLine {
     dropped: Option<i64>,
     skipped: Option<i64>,
     mean_log_prob: Option<f64>,
+    /// Of an event or a near miss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<EventLine>,
     /// A JPEG in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     thumbnail: Option<String>,
@@ -148,6 +175,7 @@ impl EntryLine {
             dropped: metrics.dropped,
             skipped: metrics.skipped,
             mean_log_prob: metrics.mean_log_prob,
+            event: entry.event.map(EventLine::from),
             thumbnail: thumbnail.map(|jpeg| BASE64.encode(jpeg)),
         }
     }
@@ -211,6 +239,7 @@ impl EntryLine {
                 skipped: self.skipped,
                 mean_log_prob: self.mean_log_prob,
             },
+            event: self.event.map(EventFacts::from),
         };
         Ok((entry, thumbnail))
     }

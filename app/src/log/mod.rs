@@ -6,24 +6,30 @@
 //! found by a [`Filter`] and leaves it through [`export`]. The log knows no window, and of the
 //! pipeline only its events.
 
+mod ask;
 pub(crate) mod data;
 mod error;
 pub mod export;
 pub(crate) mod json;
 mod recording;
+mod replay;
 pub(crate) mod store;
 pub(crate) mod threads;
 mod thumbnail;
 
 use std::path::PathBuf;
 
-pub use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
+pub use crate::log::ask::{Found, Time, ask, ask_captions};
+pub use crate::log::data::entry::{Entry, EntryKind, EventFacts, FoundEntry, Metrics, Moment, Session, SessionStart};
 pub use crate::log::data::filter::{EntryFilter, Filter};
 pub use crate::log::data::keep::{Keep, PruneCount};
+pub use crate::log::data::views::{KeptView, ViewFilter};
 pub use crate::log::error::LogError;
 pub use crate::log::json::{EntryLine, SessionLine};
 pub use crate::log::recording::{LogOptions, RecordedView, Recording, RecordingNews, no_folder};
+pub use crate::log::replay::{Calibrated, ReplayError, Replayed, SeenView, replay};
 pub use crate::log::store::day::DayMark;
+pub use crate::log::store::digest::{Hour, RuleHour};
 pub use crate::log::store::import::Imported;
 pub use crate::log::store::import_lines::ImportLines;
 pub use crate::log::store::row_index::RowIndex;
@@ -32,7 +38,7 @@ pub use crate::log::store::stats::Stats;
 pub use crate::log::store::{Interrupter, RemovedEntry, Store};
 pub use crate::log::threads::events::{EventRecorder, Record, RecordKind, SessionRef};
 pub use crate::log::threads::reader::{PAGE, Reader, ReaderNews, ReaderOrder};
-pub use crate::log::threads::recorder::{Extension, Log, OpenLog, Recorder, RecorderStatus};
+pub use crate::log::threads::recorder::{EventUpdate, Extension, Log, OpenLog, Recorder, RecorderStatus};
 
 /// The log of those who name none: in the platform's folder for data. None where the system knows
 /// no home.

@@ -18,6 +18,7 @@ use crate::log::error::LogError;
 use crate::log::store::Store;
 use crate::log::threads::events::EventRecorder;
 use crate::log::threads::recorder::{Log, OpenLog, Recorder, RecorderStatus};
+use crate::rules::event::RuleEvent;
 
 /// Ends of recordings that wait for the window.
 const ENDED: usize = 4;
@@ -232,6 +233,17 @@ impl Recording {
             {
                 recorder.record(record);
             }
+        }
+    }
+
+    /// Takes in what a rule of a view has to tell. Comes before the pipeline's event that it was
+    /// made of, so that it belongs to the session that this may end.
+    pub fn observe_rule(&mut self, view: usize, event: &RuleEvent) {
+        if let Some(recorder) = &self.recorder
+            && let Some(view) = self.views.get_mut(view)
+            && let Some(record) = view.events.observe_rule(event)
+        {
+            recorder.record(record);
         }
     }
 

@@ -1,7 +1,8 @@
 //! A small JPEG of a frame, to know it again by. Knows no log.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{RgbImage, imageops};
+use image::RgbImage;
+
+use crate::base::jpeg;
 
 /// Pixels across. A narrower picture keeps its size.
 pub const WIDTH: u32 = 320;
@@ -12,38 +13,5 @@ const QUALITY: u8 = 75;
 /// hold it.
 #[must_use]
 pub fn of(picture: &RgbImage) -> Option<Vec<u8>> {
-    let (width, height) = picture.dimensions();
-    let mut jpeg = Vec::new();
-    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
-    let encoded = if width > WIDTH {
-        let height = (u64::from(height) * u64::from(WIDTH)).div_ceil(u64::from(width));
-        // Averages all pixels that a small one covers, and is quick at that.
-        encoder.encode_image(&imageops::thumbnail(picture, WIDTH, u32::try_from(height).ok()?.max(1)))
-    } else {
-        encoder.encode_image(picture)
-    };
-    encoded.ok().filter(|()| width > 0 && height > 0)?;
-    Some(jpeg)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn size_of_thumbnail(width: u32, height: u32) -> Option<(u32, u32)> {
-        let jpeg = of(&RgbImage::from_pixel(width, height, image::Rgb([200, 30, 30])))?;
-        let read = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).expect("a JPEG").into_rgb8();
-        let [r, g, b] = read.get_pixel(0, 0).0;
-        assert!(r > 180 && g < 60 && b < 60, "{r} {g} {b}");
-        Some(read.dimensions())
-    }
-
-    #[test]
-    fn it_is_as_wide_as_it_should_be_and_keeps_its_shape() {
-        assert_eq!(size_of_thumbnail(1280, 720), Some((320, 180)));
-        assert_eq!(size_of_thumbnail(720, 1280), Some((320, 569)));
-        assert_eq!(size_of_thumbnail(64, 48), Some((64, 48)));
-        assert_eq!(size_of_thumbnail(5000, 1), Some((320, 1)));
-        assert_eq!(size_of_thumbnail(0, 0), None);
-    }
+    jpeg::encode(picture, WIDTH, QUALITY)
 }

@@ -5,12 +5,15 @@ mod place;
 mod read;
 mod table;
 
+use std::sync::Arc;
+
 use crate::actions::ActionSpec;
 use crate::capture::{self, SourceOptions, SourceSpec};
 use crate::engine::remote::options::RemoteOptions;
 use crate::live::{Framing, OpenSource, Settings, framed};
 use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
+use crate::rules::spec::RuleSpec;
 
 pub use crate::plan::read::{Defaults, read};
 
@@ -53,6 +56,8 @@ pub struct ViewPlan {
     pub framing: Framing,
     /// What is asked of the model, and how often.
     pub settings: Settings,
+    /// What is watched for.
+    pub rules: Vec<Arc<RuleSpec>>,
 }
 
 impl ViewPlan {

@@ -27,6 +27,7 @@ use crate::models::spec::ModelSpec;
 use crate::plan::place::Document;
 use crate::plan::table::{EngineTable, LogTable, PlanTable, ReferenceTable, ViewTable};
 use crate::plan::{EnginePlan, MOST_VIEWS, Plan, ViewPlan};
+use crate::rules;
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -120,6 +121,8 @@ impl Reader<'_> {
         };
         let defaults = &self.defaults.settings;
         let prefix = self.prefix(table.standing, table.reference)?;
+        let sentence = |what: String| self.document.wrong(None, &Message::new(format!("Of one view, {what}.")));
+        rules::file::check(&table.rule).map_err(sentence)?;
         let gate = match (table.every_frame, table.longest_silence) {
             (Some(true), _) => None,
             (_, Some(length)) => Some(GateSettings { longest_silence: length.0 }),
@@ -150,7 +153,9 @@ impl Reader<'_> {
                 least_interval: table
                     .most_per_minute
                     .map_or(defaults.least_interval, |most| Duration::from_mins(1) / most.0),
+                ..defaults.clone()
             },
+            rules: table.rule.into_iter().map(Arc::new).collect(),
         })
     }
 
@@ -215,6 +220,7 @@ impl Reader<'_> {
             keep: Keep {
                 at_most_old: table.keep.map(|age| age.0),
                 at_most_bytes: table.limit.map(|size| size.0),
+                views_at_most_bytes: None,
                 bookmarked: true,
             },
         }
@@ -283,6 +289,7 @@ mod tests {
             region = [0, 10, 60, 90]
             mask = [[0, 0, 20, 10]]
             rotate = 90
+            rule = [{ name = "parcel", says = "there is a parcel on the mat", of = [3, 5] }]
             instruction = "Who is at the door?"
             max_tokens = 20
             longest_silence = "5m"
@@ -302,6 +309,7 @@ mod tests {
         .expect("a plan");
         let [door, garden, camera] = &plan.views[..] else { panic!("three views") };
         assert_eq!(door.name, "door");
+        assert_eq!(door.rules.iter().map(|rule| rule.name()).collect::<Vec<_>>(), ["parcel"]);
         assert_eq!(door.framing.region, "0,10,60,90".parse().ok());
         assert_eq!((door.framing.masks.len(), door.framing.rotation), (1, Rotation::Quarter));
         assert_eq!(door.settings.instruction, "Who is at the door?");
@@ -355,6 +363,16 @@ mod tests {
             ("[[view]]\nsource = \"demo\"\nmax_tokens = 0", "line 3, view.max_tokens: ", "from 1 to 100000"),
             ("[[view]]\nsource = \"demo\"\nlongest_silence = \"soon\"", "view.longest_silence: ", "length of time"),
             ("[[view]]\nsource = \"demo\"\nloop = 1", "line 3, view.loop: ", "boolean"),
+            (
+                "[[view]]\nsource = \"demo\"\n[[view.rule]]\nsays = \"there is a cup\"\nof = [3, 2]",
+                "line 5, view.rule.of: ",
+                "two numbers",
+            ),
+            (
+                "[[view]]\nsource = \"demo\"\n[[view.rule]]\nsays = \"a\"\n[[view.rule]]\nsays = \"a\"",
+                "house.toml",
+                "two rules",
+            ),
             ("views = 1", "line 1, views: ", "Unknown key `views`"),
             (
                 "[[view]]\nname = \"a\"\nsource = \"demo\"\n[[view]]\nname = \"a\"\nsource = \"demo\"",

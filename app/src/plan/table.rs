@@ -11,6 +11,7 @@ use crate::base::quantity::{Length, Size};
 use crate::capture::SourceSpec;
 use crate::capture::camera::WantedFormat;
 use crate::live::{Region, Rotation};
+use crate::rules::spec::RuleSpec;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +69,8 @@ pub struct ViewTable {
     pub every_frame: Option<bool>,
     pub longest_silence: Option<Length>,
     pub most_per_minute: Option<Whole<1, 6000>>,
+    #[serde(default)]
+    pub rule: Vec<RuleSpec>,
 }
 
 /// A picture that the model is to know.

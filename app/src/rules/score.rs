@@ -4,10 +4,13 @@
 //! statement's question. From it goes what the model leans to "yes" by itself, measured on a blank
 //! picture, where nothing is: a lean to "no" there is right, and stays.
 
+use std::sync::Arc;
+
 use image::{Rgb, RgbImage};
-use vlm::{Cancel, Reuse, Scored};
+use vlm::{Cancel, Features, Reuse, Scored, Scores};
 
 use crate::engine::{Engine, EngineError, Shown, ViewId};
+use crate::live::{Aside, Asides};
 use crate::rules::statement::Statement;
 
 /// How yes and no are spelled.
@@ -25,6 +28,12 @@ pub struct Score {
 }
 
 impl Score {
+    /// The score that is this probability, which lies between 0 and 1.
+    #[must_use]
+    pub fn of(probability: f32) -> Self {
+        Self { nats: (probability / (1.0 - probability)).ln() }
+    }
+
     /// The same as a probability, by the logistic function. It is as good as the model is
     /// calibrated.
     #[must_use]
@@ -39,12 +48,34 @@ impl Score {
     }
 }
 
+/// What is asked of each view for these rules. Scores come in the same order.
+#[must_use]
+pub fn asides<'a>(rules: impl Iterator<Item = &'a Statement>) -> Asides {
+    let choices: Vec<String> = SPELLINGS.map(str::to_owned).into();
+    let questions: Vec<Aside> =
+        rules.map(|rule| Aside { question: rule.question().to_owned(), choices: choices.clone() }).collect();
+    Asides { baseline: (!questions.is_empty()).then(blank), questions }
+}
+
+/// How strongly a rule holds, of the scores of its aside and those of a blank picture.
+#[must_use]
+pub fn read(rule: &Statement, scores: &Scores, blank: &Scores) -> Score {
+    let positive = lean_to_yes(&scores.log_probs) - lean_to_yes(&blank.log_probs).max(0.0);
+    Score { nats: if rule.is_negated() { -positive } else { positive } }
+}
+
+/// A picture on which nothing is to be seen.
+fn blank() -> RgbImage {
+    let (colour, width, height) = BLANK;
+    RgbImage::from_pixel(width, height, colour)
+}
+
 /// Rules with what the model leans to by itself, for one view of one engine.
 pub struct Scorer<'a> {
     rules: &'a [Statement],
     questions: Vec<String>,
-    /// What each question's score is on a blank picture, where that is a lean to "yes".
-    lean: Vec<f32>,
+    /// What each question's scores are on a blank picture.
+    blank: Vec<Scores>,
 }
 
 impl<'a> Scorer<'a> {
@@ -58,12 +89,10 @@ impl<'a> Scorer<'a> {
         view: ViewId,
         cancel: &Cancel,
     ) -> Result<Option<Self>, EngineError> {
-        let questions = rules.iter().map(Statement::question).collect();
-        let mut scorer = Self { rules, questions, lean: Vec::new() };
-        let (colour, width, height) = BLANK;
-        let blank = RgbImage::from_pixel(width, height, colour);
-        let Some(blank) = scorer.ask(engine, view, &blank, cancel)? else { return Ok(None) };
-        scorer.lean = blank.into_iter().map(|nats| nats.max(0.0)).collect();
+        let questions = rules.iter().map(|rule| rule.question().to_owned()).collect();
+        let mut scorer = Self { rules, questions, blank: Vec::new() };
+        let Some(blank) = scorer.ask(engine, view, &blank(), cancel)? else { return Ok(None) };
+        scorer.blank = blank;
         Ok(Some(scorer))
     }
 
@@ -78,12 +107,29 @@ impl<'a> Scorer<'a> {
         picture: &RgbImage,
         cancel: &Cancel,
     ) -> Result<Option<Vec<Score>>, EngineError> {
-        let Some(asked) = self.ask(engine, view, picture, cancel)? else { return Ok(None) };
-        let score = |((nats, lean), rule): ((f32, &f32), &Statement)| {
-            let positive = nats - lean;
-            Score { nats: if rule.is_negated() { -positive } else { positive } }
-        };
-        Ok(Some(asked.into_iter().zip(&self.lean).zip(self.rules).map(score).collect()))
+        let scores = self.ask(engine, view, picture, cancel)?;
+        Ok(scores.map(|scores| self.read(&scores)))
+    }
+
+    /// The same of a view whose features were kept.
+    ///
+    /// # Errors
+    /// As [`Scorer::new`]; and when the features are another model's.
+    pub fn score_kept(
+        &self,
+        engine: &mut dyn Engine,
+        view: ViewId,
+        features: &Arc<Features>,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<Score>>, EngineError> {
+        let asked: Vec<_> = self.questions.iter().map(|question| Scored { question, choices: &SPELLINGS }).collect();
+        let scores = engine.score_kept(view, features, &asked, cancel)?;
+        Ok(scores.map(|scores| self.read(&scores)))
+    }
+
+    fn read(&self, scores: &[Scores]) -> Vec<Score> {
+        let pairs = scores.iter().zip(&self.blank);
+        self.rules.iter().zip(pairs).map(|(rule, (scores, blank))| read(rule, scores, blank)).collect()
     }
 
     fn ask(
@@ -92,12 +138,10 @@ impl<'a> Scorer<'a> {
         view: ViewId,
         picture: &RgbImage,
         cancel: &Cancel,
-    ) -> Result<Option<Vec<f32>>, EngineError> {
-        let asked = |question| Scored { question, choices: &SPELLINGS };
-        let asked: Vec<_> = self.questions.iter().map(|question| asked(question.as_str())).collect();
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let asked: Vec<_> = self.questions.iter().map(|question| Scored { question, choices: &SPELLINGS }).collect();
         let shown = Shown { pictures: &[picture], scene: None, reuse: Reuse::IfIdentical };
-        let scores = engine.score(view, shown, &asked, cancel)?;
-        Ok(scores.map(|scores| scores.iter().map(|scores| lean_to_yes(&scores.log_probs)).collect()))
+        engine.score(view, shown, &asked, cancel)
     }
 }
 

@@ -14,8 +14,8 @@ const ASIDE: &str = "Answer yes or no.";
 pub struct Statement {
     /// As it was written.
     text: String,
-    /// The positive statement, without a full stop.
-    positive: String,
+    /// What the model is asked: whether the positive statement is true.
+    question: String,
     /// Whether the rule holds where the positive statement does not.
     negated: bool,
 }
@@ -46,15 +46,35 @@ impl Statement {
 
     /// What the model is asked: whether the positive statement is true.
     #[must_use]
-    pub fn question(&self) -> String {
-        let lower = self.positive.to_lowercase();
-        for (begin, asked) in [("there is ", "Is there "), ("there are ", "Are there ")] {
-            if lower.starts_with(begin) {
-                return format!("{asked}{}?", &self.positive[begin.len()..]);
-            }
-        }
-        format!("Is it true that {}? {ASIDE}", self.positive)
+    pub fn question(&self) -> &str {
+        &self.question
     }
+
+    /// The statement that holds where the answer to a question is yes: "Is the door open?"
+    ///
+    /// # Errors
+    /// When it has no words.
+    pub fn of_question(question: &str) -> Result<Self, StatementError> {
+        let plain = question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let plain = plain.trim_end_matches('?').trim_end();
+        if !plain.chars().any(char::is_alphanumeric) {
+            return Err(StatementError::Empty);
+        }
+        let text = format!("{plain}?");
+        let question = if text.to_lowercase().contains(" there ") { text.clone() } else { format!("{text} {ASIDE}") };
+        Ok(Self { text, question, negated: false })
+    }
+}
+
+/// The question whose answer is yes where a positive statement is true.
+fn question(positive: &str) -> String {
+    let lower = positive.to_lowercase();
+    for (begin, asked) in [("there is ", "Is there "), ("there are ", "Are there ")] {
+        if lower.starts_with(begin) {
+            return format!("{asked}{}?", &positive[begin.len()..]);
+        }
+    }
+    format!("Is it true that {positive}? {ASIDE}")
 }
 
 impl FromStr for Statement {
@@ -70,7 +90,7 @@ impl FromStr for Statement {
             return Err(StatementError::Empty);
         }
         let (positive, negated) = positive(plain);
-        Ok(Self { text: text.trim().to_owned(), positive, negated })
+        Ok(Self { text: text.trim().to_owned(), question: question(&positive), negated })
     }
 }
 
@@ -130,7 +150,7 @@ mod tests {
 
     fn read(text: &str) -> (String, bool) {
         let statement: Statement = text.parse().expect(text);
-        (statement.question(), statement.is_negated())
+        (statement.question().to_owned(), statement.is_negated())
     }
 
     #[test]
@@ -156,6 +176,17 @@ mod tests {
         ] {
             assert_eq!(read(negative), (question.to_owned(), true), "{negative}");
         }
+    }
+
+    #[test]
+    fn a_question_is_asked_as_it_is() {
+        let statement = Statement::of_question(" Is the door  open ").expect("a question");
+        assert_eq!(
+            (statement.text(), statement.question()),
+            ("Is the door open?", "Is the door open? Answer yes or no.")
+        );
+        assert_eq!(Statement::of_question("Is there a cup?").expect("a question").question(), "Is there a cup?");
+        assert_eq!(Statement::of_question(" ?"), Err(StatementError::Empty));
     }
 
     #[test]

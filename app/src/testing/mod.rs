@@ -7,4 +7,5 @@ pub(crate) mod hub;
 pub(crate) mod log;
 pub(crate) mod mjpeg;
 pub(crate) mod pipeline;
+pub(crate) mod rules;
 pub(crate) mod server;

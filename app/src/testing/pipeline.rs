@@ -300,6 +300,7 @@ impl FakeEngine {
             counted: None,
             stop: Stop::End,
             draft: Draft::default(),
+            is_kept: false,
             mean_log_prob: Some(-0.25),
             timings: Timings::default(),
         };

@@ -212,7 +212,8 @@ impl State {
             Event::RequestFailed { of: Told::Answer(question), message } => self.exchanges.fail(question, message),
             Event::Failed { worker, message, retry_in } => self.worker_failed(worker, message, retry_in, now),
             Event::PrefixRead(cost) => self.prefix_cost = Some(cost),
-            Event::Done => {}
+            // Rules and logs make something of these.
+            Event::Scored(_) | Event::NotScored { .. } | Event::Viewed { .. } | Event::Done => {}
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod decoder;
 pub(crate) mod device;
+pub(crate) mod features;
 pub(crate) mod int8_cache;
 pub(crate) mod kv_cache;
 pub(crate) mod linear;
@@ -33,6 +34,7 @@ use crate::network::decoder::int8::LlamaInBytes;
 use crate::network::decoder::tensors::LlamaInTensors;
 use crate::network::decoder::{Decoder, Pass, Segment};
 use crate::network::device::OpenDevice;
+use crate::network::features::Features;
 use crate::network::kv_cache::KvCache;
 use crate::network::linear::Matrices;
 use crate::network::precision::Precision;
@@ -239,6 +241,16 @@ impl Model {
         })
     }
 
+    /// Numbers of an embedding.
+    pub(crate) fn width(&self) -> usize {
+        self.config.text.hidden_size
+    }
+
+    /// Features that were kept in bytes, as [`Model::encode`] gives them.
+    pub(crate) fn restore(&self, features: &Features) -> Result<Tensor> {
+        Ok(features.tensor(self.device.candle())?.to_dtype(self.precision.dtype())?)
+    }
+
     /// Evaluates `ids` after what `cache` holds, with `features` in the place of the image tokens,
     /// and returns the logits of the last `rows` of them, `[rows, vocabulary]`, in f32 in the
     /// processor's memory.
@@ -255,7 +267,7 @@ impl Model {
     }
 
     /// The same of tokens that are `segments`, one after the other. Returns the logits of those
-    /// that are wanted, in order; the cache keeps the first segment if all others follow it.
+    /// that are wanted, in order; the cache keeps the last segment and those that it follows.
     pub(crate) fn forward_segments(
         &self,
         ids: &[u32],

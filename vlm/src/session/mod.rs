@@ -9,6 +9,7 @@
 //! second question on a view evaluates no picture, and no reply is left over for the next to
 //! continue. Knows no frames, threads or windows.
 
+pub(crate) mod branches;
 pub(crate) mod conversation;
 pub(crate) mod generate;
 pub(crate) mod ngram;
@@ -16,25 +17,31 @@ pub(crate) mod reply;
 pub(crate) mod reuse;
 pub(crate) mod sampling;
 pub(crate) mod score;
+pub(crate) mod steady;
+mod view;
 pub(crate) mod writer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use candle_core::Tensor;
 use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::input::image::Tiling;
+use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
+use crate::network::decoder::Segment;
+use crate::network::features::Features;
 use crate::network::kv_cache::KvCache;
+use crate::session::branches::{Branches, Scored, Scores};
 use crate::session::generate::{Decoded, Drafts, decode};
 use crate::session::ngram::History;
-use crate::session::reply::{Reply, Stop, Timings};
+use crate::session::reply::{Draft, Reply, Stop, Timings};
 use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
+use crate::session::steady::{Said, Steadiness};
+use crate::session::view::View;
 use crate::session::writer::{Writer, Written};
 
 /// What to ask of the view.
@@ -51,6 +58,33 @@ pub struct Ask<'a> {
     pub sampling: Sampling,
 }
 
+/// What goes along with a caption.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Along<'a> {
+    /// Questions about the view whose choices are scored.
+    pub questions: &'a [Scored<'a>],
+    /// When the last caption stays in the place of a new one.
+    pub steady: Option<Steadiness>,
+}
+
+/// What comes of a caption while it is made.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// How likely the choices of all questions are, before the first word.
+    Scores(Vec<Scores>),
+    /// New text.
+    Text(&'a str),
+}
+
+impl Piece<'_> {
+    /// Hands text on, and nothing else.
+    fn text(self, on_text: &mut dyn FnMut(&str)) {
+        if let Self::Text(text) = self {
+            on_text(text);
+        }
+    }
+}
+
 /// A model with a prefix, a view and the draft of the next caption.
 pub struct Session {
     model: Arc<Model>,
@@ -62,18 +96,8 @@ pub struct Session {
     draft: Vec<u32>,
     /// Captions of this session, from which later drafts come; none where that was switched off.
     history: Option<History>,
-}
-
-/// The pictures in view.
-struct View {
-    tiles: Vec<RgbImage>,
-    ids: Vec<u32>,
-    /// What stands for the pictures, until the text model has evaluated it: from then on the view
-    /// is in the cache.
-    pending: Option<Tensor>,
-    /// Spent on the pictures and not yet reported by a reply.
-    preprocess: Duration,
-    vision: Duration,
+    /// The last caption, where captions are to be steady.
+    said: Option<Said>,
 }
 
 impl Session {
@@ -96,8 +120,8 @@ impl Session {
     /// [`Error::Backend`] when memory runs out.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         let cache = model.new_cache()?;
-        let mut session =
-            Self { model, cache, prefix: Vec::new(), view: None, draft: Vec::new(), history: Some(History::default()) };
+        let history = Some(History::default());
+        let mut session = Self { model, cache, prefix: Vec::new(), view: None, draft: Vec::new(), history, said: None };
         session.set_prefix(&[], &Cancel::default())?;
         Ok(session)
     }
@@ -144,6 +168,7 @@ impl Session {
     pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
         self.view = None;
         self.draft.clear();
+        self.said = None;
         let done = self.evaluate_prefix(turns, cancel);
         if done.is_err() && !turns.is_empty() {
             // A view needs the head of a turn to stand in, so the session never stays without a
@@ -214,8 +239,47 @@ impl Session {
         }
         self.cache.rewind(self.prefix.len());
         let start = Instant::now();
-        let pending = self.model.encode(&tiles, cancel)?;
-        self.view = Some(View { tiles, ids, pending, preprocess, vision: start.elapsed() });
+        let features = self.model.encode(&tiles, cancel)?;
+        let vision = start.elapsed();
+        let is_pending = features.is_some();
+        self.view = Some(View { tiles, ids, features, kept: None, is_pending, preprocess, vision });
+        Ok(())
+    }
+
+    /// What stands for the view, in bytes; `None` without a view or pictures in it. The same view
+    /// gives the same `Arc`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], or what failed in computing.
+    pub fn features(&mut self) -> Result<Option<Arc<Features>>> {
+        self.view.as_mut().map(View::in_bytes).transpose().map(Option::flatten)
+    }
+
+    /// Takes a picture of one tile as the view whose features were kept, without encoding it again.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] when they are another model's, [`Error::TooLong`], or what failed in
+    /// computing. There is no view then.
+    pub fn set_features(&mut self, features: &Arc<Features>) -> Result<()> {
+        self.view = None;
+        let ids = self.model.prompter.view(&[Grid::default()])?;
+        self.model.check_length(self.prefix.len() + ids.len())?;
+        let wanted = ids.iter().filter(|id| self.model.prompter.is_image(**id)).count();
+        if (features.scales.len(), features.width) != (wanted, self.model.width()) {
+            let (rows, width) = (features.scales.len(), features.width);
+            let why = format!("{rows} rows of {width} for {wanted} of {}", self.model.width());
+            return Err(Error::Picture { why });
+        }
+        self.cache.rewind(self.prefix.len());
+        self.view = Some(View {
+            tiles: Vec::new(),
+            ids,
+            features: Some(self.model.restore(features)?),
+            kept: Some(Arc::clone(features)),
+            is_pending: true,
+            preprocess: Duration::ZERO,
+            vision: Duration::ZERO,
+        });
         Ok(())
     }
 
@@ -257,16 +321,42 @@ impl Session {
     /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`] before any work, or what
     /// failed in computing.
     pub fn caption(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
-        let draft = std::mem::take(&mut self.draft);
-        let (reply, end) = self.reply(ask, &draft, cancel, on_text)?;
-        if reply.stop == Stop::Cancelled {
-            self.draft = draft;
-        } else {
-            self.draft = reply.token_ids.iter().copied().chain(end).collect();
-            if let Some(history) = &mut self.history {
-                history.push(&self.draft);
+        self.caption_along(ask, Along::default(), cancel, &mut |piece| piece.text(on_text))
+    }
+
+    /// The same, with what goes along in the pass that evaluates the instruction: questions are
+    /// branches of it, scored as [`Session::score`] does, and their scores given to `on_piece`
+    /// before the first word; and the last caption may stay.
+    ///
+    /// # Errors
+    /// As [`Session::caption`] and [`Session::score`].
+    pub fn caption_along(
+        &mut self,
+        ask: Ask<'_>,
+        along: Along<'_>,
+        cancel: &Cancel,
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Result<Reply> {
+        let mut branches = self.branches(along.questions)?;
+        if !branches.fit_one_pass() {
+            match self.score_branches(&branches, cancel) {
+                Err(Error::Cancelled) => return Ok(Reply::cancelled()),
+                scores => on_piece(Piece::Scores(scores?)),
             }
+            branches = Branches::default();
         }
+        let draft = std::mem::take(&mut self.draft);
+        let (reply, end) = self.reply(ask, &draft, (&branches, along.steady), cancel, on_piece)?;
+        if reply.stop == Stop::Cancelled || reply.is_kept {
+            self.draft = draft;
+            return Ok(reply);
+        }
+        self.draft = reply.token_ids.iter().copied().chain(end).collect();
+        if let Some(history) = &mut self.history {
+            history.push(&self.draft);
+        }
+        let features = if along.steady.is_some() { self.features()? } else { None };
+        self.said = features.map(|features| Said { prompt: ask.prompt.to_owned(), features, reply: reply.clone() });
         Ok(reply)
     }
 
@@ -303,16 +393,19 @@ impl Session {
     /// # Errors
     /// As [`Session::caption`].
     pub fn ask(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
-        Ok(self.reply(ask, &[], cancel, on_text)?.0)
+        let nothing = (&Branches::default(), None);
+        Ok(self.reply(ask, &[], nothing, cancel, &mut |piece| piece.text(on_text))?.0)
     }
 
-    /// One reply, and the id that ended it if the model did.
+    /// One reply, and the id that ended it if the model did. What rides along is scored in its
+    /// first pass, after which a steady caption may stay.
     fn reply(
         &mut self,
         ask: Ask<'_>,
         draft: &[u32],
+        (riding, steady): (&Branches, Option<Steadiness>),
         cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
+        on_piece: &mut dyn FnMut(Piece<'_>),
     ) -> Result<(Reply, Option<u32>)> {
         let model = Arc::clone(&self.model);
         let instruction = model.prompter.instruction(ask.prompt)?;
@@ -330,13 +423,22 @@ impl Session {
             ..Timings::default()
         };
         let start = Instant::now();
-        let mut pass = if view.pending.is_some() { view.ids.clone() } else { Vec::new() };
-        let before = base - instruction.len() - pass.len();
-        pass.extend(&instruction);
-        pass.extend(draft);
-        self.cache.rewind(before);
-        let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, on_text);
-        let first = model.forward(&pass, view.pending.as_ref(), &mut self.cache, 1 + draft.len(), cancel);
+        let (mut ids, mut segments) = (Vec::new(), Vec::new());
+        let trunk = view.trunk(&mut ids, &mut segments);
+        riding.plant(trunk, &mut ids, &mut segments);
+        let wanted = 1 + draft.len();
+        let len = instruction.len() + draft.len();
+        if riding.is_empty() {
+            // Nothing else follows the view: it and the instruction are one.
+            segments = vec![Segment { len: ids.len() + len, after: None, wanted }];
+        } else {
+            // The last one, so that it is what the cache keeps.
+            segments.push(Segment { len, after: trunk, wanted });
+        }
+        ids.extend(instruction.iter().chain(draft));
+        let view_end = base - instruction.len();
+        self.cache.rewind(if trunk.is_some() { self.prefix.len() } else { view_end });
+        let first = model.forward_segments(&ids, view.pending(), &mut self.cache, &segments, cancel);
         let logits = match first {
             Ok(logits) => logits,
             Err(Error::Cancelled) => {
@@ -347,16 +449,35 @@ impl Session {
             }
             Err(e) => return Err(e),
         };
-        view.pending = None;
+        view.is_pending = false;
+        let (scores, rows) = riding.read(&logits)?;
+        let logits = logits.narrow(0, rows, wanted)?;
+        if !riding.is_empty() {
+            on_piece(Piece::Scores(scores));
+        }
+        if let (Some(steadiness), Some(said)) = (steady, &self.said)
+            && let Some(features) = view.in_bytes()?
+            && let Some(mean) = said.holds(steadiness, ask.prompt, &features, draft, &logits)?
+        {
+            self.cache.rewind(view_end);
+            timings.prefill = start.elapsed();
+            on_piece(Piece::Text(&said.reply.text));
+            let draft = Draft { offered: draft.len(), accepted: draft.len(), passes: 1 };
+            let reply = said.reply.clone();
+            return Ok((Reply { prompt_ids, draft, is_kept: true, mean_log_prob: Some(mean), timings, ..reply }, None));
+        }
+        let mut on_text = |text: &str| on_piece(Piece::Text(text));
+        let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, &mut on_text);
 
         let drafts = Drafts { first: draft, history: self.history.as_ref() };
         let decoded = decode(&model, &mut self.cache, &logits, &drafts, ask.sampling, &mut writer, cancel);
-        self.cache.rewind(base - instruction.len());
+        self.cache.rewind(view_end);
         let Decoded { stop, draft, last, first_token } = decoded?;
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
         let end = (stop == Stop::End).then_some(last);
-        Ok((Reply { text, token_ids, prompt_ids, counted: None, stop, draft, mean_log_prob, timings }, end))
+        let is_kept = false;
+        Ok((Reply { text, token_ids, prompt_ids, counted: None, stop, draft, is_kept, mean_log_prob, timings }, end))
     }
 }

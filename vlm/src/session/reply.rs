@@ -73,6 +73,9 @@ pub struct Reply {
     pub stop: Stop,
     /// How the draft fared.
     pub draft: Draft,
+    /// The last caption still holds, and these are its words: see
+    /// [`Steadiness`](crate::Steadiness).
+    pub is_kept: bool,
     /// The mean log-probability of `token_ids` under the model's own distribution, drafted tokens
     /// included: 0 is certain. None when there are no tokens, or the model does not tell.
     pub mean_log_prob: Option<f32>,
@@ -103,6 +106,7 @@ impl Reply {
             counted: None,
             stop: Stop::Cancelled,
             draft: Draft::default(),
+            is_kept: false,
             mean_log_prob: None,
             timings: Timings::default(),
         }

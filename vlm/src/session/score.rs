@@ -15,49 +15,8 @@ use std::sync::Arc;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::network::decoder::Segment;
 use crate::session::Session;
-use crate::session::sampling::log_probs;
-
-/// The most tokens of one pass; more questions take several.
-const PASS_TOKENS: usize = 1024;
-
-/// A question about the view, and answers to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Scored<'a> {
-    /// The question.
-    pub question: &'a str,
-    /// The answers, each a word or more. They need not exclude one another.
-    pub choices: &'a [&'a str],
-}
-
-/// How likely the choices of a question are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scores {
-    /// For each choice the natural logarithm of the probability that the answer begins with it: the
-    /// sum over its tokens, at temperature 1.
-    pub log_probs: Vec<f32>,
-    /// For each choice how many tokens it has.
-    pub tokens: Vec<usize>,
-}
-
-/// A question in tokens.
-struct Tokens {
-    question: Vec<u32>,
-    choices: Vec<Vec<u32>>,
-}
-
-impl Tokens {
-    /// Those that a pass evaluates: nothing follows the last token of a choice.
-    fn evaluated(&self) -> usize {
-        self.question.len() + self.choices.iter().map(|choice| choice.len() - 1).sum::<usize>()
-    }
-
-    /// The question with its longest choice.
-    fn longest(&self) -> usize {
-        self.question.len() + self.choices.iter().map(Vec::len).max().unwrap_or_default()
-    }
-}
+use crate::session::branches::{Branches, PASS_TOKENS, Scored, Scores, Tokens, plant, read};
 
 impl Session {
     /// Tells how likely each choice is as the beginning of the answer to its question about the
@@ -89,6 +48,15 @@ impl Session {
     /// [`Error::NoView`], [`Error::EmptyPrompt`] for a question or choice without words,
     /// [`Error::TooLong`] before any work, [`Error::Cancelled`], or what failed in computing.
     pub fn score(&mut self, questions: &[Scored<'_>], cancel: &Cancel) -> Result<Vec<Scores>> {
+        let Branches(questions) = self.branches(questions)?;
+        self.score_in_passes(&questions, cancel)
+    }
+
+    /// Questions in tokens, once it is sure that each fits behind the view.
+    ///
+    /// # Errors
+    /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`].
+    pub(super) fn branches(&self, questions: &[Scored<'_>]) -> Result<Branches> {
         let prompter = &self.model.prompter;
         let tokens = |asked: &Scored<'_>| {
             let choices = asked.choices.iter().map(|choice| prompter.answer(choice)).collect::<Result<_>>()?;
@@ -98,7 +66,16 @@ impl Session {
         let view = self.view.as_ref().ok_or(Error::NoView)?;
         let longest = questions.iter().map(Tokens::longest).max().unwrap_or_default();
         self.model.check_length(self.prefix.len() + view.ids.len() + longest)?;
-        let (mut scores, mut rest) = (Vec::with_capacity(questions.len()), &questions[..]);
+        Ok(Branches(questions))
+    }
+
+    /// Scores in passes of their own.
+    pub(super) fn score_branches(&mut self, branches: &Branches, cancel: &Cancel) -> Result<Vec<Scores>> {
+        self.score_in_passes(&branches.0, cancel)
+    }
+
+    fn score_in_passes(&mut self, questions: &[Tokens], cancel: &Cancel) -> Result<Vec<Scores>> {
+        let (mut scores, mut rest) = (Vec::with_capacity(questions.len()), questions);
         while !rest.is_empty() {
             let mut tokens = 0;
             let fits = |question: &&Tokens| {
@@ -117,41 +94,14 @@ impl Session {
         let model = Arc::clone(&self.model);
         let Some(view) = self.view.as_mut() else { return Err(Error::NoView) };
         let (mut ids, mut segments) = (Vec::new(), Vec::new());
-        if view.pending.is_some() {
-            ids.extend(&view.ids);
-            segments.push(Segment { len: view.ids.len(), after: None, wanted: 0 });
-        }
-        let trunk = view.pending.is_some().then_some(0);
-        for Tokens { question, choices } in questions {
-            let number = segments.len();
-            ids.extend(question);
-            segments.push(Segment { len: question.len(), after: trunk, wanted: 1 });
-            for choice in choices.iter().filter(|choice| choice.len() > 1) {
-                let len = choice.len() - 1;
-                ids.extend(&choice[..len]);
-                segments.push(Segment { len, after: Some(number), wanted: len });
-            }
-        }
+        let trunk = view.trunk(&mut ids, &mut segments);
+        plant(questions, trunk, &mut ids, &mut segments);
         let view_end = self.prefix.len() + view.ids.len();
         self.cache.rewind(if trunk.is_some() { self.prefix.len() } else { view_end });
-        let logits = model.forward_segments(&ids, view.pending.as_ref(), &mut self.cache, &segments, cancel)?;
-        view.pending = None;
+        let logits = model.forward_segments(&ids, view.pending(), &mut self.cache, &segments, cancel)?;
+        view.is_pending = false;
         self.cache.rewind(view_end);
-
-        let mut row = 0;
-        let mut scores = Vec::with_capacity(questions.len());
-        for Tokens { choices, .. } in questions {
-            let mut sums = log_probs(&logits.get(row)?, choices.iter().map(|choice| choice[0]))?;
-            row += 1;
-            for (choice, sum) in choices.iter().zip(&mut sums) {
-                for id in &choice[1..] {
-                    *sum += log_probs(&logits.get(row)?, std::iter::once(*id))?[0];
-                    row += 1;
-                }
-            }
-            scores.push(Scores { log_probs: sums, tokens: choices.iter().map(Vec::len).collect() });
-        }
-        Ok(scores)
+        Ok(read(questions, &logits)?.0)
     }
 }
 

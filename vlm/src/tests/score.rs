@@ -11,10 +11,10 @@ use crate::network::decoder::Segment;
 use crate::network::device::OpenDevice;
 use crate::network::precision::Precision;
 use crate::network::{LoadOptions, Model};
+use crate::session::branches::{Scored, Scores};
 use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
-use crate::session::score::{Scored, Scores};
-use crate::session::{Ask, Session};
+use crate::session::{Along, Ask, Piece, Session};
 use crate::tests::fixtures;
 
 /// Largest difference of a log-probability, and in f32 of a logit.
@@ -90,7 +90,8 @@ fn each_branch_alone_is_what_it_is_beside_others() {
             segments.push(Segment { len: leaf.len(), after: Some(1 + above), wanted: leaf.len() });
         }
         let (joint, kept) = forward(&ids, &segments);
-        assert_eq!(kept, view.len(), "the cache keeps what all of them follow");
+        let last = branches[0].len() + leaves[2].1.len();
+        assert_eq!(kept, view.len() + last, "the cache keeps the last branch and what it follows");
 
         let mut row = 1;
         let alone = |then: &[&[u32]], wanted| {
@@ -167,6 +168,39 @@ fn scoring_leaves_no_trace() {
         let (want, got) = (caption(&mut plain), caption(&mut scored));
         assert_eq!((got.token_ids, got.draft), (want.token_ids, want.draft));
         score(&mut scored, &QUESTIONS);
+    }
+}
+
+#[test]
+fn questions_that_ride_with_a_caption_change_neither_it_nor_their_scores() {
+    let ask = Ask { prompt: "Describe this image.", max_tokens: 24, ignore_end: true, sampling: Sampling::Greedy };
+    let cancel = Cancel::default();
+    for model in models() {
+        let (mut plain, mut ridden) = (looking(&model), looking(&model));
+        // The first caption evaluates the view, the second finds it in the cache and has a draft;
+        // the third has more riders than one pass takes.
+        for times in [1, 1, 60] {
+            let questions = QUESTIONS.repeat(times);
+            let want = score(&mut looking(&model), &questions);
+            let caption = plain.caption(ask, &cancel, &mut |_| {}).unwrap();
+            let along = Along { questions: &questions, steady: None };
+            let (mut scores, mut words) = (Vec::new(), 0);
+            let reply = ridden.caption_along(ask, along, &cancel, &mut |piece| match piece {
+                Piece::Scores(told) => {
+                    assert_eq!(words, 0, "scores come before words");
+                    scores = told;
+                }
+                Piece::Text(_) => words += 1,
+            });
+            let reply = reply.unwrap();
+            assert!(words > 0);
+            assert_eq!((reply.token_ids, reply.draft), (caption.token_ids, caption.draft));
+            let log_probs = |scores: &[Scores]| scores.iter().flat_map(|s| s.log_probs.clone()).collect::<Vec<f32>>();
+            for (got, want) in log_probs(&scores).iter().zip(log_probs(&want)) {
+                assert!((got - want).abs() < TOLERANCE, "{got} for {want}");
+            }
+            assert_eq!(scores.len(), questions.len());
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use crate::error::Error;
 use crate::input::format::Role;
 use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::{Part, Turn};
-use crate::network::Model;
+use crate::network::features::Features;
+use crate::network::precision::Precision;
+use crate::network::{LoadOptions, Model};
+use crate::session::branches::Scored;
 use crate::session::reply::{Reply, Stop};
 use crate::session::reuse::Reuse;
 use crate::session::sampling::Sampling;
@@ -390,4 +393,32 @@ fn a_reply_ends_where_the_context_ends() {
         .unwrap();
     assert_eq!(reply.prompt_ids.len() + reply.token_ids.len(), model.context());
     assert_eq!(reply.stop, Stop::Length);
+}
+
+#[test]
+fn a_view_whose_features_were_kept_is_told_of_as_it_was() {
+    for precision in [Precision::F32, Precision::Int8] {
+        let options = LoadOptions { precision, ..LoadOptions::default() };
+        let model = Arc::new(Model::load(&fixtures::tiny("smolvlm"), options).unwrap());
+        let (mut seen, mut kept, cancel) =
+            (Session::new(Arc::clone(&model)).unwrap(), Session::new(Arc::clone(&model)).unwrap(), Cancel::default());
+        assert!(seen.features().unwrap().is_none());
+        seen.set_images(&[&fixtures::picture("coffee")], Tiling::One, Reuse::IfIdentical, &cancel).unwrap();
+        let features = seen.features().unwrap().unwrap();
+        assert!(Arc::ptr_eq(&features, &seen.features().unwrap().unwrap()), "made once");
+        kept.set_features(&features).unwrap();
+        let asked = [Scored { question: "Is there a cup?", choices: &["Yes", "No"] }];
+        let [want, got] = [&mut seen, &mut kept].map(|session| session.score(&asked, &cancel).unwrap());
+        for (want, got) in want[0].log_probs.iter().zip(&got[0].log_probs) {
+            assert!((want - got).abs() < 0.02, "{want} {got}");
+        }
+        // The view is whole: it is in the cache now, and a new one replaces it.
+        let ask = Ask { prompt: "What?", max_tokens: 4, ignore_end: true, sampling: Sampling::Greedy };
+        assert_eq!(kept.ask(ask, &cancel, &mut |_| {}).unwrap().token_ids.len(), 4);
+        kept.set_images(&[&fixtures::picture("coffee")], Tiling::One, Reuse::IfIdentical, &cancel).unwrap();
+        assert_eq!(kept.features().unwrap().unwrap(), features);
+        let other = Arc::new(Features { width: 3, scales: vec![1.0], bytes: vec![0; 3] });
+        assert!(matches!(kept.set_features(&other), Err(Error::Picture { .. })));
+        assert!(matches!(kept.ask(ask, &cancel, &mut |_| {}), Err(Error::NoView)));
+    }
 }

@@ -3,9 +3,11 @@
 mod drafts;
 mod quality;
 mod roofline;
+mod rules;
 mod soak;
 mod spread;
 mod stages;
+mod steady;
 mod truth;
 
 use std::process::ExitCode;
@@ -33,6 +35,10 @@ enum Measure {
     Quality(quality::QualityArgs),
     /// Measure what drafts from earlier captions save on a film in which things move
     Drafts(drafts::DraftArgs),
+    /// Tell how true rules are of scenes of a known truth, and what they cost
+    Rules(rules::RulesArgs),
+    /// Count how often words change that need not, and whether those do that must
+    Steady(steady::SteadyArgs),
 }
 
 /// Measures and prints.
@@ -46,6 +52,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Measure::Soak(args)) => soak::run(args),
         Some(Measure::Quality(args)) => quality::run(args),
         Some(Measure::Drafts(args)) => drafts::run(args),
+        Some(Measure::Rules(args)) => rules::run(args),
+        Some(Measure::Steady(args)) => steady::run(args),
     }
 }
 

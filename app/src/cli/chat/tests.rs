@@ -47,16 +47,8 @@ impl Engine for Echo {
         }
         let stop = if cancel.is_cancelled() { Stop::Cancelled } else { Stop::End };
         let (draft, timings) = (Draft::default(), Timings::default());
-        Ok(Reply {
-            text,
-            token_ids: vec![1],
-            prompt_ids: vec![7],
-            counted: None,
-            stop,
-            draft,
-            mean_log_prob: None,
-            timings,
-        })
+        let reply = Reply { text, stop, draft, timings, ..Reply::cancelled() };
+        Ok(Reply { token_ids: vec![1], prompt_ids: vec![7], ..reply })
     }
 
     fn forget(&mut self, _: ViewId, what: Forget) {

@@ -73,11 +73,18 @@ pub fn mark(store: &mut Store, args: &MarkArgs) -> anyhow::Result<()> {
 /// # Errors
 /// When the log or `err` can't be written.
 pub fn prune(store: &mut Store, args: &PruneArgs, err: &mut impl Write) -> anyhow::Result<()> {
-    let keep = Keep { at_most_old: args.older_than, at_most_bytes: args.max_size, bookmarked: args.keep_bookmarked };
-    let PruneCount { entries, thumbnails } = store.keep_to(&keep)?;
+    let keep = Keep {
+        at_most_old: args.older_than,
+        at_most_bytes: args.max_size,
+        views_at_most_bytes: None,
+        bookmarked: args.keep_bookmarked,
+    };
+    let PruneCount { entries, thumbnails, views } = store.keep_to(&keep)?;
     let megabytes = store.bytes_in_use()? as f64 / 1e6;
     let (entries, thumbnails) = (text::entries(entries), text::count(thumbnails, "thumbnail", "thumbnails"));
-    writeln!(err, "Removed {entries} and {thumbnails} of others. The log has {megabytes:.1} MB.")?;
+    let views =
+        if views > 0 { format!(", {} that were kept", text::count(views, "view", "views")) } else { String::new() };
+    writeln!(err, "Removed {entries}, {thumbnails} of others{views}. The log has {megabytes:.1} MB.")?;
     Ok(())
 }
 

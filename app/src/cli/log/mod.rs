@@ -1,6 +1,8 @@
 //! `sightline log`: finding, showing, exporting and keeping what was recorded.
 
 mod args;
+mod ask;
+mod digest;
 mod keep;
 mod outward;
 mod show;
@@ -12,8 +14,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::base::text;
+pub(crate) use crate::cli::log::show::no_entry;
 use crate::cli::output::{Notes, Output};
-use crate::cli::parse;
+use crate::cli::{interrupt, parse};
 use crate::log;
 use crate::log::Store;
 
@@ -34,10 +37,14 @@ enum LogCommand {
     List(show::ListArgs),
     /// Search for words: "a phrase", begin*, NOT and OR work
     Search(show::SearchArgs),
+    /// Ask when something was there: "when was there a red circle?"
+    Ask(Box<ask::AskArgs>),
     /// Show everything about an entry
     Show(show::ShowArgs),
     /// Count: captions an hour, the longest still scene, the most common words
     Stats(show::StatsArgs),
+    /// Tell of each hour: how much, from when to when, the longest still scene, the events of rules
+    Digest(digest::DigestArgs),
     /// Bookmark an entry, or write a note beside it
     Mark(keep::MarkArgs),
     /// Write entries to a file that other programs read
@@ -65,8 +72,10 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut err)?,
         LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut err)?,
+        LogCommand::Ask(args) => ask::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
+        LogCommand::Digest(args) => digest::run(&open()?, args, &mut out, &mut err)?,
         LogCommand::Mark(args) => keep::mark(&mut open()?, args)?,
         LogCommand::Export(args) => outward::export(&open()?, args, &mut out, &mut err)?,
         LogCommand::Import(args) => outward::import(&path, args, &mut err)?,

@@ -9,7 +9,7 @@ use crate::base::message::Message;
 use crate::base::text::{count, entries, length, lines, number, one_line};
 use crate::cli::log::args::FilterArgs;
 use crate::cli::parse::whole;
-use crate::log::{EntryKind, EntryLine, Filter, FoundEntry, Stats, Store};
+use crate::log::{EntryKind, EntryLine, EventFacts, Filter, FoundEntry, Stats, Store};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;
@@ -105,6 +105,15 @@ fn in_a_line(found: &FoundEntry) -> String {
     let entry = &found.entry;
     let star = if entry.bookmarked { '*' } else { ' ' };
     let time = entry.at.civil().strftime("%Y-%m-%d %H:%M:%S");
+    if let Some(event) = &entry.event {
+        let near = if entry.kind == EntryKind::NearMiss { "nearly " } else { "" };
+        let EventFacts { rule, probability, .. } = event;
+        let sentence = if *rule == entry.text { String::new() } else { format!(": {}", one_line(&entry.text)) };
+        let rule = one_line(rule);
+        let length = length(entry.duration_ms);
+        let percent = probability * 100.0;
+        return format!("{:>7}{star} {time}  {length:>8}  {near}{rule} ({percent:.0} %){sentence}", entry.id);
+    }
     let words = match (&entry.question, &entry.note) {
         (Some(question), _) => format!("{question} {}", entry.text),
         (None, Some(note)) => format!("{} ({note})", entry.text),
@@ -134,6 +143,16 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
         writeln!(out, "Bookmarked  yes")?;
     }
     writeln!(out, "Time        {}", entry.at.rfc3339())?;
+    if let Some(EventFacts { rule, peak, probability, is_over, tick }) = &entry.event {
+        let kind = if entry.kind == EntryKind::NearMiss { "near miss" } else { "event" };
+        writeln!(out, "Rule        {}, {kind}", one_line(rule))?;
+        writeln!(out, "Peak        {:.0} %, {peak:+.1} nats", probability * 100.0)?;
+        let end = if *is_over { "" } else { ", end unknown" };
+        writeln!(out, "Lasted      {}{end}", length(entry.duration_ms))?;
+        if let Some(is_right) = tick {
+            writeln!(out, "Ticked      {}", if *is_right { "right" } else { "wrong" })?;
+        }
+    }
     if entry.kind == EntryKind::Caption {
         writeln!(out, "Held        {}, said {} times", length(entry.duration_ms), entry.repeats + 1)?;
     }
@@ -154,6 +173,9 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
         if !prefix.references.is_empty() {
             writeln!(out, "References  {}", one_line(&prefix.references.join(", ")))?;
         }
+    }
+    if entry.event.is_some() {
+        return Ok(());
     }
     let ms = |us: i64| us as f64 / 1000.0;
     writeln!(

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vlm::{Cancel, Stop};
@@ -18,12 +19,18 @@ use crate::cli::caption_files::WELL;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
 use crate::cli::recording;
+use crate::cli::watch::told;
 use crate::demo::model;
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixCost;
 use crate::live::{Caption, Event, Pipeline, Report, Told};
 use crate::log::Recording;
 use crate::plan::ViewPlan;
+use crate::rules::event::{EventKind, RuleEvent};
+use crate::rules::watch::RuleWatch;
+
+/// What to do where an engine can't score.
+const RULES_ELSEWHERE: &str = "Use a model on this machine, or shorter rules.";
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -58,6 +65,8 @@ pub struct Watcher<O, E> {
     pub caption_files: Option<CaptionFiles>,
     /// With `--actions`.
     pub actions: Option<Actions>,
+    /// With `--rules`, those of each source.
+    pub rules: Vec<RuleWatch>,
 }
 
 /// What is known of a source.
@@ -97,6 +106,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             recording: None,
             caption_files: None,
             actions: None,
+            rules: Vec::new(),
         }
     }
 
@@ -104,6 +114,9 @@ impl<O: Write, E: Write> Watcher<O, E> {
     pub fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
         while !interrupted.is_cancelled() {
             let report = pipeline.wait_event(LOOK_UP);
+            if let Some(report) = &report {
+                self.watch_rules(report)?;
+            }
             self.record(report.as_ref())?;
             self.write_files(report.as_ref())?;
             self.tell_others(report.as_ref())?;
@@ -165,6 +178,10 @@ impl<O: Write, E: Write> Watcher<O, E> {
                 let (tokens, took) = (text::count(tokens as u64, "token", "tokens"), took.as_secs_f64());
                 self.say(&format!("Read {tokens} that stand before every picture, once, in {took:.1} s."))?;
             }
+            Event::NotScored { message } => {
+                let what = Message::new(format!("The rules can't be watched. {}", message.what()));
+                self.complain(Some(number), &what.hint(message.advice().unwrap_or(RULES_ELSEWHERE)))?;
+            }
             // Nobody asks questions here, and what stays as it is needs no words.
             _ => {}
         }
@@ -183,6 +200,10 @@ impl<O: Write, E: Write> Watcher<O, E> {
                 self.say(ready.trim_end())?;
                 if model == model::NAME {
                     self.say(&format!("{}.", model::NOTE))?;
+                }
+                if !card.can.scores && self.rules.iter().any(|watch| watch.scores().next().is_some()) {
+                    let what = "The rules can't be watched: this engine does not tell how likely answers are.";
+                    self.complain(None, &Message::new(what).hint(RULES_ELSEWHERE))?;
                 }
                 self.card = card;
             }
@@ -227,6 +248,45 @@ impl<O: Write, E: Write> Watcher<O, E> {
         } else {
             ControlFlow::Continue(())
         }
+    }
+
+    /// Tells what the rules make of what happened.
+    fn watch_rules(&mut self, report: &Report) -> io::Result<()> {
+        for number in 0..self.rules.len() {
+            if report.view.is_none_or(|view| view == number) {
+                let events = self.rules[number].observe(&report.event);
+                self.tell_of_rules(number, &events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what the rules were told to hold of, since nothing more is known.
+    pub fn finish_rules(&mut self) -> io::Result<()> {
+        for number in 0..self.rules.len() {
+            let events = self.rules[number].finish();
+            self.tell_of_rules(number, &events)?;
+        }
+        Ok(())
+    }
+
+    fn tell_of_rules(&mut self, number: usize, events: &[RuleEvent]) -> io::Result<()> {
+        for event in events {
+            if let Some(recording) = &mut self.recording {
+                recording.observe_rule(number, event);
+            }
+            if let (Some(actions), Some(occurrence)) = (&self.actions, told::occurrence(event)) {
+                actions.tell(occurrence, Some(Arc::clone(&event.frame)), &event.rule.actions);
+            }
+            if self.shape == Shape::Json {
+                serde_json::to_writer(&mut self.out, &event.told())?;
+                writeln!(self.out)?;
+            } else if matches!(event.kind, EventKind::Begin | EventKind::End) {
+                self.end_line(" …")?;
+                writeln!(self.out, "{}", one_line(&event.sentence()))?;
+            }
+        }
+        if events.is_empty() { Ok(()) } else { self.out.flush() }
     }
 
     /// Records what happened, and says so once when recording fails and once when it works again.
@@ -349,8 +409,6 @@ impl<O: Write, E: Write> Watcher<O, E> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::capture::{SourceOptions, SourceSpec};
     use crate::live::{Framing, Settings};
@@ -395,6 +453,7 @@ mod tests {
             options: SourceOptions::default(),
             framing: Framing::default(),
             settings: Settings { instruction: "What?".to_owned(), ..Settings::default() },
+            rules: Vec::new(),
         };
         (0..count).map(view).collect()
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use vlm::{
-    Ask, Cancel, Conversation, Error, LoadOptions, Model, ModelFiles, Reply, Say, Scored, Scores, Session, Stop, Tiling,
+    Along, Ask, Cancel, Conversation, Error, Features, LoadOptions, Model, ModelFiles, Piece, Reply, Say, Scored,
+    Scores, Session, Stop, Tiling,
 };
 
 use crate::base::message::Message;
@@ -67,7 +68,7 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let max_isa = options.max_isa;
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
-    let can = Capabilities { video: loaded.video_sampling(), scores: true, parallel: 1 };
+    let can = Capabilities { video: loaded.video_sampling(), scores: true, features: true, parallel: 1 };
     let card =
         EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
     Ok((Arc::new(loaded), card))
@@ -169,6 +170,50 @@ impl Engine for LocalEngine {
         match scored {
             Err(Error::Cancelled) => Ok(None),
             other => Ok(Some(other?)),
+        }
+    }
+
+    fn features(&mut self, view: ViewId) -> Result<Option<Arc<Features>>, EngineError> {
+        let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
+        Ok(view.session.as_mut().map(Session::features).transpose()?.flatten())
+    }
+
+    fn score_kept(
+        &mut self,
+        view: ViewId,
+        features: &Arc<Features>,
+        questions: &[Scored<'_>],
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
+        view.scene = None;
+        let session = view.session(&self.model, cancel)?;
+        session.set_features(features)?;
+        match session.score(questions, cancel) {
+            Err(Error::Cancelled) => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+
+    fn reply_along(
+        &mut self,
+        turn: Turn<'_>,
+        along: Along<'_>,
+        cancel: &Cancel,
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Result<Reply, EngineError> {
+        let Task::Caption { shown, instruction } = turn.task else {
+            return self.reply(turn, cancel, &mut |text| on_piece(Piece::Text(text)));
+        };
+        let Some(view) = self.views.get_mut(&turn.view) else { return Err(closed()) };
+        let Limits { max_tokens, ignore_end, sampling } = turn.limits;
+        let ask = Ask { prompt: instruction, max_tokens, ignore_end, sampling };
+        let told = view
+            .look(&self.model, shown, cancel)
+            .and_then(|session| session.caption_along(ask, along, cancel, on_piece));
+        match told {
+            Err(Error::Cancelled) => Ok(Reply::cancelled()),
+            other => Ok(other?),
         }
     }
 

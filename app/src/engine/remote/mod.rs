@@ -247,7 +247,12 @@ impl Engine for RemoteEngine {
             precision: "remote".to_owned(),
             why: format!("Pictures are sent to {host}."),
             sent_to: Some(host),
-            can: Capabilities { video: None, scores: self.may_score, parallel: self.client.options().parallel },
+            can: Capabilities {
+                video: None,
+                scores: self.may_score,
+                features: false,
+                parallel: self.client.options().parallel,
+            },
         }
     }
 

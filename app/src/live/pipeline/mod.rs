@@ -24,6 +24,7 @@ use crate::base::slot::Slot;
 use crate::base::thread::Thread;
 use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
+use crate::live::asides::Asides;
 use crate::live::capture;
 use crate::live::capture::Capture;
 use crate::live::events::{Question, Report, Worker};
@@ -117,6 +118,7 @@ impl Pipeline {
             settings.instruction.clone_into(&mut lock(&view.instruction));
             *lock(&view.prefix) = Arc::clone(&settings.prefix);
             *lock(&view.tiling) = settings.tiling;
+            *lock(&view.asides) = Arc::clone(&settings.asides);
             let (deal, dealt_with) = bounded(1);
             let handle = ViewHandle {
                 number,
@@ -342,6 +344,12 @@ impl ViewHandle {
     /// Takes over lengths, pace and sensitivity from the next caption on.
     pub fn tune(&self, tuning: Tuning) {
         *lock(&self.view.tuning) = Some(tuning);
+        self.ring();
+    }
+
+    /// Asks something else of each new view from now on, besides its caption.
+    pub fn set_asides(&self, asides: Arc<Asides>) {
+        *lock(&self.view.asides) = asides;
         self.ring();
     }
 

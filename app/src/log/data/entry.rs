@@ -11,6 +11,7 @@ use vlm::{Reply, Stop};
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
 use crate::live::frame::Frame;
+use crate::rules::event::{EventKind, RuleEvent};
 
 /// A moment as the log keeps it: what a wall clock said, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub struct Session {
     pub lost: i64,
 }
 
-/// Whose words an entry holds.
+/// What an entry is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryKind {
     /// A caption of the view.
@@ -112,6 +113,10 @@ pub enum EntryKind {
     Caption,
     /// An answer to a question.
     Answer,
+    /// A rule held for a while.
+    Event,
+    /// A rule came near to holding.
+    NearMiss,
 }
 
 impl EntryKind {
@@ -121,13 +126,20 @@ impl EntryKind {
         match self {
             Self::Caption => 1,
             Self::Answer => 2,
+            Self::Event => 3,
+            Self::NearMiss => 4,
         }
     }
 
     /// From the table. A newer version's kind is shown as a caption.
     #[must_use]
     pub fn of_number(number: i64) -> Self {
-        if number == 2 { Self::Answer } else { Self::Caption }
+        match number {
+            2 => Self::Answer,
+            3 => Self::Event,
+            4 => Self::NearMiss,
+            _ => Self::Caption,
+        }
     }
 }
 
@@ -136,6 +148,8 @@ impl fmt::Display for EntryKind {
         f.write_str(match self {
             Self::Caption => "caption",
             Self::Answer => "answer",
+            Self::Event => "event",
+            Self::NearMiss => "near-miss",
         })
     }
 }
@@ -147,6 +161,8 @@ impl FromStr for EntryKind {
         match text {
             "caption" => Ok(Self::Caption),
             "answer" => Ok(Self::Answer),
+            "event" => Ok(Self::Event),
+            "near-miss" => Ok(Self::NearMiss),
             _ => Err(format!("unknown kind of entry `{text}`")),
         }
     }
@@ -248,6 +264,52 @@ pub struct Entry {
     pub repeats: i64,
     /// How it came to be.
     pub metrics: Metrics,
+    /// Of an event or a near miss: what the rule has to say. Its sentence is the text.
+    pub event: Option<EventFacts>,
+}
+
+impl Entry {
+    /// What a rule has to tell, as an entry that is not in the log yet. `frame_since_ms` is that of
+    /// the frame at its peak.
+    #[must_use]
+    pub fn of_event(event: &RuleEvent, frame_since_ms: i64) -> Self {
+        let ms = |from: &ZonedDateTime, to: &ZonedDateTime| {
+            i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX).max(0)
+        };
+        let is_over = event.end.is_some();
+        let last = event.end.as_ref().unwrap_or(&event.frame.time);
+        Self {
+            kind: if event.kind == EventKind::NearMiss { EntryKind::NearMiss } else { EntryKind::Event },
+            frame: i64::try_from(event.frame.id).unwrap_or(i64::MAX),
+            at: Moment::of(&event.start),
+            since_ms: (frame_since_ms - ms(&event.start, &event.frame.time)).max(0),
+            duration_ms: ms(&event.start, last),
+            text: event.rule.says.text().to_owned(),
+            event: Some(EventFacts {
+                rule: event.rule.name().to_owned(),
+                peak: in_millionths(event.model_peak.nats),
+                probability: in_millionths(event.peak.probability()),
+                is_over,
+                tick: None,
+            }),
+            ..Self::default()
+        }
+    }
+}
+
+/// What the log knows of a rule's event besides times and the rule's sentence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventFacts {
+    /// What people call the rule.
+    pub rule: String,
+    /// How strongly it held at most, in nats, as the model says: before any calibration.
+    pub peak: f64,
+    /// The same as a probability, as it was told.
+    pub probability: f64,
+    /// It is over; otherwise it goes on, or the program was killed meanwhile.
+    pub is_over: bool,
+    /// Whether the user says that it was right.
+    pub tick: Option<bool>,
 }
 
 impl Entry {
@@ -294,7 +356,7 @@ mod tests {
 
     #[test]
     fn kinds_are_read_as_they_are_written_and_kept() {
-        for kind in [EntryKind::Caption, EntryKind::Answer] {
+        for kind in [EntryKind::Caption, EntryKind::Answer, EntryKind::Event, EntryKind::NearMiss] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
             assert_eq!(EntryKind::of_number(kind.number()), kind);
         }

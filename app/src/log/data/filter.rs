@@ -8,7 +8,7 @@ use crate::log::data::entry::EntryKind;
 /// What kind of entry people ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryFilter {
-    /// Captions or answers.
+    /// Captions, answers, events or near misses.
     Of(EntryKind),
     /// What the user marked.
     Bookmarked,
@@ -23,9 +23,10 @@ impl std::str::FromStr for EntryFilter {
         match text {
             "bookmark" => Ok(Self::Bookmarked),
             "note" => Ok(Self::Noted),
-            kind => {
-                kind.parse().map(Self::Of).map_err(|_: String| "write caption, answer, bookmark or note".to_owned())
-            }
+            kind => kind
+                .parse()
+                .map(Self::Of)
+                .map_err(|_: String| "write caption, answer, event, near-miss, bookmark or note".to_owned()),
         }
     }
 }

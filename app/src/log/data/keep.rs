@@ -9,6 +9,8 @@ pub struct Keep {
     pub at_most_old: Option<Duration>,
     /// Bytes that the log may use.
     pub at_most_bytes: Option<u64>,
+    /// Bytes that kept views may use.
+    pub views_at_most_bytes: Option<u64>,
     /// Entries with a bookmark stay, however old, and whatever they take.
     pub bookmarked: bool,
 }
@@ -20,4 +22,6 @@ pub struct PruneCount {
     pub entries: u64,
     /// Thumbnails of entries that stayed.
     pub thumbnails: u64,
+    /// Views that were kept.
+    pub views: u64,
 }

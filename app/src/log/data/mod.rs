@@ -4,3 +4,4 @@
 pub(crate) mod entry;
 pub(crate) mod filter;
 pub(crate) mod keep;
+pub(crate) mod views;

@@ -14,12 +14,14 @@ use crate::log::store::search::narrow;
 pub struct DayMark {
     /// Which part, from 0.
     pub part: usize,
-    /// Captions and answers.
+    /// Entries of all kinds.
     pub entries: u64,
     /// Of these, answers.
     pub answers: u64,
     /// Of these, those with a bookmark.
     pub bookmarks: u64,
+    /// Of these, events of rules.
+    pub events: u64,
 }
 
 impl Store {
@@ -39,15 +41,16 @@ impl Store {
         let mut condition = within.condition();
         narrow(&mut condition, &within)?;
         let sql = format!(
-            "SELECT (e.at_ms - {from_ms}) / {length} AS part, count(*), sum(e.kind = {}), sum(e.bookmarked)
+            "SELECT (e.at_ms - {from_ms}) / {length} AS part, count(*), sum(e.kind = {}), sum(e.bookmarked), sum(e.kind = {})
              FROM entry e CROSS JOIN session s ON s.id = e.session WHERE {} GROUP BY part",
             EntryKind::Answer.number(),
+            EntryKind::Event.number(),
             condition.sql
         );
         let mark = |row: &rusqlite::Row<'_>| {
             let number = |column| row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or_default());
             let part = (number(0)? as usize).min(parts.saturating_sub(1));
-            Ok(DayMark { part, entries: number(1)?, answers: number(2)?, bookmarks: number(3)? })
+            Ok(DayMark { part, entries: number(1)?, answers: number(2)?, bookmarks: number(3)?, events: number(4)? })
         };
         self.connection()
             .prepare(&sql)
@@ -68,9 +71,9 @@ mod tests {
         let log = filled();
         let from = moment("2026-11-23T00:00:00.000+01:00").ms;
         let marks = |filter: &Filter| log.store.marks(filter, from, from + 24 * HOUR, 24).expect("counted");
-        assert_eq!(marks(&Filter::default()), [DayMark { part: 10, entries: 4, answers: 1, bookmarks: 1 }]);
+        assert_eq!(marks(&Filter::default()), [DayMark { part: 10, entries: 4, answers: 1, bookmarks: 1, events: 0 }]);
         let cat = Filter { words: Some("cat".to_owned()), ..Filter::default() };
-        assert_eq!(marks(&cat), [DayMark { part: 10, entries: 3, answers: 1, bookmarks: 1 }]);
+        assert_eq!(marks(&cat), [DayMark { part: 10, entries: 3, answers: 1, bookmarks: 1, events: 0 }]);
         let next = log.store.marks(&Filter::default(), from + 24 * HOUR, from + 48 * HOUR, 24).expect("counted");
         assert_eq!(next.iter().map(|mark| (mark.part, mark.entries)).collect::<Vec<_>>(), [(8, 1), (9, 1)]);
     }

@@ -10,6 +10,7 @@
 mod check;
 mod content;
 pub(crate) mod day;
+pub(crate) mod digest;
 pub(crate) mod import;
 pub(crate) mod import_lines;
 mod place;
@@ -24,6 +25,8 @@ pub(crate) mod search_form;
 pub(crate) mod stats;
 #[cfg(test)]
 mod survival_tests;
+pub(crate) mod ticks;
+pub(crate) mod views;
 
 use std::fmt::Write as _;
 use std::path::{self, Path, PathBuf};

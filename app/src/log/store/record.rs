@@ -6,9 +6,10 @@ use rusqlite::config::DbConfig;
 
 use crate::log::data::entry::{Entry, Session, SessionStart};
 use crate::log::data::keep::Keep;
+use crate::log::data::views::KeptView;
 use crate::log::error::LogError;
 use crate::log::store::{Store, file_alone, rows};
-use crate::log::threads::recorder::{Extension, Log};
+use crate::log::threads::recorder::{EventUpdate, Extension, Log};
 
 impl Log for Store {
     fn begin(&mut self, start: &SessionStart) -> Result<i64, LogError> {
@@ -43,6 +44,25 @@ impl Log for Store {
 
     fn extend(&mut self, extension: Extension) -> Result<(), LogError> {
         self.change(|c| extend(c, extension))
+    }
+
+    fn add_view(&mut self, view: &KeptView) -> Result<(), LogError> {
+        Self::add_view(self, view)
+    }
+
+    fn update_event(&mut self, update: EventUpdate<'_>) -> Result<(), LogError> {
+        let EventUpdate { entry, frame, duration_ms, facts, thumbnail } = update;
+        self.change(|c| {
+            c.execute(
+                "UPDATE entry SET frame = ?2, duration_ms = max(duration_ms, ?3), peak = ?4, probability = ?5, is_over = ?6
+                 WHERE id = ?1",
+                (entry, frame, duration_ms, facts.peak, facts.probability, facts.is_over),
+            )?;
+            if let Some(jpeg) = thumbnail {
+                c.execute("UPDATE thumbnail SET jpeg = ?2 WHERE entry = ?1", (entry, jpeg))?;
+            }
+            Ok(())
+        })
     }
 
     fn end(&mut self, session: i64, ended_ms: i64, lost: u64) -> Result<(), LogError> {

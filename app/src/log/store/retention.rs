@@ -21,14 +21,18 @@ const BACKUP_PAGES: i32 = 1024;
 const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 
 impl Store {
-    /// Removes what is too old, and then, while the log uses too many bytes, first the oldest
-    /// thumbnails and then the oldest entries. Gives the space back to the disk.
+    /// Removes what is too old, and then, while the log uses too many bytes, first the oldest kept
+    /// views, then the oldest thumbnails and then the oldest entries. Gives the space back to the
+    /// disk.
     ///
     /// # Errors
     /// When the log can't be written.
     pub fn keep_to(&mut self, keep: &Keep) -> Result<PruneCount, LogError> {
         let mut removed = PruneCount::default();
-        if keep.at_most_old.is_none() && keep.at_most_bytes.is_none() {
+        if let Some(limit) = keep.views_at_most_bytes {
+            removed.views += self.keep_views_to(limit)?;
+        }
+        if keep.at_most_old.is_none() && keep.at_most_bytes.is_none() && removed.views == 0 {
             return Ok(removed);
         }
         let spared = if keep.bookmarked { "AND NOT bookmarked" } else { "" };
@@ -36,8 +40,16 @@ impl Store {
             let before = Moment::now().ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
             let sql = format!("DELETE FROM entry WHERE at_ms < ?1 {spared}");
             removed.entries += self.change(|c| c.execute(&sql, [before]))? as u64;
+            removed.views += self.change(|c| c.execute("DELETE FROM view WHERE at_ms < ?1", [before]))? as u64;
         }
         if let Some(limit) = keep.at_most_bytes {
+            while self.bytes_in_use()? > limit {
+                let step = self.remove_oldest_views()?;
+                removed.views += step;
+                if step == 0 {
+                    break;
+                }
+            }
             let thumbnails = format!(
                 "DELETE FROM thumbnail WHERE entry IN (SELECT entry FROM thumbnail JOIN entry ON entry.id = thumbnail.entry
                  WHERE 1 {spared} ORDER BY entry LIMIT {STEP})"
@@ -51,7 +63,8 @@ impl Store {
         self.change(|c| {
             // The one that ended last may be running.
             c.execute(
-                "DELETE FROM session WHERE ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE session = session.id)",
+                "DELETE FROM session WHERE ended_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE session = session.id)
+                 AND NOT EXISTS (SELECT 1 FROM view WHERE session = session.id)",
                 [],
             )
         })?;

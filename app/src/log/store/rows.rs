@@ -5,13 +5,14 @@ use rusqlite::{Connection, Row, named_params};
 
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
-use crate::log::data::entry::{Entry, EntryKind, FoundEntry, Metrics, Moment, Session, SessionStart};
+use crate::log::data::entry::{Entry, EntryKind, EventFacts, FoundEntry, Metrics, Moment, Session, SessionStart};
 use crate::log::store::search_form;
 
 /// The columns of an entry `e`, in the order that [`entry`] reads them.
 pub const ENTRY: &str = "e.id, e.session, e.kind, e.frame, e.at_ms, e.offset_s, e.since_ms, e.duration_ms, e.text, e.question, \
     e.note, e.bookmarked, e.repeats, e.age_ms, e.preprocess_us, e.vision_us, e.prefill_us, e.decode_us, e.prompt_tokens, \
-    e.tokens, e.stop, e.draft_offered, e.draft_accepted, e.dropped, e.skipped, e.mean_log_prob";
+    e.tokens, e.stop, e.draft_offered, e.draft_accepted, e.dropped, e.skipped, e.mean_log_prob, e.rule, e.peak, \
+    e.probability, e.is_over, e.tick";
 
 /// The columns of its session `s` that [`found`] reads after those of the entry.
 pub const FOUND: &str = "s.source, s.model";
@@ -53,7 +54,14 @@ pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
             skipped: row.get(24)?,
             mean_log_prob: row.get(25)?,
         },
+        event: event(row)?,
     })
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Option<EventFacts>> {
+    let Some(rule) = row.get(26)? else { return Ok(None) };
+    let (peak, probability) = (row.get(27)?, row.get(28)?);
+    Ok(Some(EventFacts { rule, peak, probability, is_over: row.get(29)?, tick: row.get(30)? }))
 }
 
 /// Reads the columns of [`ENTRY`] and then [`FOUND`].
@@ -61,7 +69,7 @@ pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 /// # Errors
 /// When a column has another type.
 pub fn found(row: &Row<'_>) -> rusqlite::Result<FoundEntry> {
-    Ok(FoundEntry { entry: entry(row)?, source: row.get(26)?, model: row.get(27)? })
+    Ok(FoundEntry { entry: entry(row)?, source: row.get(31)?, model: row.get(32)? })
 }
 
 /// Reads the columns of [`SESSION`].
@@ -98,15 +106,16 @@ fn labels(written: &str) -> Vec<String> {
 /// # Errors
 /// When the number is taken, or SQLite can't write.
 pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<i64> {
-    let metrics = &entry.metrics;
+    let (metrics, event) = (&entry.metrics, entry.event.as_ref());
     let id = connection
         .prepare_cached(
             "INSERT INTO entry (id, session, kind, frame, at_ms, offset_s, since_ms, duration_ms, text, question, note,
                 bookmarked, repeats, age_ms, preprocess_us, vision_us, prefill_us, decode_us, prompt_tokens, tokens, stop,
-                draft_offered, draft_accepted, dropped, skipped, mean_log_prob)
+                draft_offered, draft_accepted, dropped, skipped, mean_log_prob, rule, peak, probability, is_over, tick)
              VALUES (nullif(:id, 0), :session, :kind, :frame, :at_ms, :offset_s, :since_ms, :duration_ms, :text, :question,
                 :note, :bookmarked, :repeats, :age_ms, :preprocess_us, :vision_us, :prefill_us, :decode_us, :prompt_tokens,
-                :tokens, :stop, :draft_offered, :draft_accepted, :dropped, :skipped, :mean_log_prob)",
+                :tokens, :stop, :draft_offered, :draft_accepted, :dropped, :skipped, :mean_log_prob, :rule, :peak, :probability,
+                :is_over, :tick)",
         )?
         .insert(named_params! {
             ":id": entry.id,
@@ -135,6 +144,11 @@ pub fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<
             ":dropped": metrics.dropped,
             ":skipped": metrics.skipped,
             ":mean_log_prob": metrics.mean_log_prob,
+            ":rule": event.map(|event| &event.rule),
+            ":peak": event.map(|event| event.peak),
+            ":probability": event.map(|event| event.probability),
+            ":is_over": event.map(|event| event.is_over),
+            ":tick": event.and_then(|event| event.tick),
         })?;
     search_form::insert(connection, id, &entry.text, entry.question.as_deref(), entry.note.as_deref())?;
     Ok(id)

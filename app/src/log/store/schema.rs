@@ -32,11 +32,13 @@ impl Step {
 }
 
 /// The steps from an empty file to today's tables.
-pub const STEPS: [Step; 4] = [
+pub const STEPS: [Step; 6] = [
     Step::of(FIRST),
     Step::of(RARE),
     Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) },
     Step::of(PREFIX),
+    Step::of(EVENTS),
+    Step::of(VIEWS),
 ];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds
@@ -181,6 +183,48 @@ END;
 const PREFIX: &str = "
 ALTER TABLE session ADD COLUMN standing TEXT NOT NULL DEFAULT '';
 ALTER TABLE session ADD COLUMN reference TEXT NOT NULL DEFAULT '[]';
+";
+
+/// What rules have to tell are entries of kinds 3 (an event) and 4 (a near miss), with the rule's
+/// sentence as their text.
+const EVENTS: &str = "
+ALTER TABLE entry ADD COLUMN rule TEXT;
+-- In nats, as the model says.
+ALTER TABLE entry ADD COLUMN peak REAL;
+-- The same as it was told.
+ALTER TABLE entry ADD COLUMN probability REAL;
+ALTER TABLE entry ADD COLUMN is_over INTEGER;
+-- 1 right, 0 wrong, as the user says.
+ALTER TABLE entry ADD COLUMN tick INTEGER;
+CREATE INDEX entry_events ON entry (at_ms) WHERE kind = 3;
+CREATE INDEX entry_near_misses ON entry (at_ms) WHERE kind = 4;
+CREATE INDEX entry_ticked ON entry (text) WHERE tick IS NOT NULL;
+";
+
+/// What stands for pictures, where it is kept: bytes with a scale (f32, little endian) a row.
+/// Features go with their last view.
+const VIEWS: &str = "
+CREATE TABLE feature (
+    id INTEGER PRIMARY KEY,
+    width INTEGER NOT NULL,
+    scales BLOB NOT NULL,
+    bytes BLOB NOT NULL
+);
+CREATE TABLE view (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    frame INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    offset_s INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    feature INTEGER NOT NULL REFERENCES feature,
+    UNIQUE (session, frame)
+);
+CREATE INDEX view_at ON view (at_ms);
+CREATE INDEX view_feature ON view (feature);
+CREATE TRIGGER view_removed AFTER DELETE ON view BEGIN
+    DELETE FROM feature WHERE id = old.feature AND NOT EXISTS (SELECT 1 FROM view WHERE feature = old.feature);
+END;
 ";
 
 /// What a file is, before any step is taken.

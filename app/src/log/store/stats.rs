@@ -30,6 +30,8 @@ pub struct Stats {
     pub captions: u64,
     /// Answers.
     pub answers: u64,
+    /// Events of rules.
+    pub events: u64,
     /// Entries with a bookmark.
     pub bookmarks: u64,
     /// Entries that were lost while recording.
@@ -67,6 +69,8 @@ impl Store {
             stats.bookmarks += u64::from(entry.bookmarked);
             match entry.kind {
                 EntryKind::Answer => stats.answers += 1,
+                EntryKind::Event => stats.events += 1,
+                EntryKind::NearMiss => {}
                 EntryKind::Caption => {
                     stats.captions += 1;
                     if entry.duration_ms > stats.longest_still_ms {

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vlm::{Reply, Stop};
+use vlm::{Features, Reply, Stop};
 
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
 use crate::live::frame::Frame;
 use crate::live::{Caption, Event, Question};
 use crate::log::data::entry::{Moment, SessionStart};
+use crate::rules::event::{EventKind, RuleEvent};
 
 /// How often a caption that lasts is written down as lasting: what a kill may cost of its duration.
 const LASTS_EVERY: Duration = Duration::from_secs(1);
@@ -50,10 +51,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether it is words, rather than news about earlier ones.
+    /// Whether it is an entry of its own, rather than news about earlier ones.
     #[must_use]
     pub fn is_entry(&self) -> bool {
-        self.what.frame().is_some()
+        match &self.what {
+            RecordKind::Caption(_) | RecordKind::Answer { .. } => true,
+            RecordKind::Rule(event) => matches!(event.kind, EventKind::Begin | EventKind::NearMiss),
+            RecordKind::View { .. } | RecordKind::Lasts => false,
+        }
     }
 }
 
@@ -69,17 +74,28 @@ pub enum RecordKind {
         /// The answer.
         reply: Reply,
     },
+    /// What stands for a view.
+    View {
+        /// The picture.
+        frame: Arc<Frame>,
+        /// What stands for it.
+        features: Arc<Features>,
+    },
+    /// What a rule has to tell.
+    Rule(RuleEvent),
     /// The view is still as the last caption says.
     Lasts,
 }
 
 impl RecordKind {
-    /// What the words are about.
+    /// What it is about.
     #[must_use]
     pub fn frame(&self) -> Option<&Arc<Frame>> {
         match self {
             Self::Caption(caption) => Some(&caption.frame),
             Self::Answer { question, .. } => Some(&question.frame),
+            Self::Rule(event) => Some(&event.frame),
+            Self::View { frame, .. } => Some(frame),
             Self::Lasts => None,
         }
     }
@@ -179,6 +195,10 @@ impl EventRecorder {
                 self.lasted = Some(Instant::now());
                 Some(self.record(RecordKind::Caption(caption.clone())))
             }
+            Event::Viewed { frame, features } => {
+                let (frame, features) = (Arc::clone(frame), Arc::clone(features));
+                Some(self.record(RecordKind::View { frame, features }))
+            }
             Event::Unchanged { .. } => {
                 let now = Instant::now();
                 let is_due = self.lasted.is_none_or(|last| now.saturating_duration_since(last) >= LASTS_EVERY);
@@ -193,6 +213,11 @@ impl EventRecorder {
             }
             _ => None,
         }
+    }
+
+    /// What is to be recorded of a rule's event. Words are recorded as captions are.
+    pub fn observe_rule(&mut self, event: &RuleEvent) -> Option<Record> {
+        (event.kind != EventKind::Words).then(|| self.record(RecordKind::Rule(event.clone())))
     }
 
     fn record(&mut self, what: RecordKind) -> Record {

@@ -15,16 +15,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select, tick};
+use vlm::Features;
 
 use crate::base::backoff::Backoff;
 use crate::base::message::Message;
 use crate::base::thread::Thread;
 use crate::live::Waker;
-use crate::log::data::entry::{Entry, EntryKind, SessionStart};
+use crate::live::frame::Frame;
+use crate::log::data::entry::{Entry, EntryKind, EventFacts, Moment, SessionStart};
 use crate::log::data::keep::Keep;
+use crate::log::data::views::KeptView;
 use crate::log::error::LogError;
 use crate::log::threads::events::{Record, RecordKind, SessionRef};
 use crate::log::thumbnail;
+use crate::rules::event::{EventKind, RuleEvent};
+use crate::rules::spec::RuleSpec;
 
 /// Records that wait for the disk. Each holds its frame: at 1280x720, all of them 85 MiB.
 const QUEUE: usize = 32;
@@ -67,6 +72,18 @@ pub trait Log: Send {
     /// When it can't be written.
     fn extend(&mut self, extension: Extension) -> Result<(), LogError>;
 
+    /// Says more of an event that was added before, whose rule's name stays.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    fn update_event(&mut self, update: EventUpdate<'_>) -> Result<(), LogError>;
+
+    /// Keeps a view.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    fn add_view(&mut self, view: &KeptView) -> Result<(), LogError>;
+
     /// Ends a session, at milliseconds since 1970 in UTC.
     ///
     /// # Errors
@@ -99,6 +116,21 @@ pub struct Extension {
     pub dropped: i64,
     /// Frames that the gate passed over before these repeats.
     pub skipped: i64,
+}
+
+/// What is known of a rule's event by now.
+#[derive(Clone, Copy, Debug)]
+pub struct EventUpdate<'a> {
+    /// Which entry.
+    pub entry: i64,
+    /// The frame at its peak.
+    pub frame: i64,
+    /// From its start, in milliseconds.
+    pub duration_ms: i64,
+    /// What it is.
+    pub facts: &'a EventFacts,
+    /// Another picture of it, as a JPEG.
+    pub thumbnail: Option<&'a [u8]>,
 }
 
 /// Opens a log, on the writer thread, and again when it is gone.
@@ -243,6 +275,8 @@ struct Running {
     /// The session's number in the log.
     id: i64,
     lasting: Option<Lasting>,
+    /// Events of rules that go on.
+    events: Vec<OngoingEvent>,
 }
 
 /// The caption of a view that holds at present.
@@ -252,6 +286,15 @@ struct Lasting {
     thumbnail: Option<Vec<u8>>,
     captured_at: Instant,
     last_known: Instant,
+}
+
+/// An event of a rule that goes on.
+struct OngoingEvent {
+    id: i64,
+    rule: Arc<RuleSpec>,
+    started_at: Instant,
+    /// The frame of its picture.
+    frame: u64,
 }
 
 impl Lasting {
@@ -407,8 +450,14 @@ impl Writer {
             self.end_session(view, *at)?;
         }
         let mut entry = match what {
-            RecordKind::Lasts => return self.lasts(view, *at, Extension::default()),
+            RecordKind::Lasts => {
+                self.extend_events(view, *at)?;
+                return self.lasts(view, *at, Extension::default());
+            }
+            RecordKind::View { frame, features } => return self.view(session, frame, features),
+            RecordKind::Rule(event) => return self.rule_event(session, event),
             RecordKind::Caption(caption) if self.is_repeated(view, &caption.reply.text) => {
+                self.extend_events(view, *at)?;
                 let (dropped, skipped) = (caption.dropped as i64, caption.skipped as i64);
                 let repeated = Extension { repeats: 1, dropped, skipped, ..Extension::default() };
                 return self.lasts(view, caption.frame.captured_at, repeated);
@@ -426,6 +475,7 @@ impl Writer {
                 ..Entry::about(&question.frame, session.since_ms(&question.frame), reply)
             },
         };
+        self.extend_events(view, *at)?;
         entry.session = self.begun(session)?;
         let frame = what.frame();
         let thumbnail = frame.and_then(|frame| thumbnail::of(&frame.image));
@@ -442,6 +492,63 @@ impl Writer {
             self.hold(view, Lasting { id, entry, thumbnail, captured_at, last_known: captured_at });
         }
         Ok(Written::Something)
+    }
+
+    fn view(
+        &mut self,
+        session: &Arc<SessionRef>,
+        frame: &Frame,
+        features: &Arc<Features>,
+    ) -> Result<Written, LogError> {
+        let view = KeptView {
+            session: self.begun(session)?,
+            frame: i64::try_from(frame.id).unwrap_or(i64::MAX),
+            at: Moment::of(&frame.time),
+            since_ms: session.since_ms(frame),
+            features: Arc::clone(features),
+        };
+        self.log()?.add_view(&view)?;
+        Ok(Written::Something)
+    }
+
+    fn rule_event(&mut self, session: &Arc<SessionRef>, event: &RuleEvent) -> Result<Written, LogError> {
+        let frame = &event.frame;
+        let ago = frame.time.duration_since(&event.start);
+        let started_at = Duration::try_from(ago).ok().and_then(|ago| frame.captured_at.checked_sub(ago));
+        let started_at = started_at.unwrap_or(frame.captured_at);
+        let mut entry = Entry::of_event(event, session.since_ms(frame));
+        entry.session = self.begun(session)?;
+        let ongoing = self.running.get(&session.view).and_then(|running| {
+            let place = running.events.iter().position(|ongoing| ongoing.rule.name() == event.rule.name())?;
+            Some((place, running.events[place].id, running.events[place].frame))
+        });
+        if let (EventKind::End, Some((place, id, pictured)), Some(facts)) = (event.kind, ongoing, &entry.event) {
+            let thumbnail = if pictured == frame.id { None } else { thumbnail::of(&frame.image) };
+            let thumbnail = thumbnail.as_deref();
+            let Entry { frame, duration_ms, .. } = entry;
+            self.log()?.update_event(EventUpdate { entry: id, frame, duration_ms, facts, thumbnail })?;
+            if let Some(running) = self.running.get_mut(&session.view) {
+                running.events.swap_remove(place);
+            }
+            return Ok(Written::Something);
+        }
+        let id = self.log()?.add(&entry, thumbnail::of(&frame.image).as_deref(), None, 0)?;
+        if let (EventKind::Begin, Some(running)) = (event.kind, self.running.get_mut(&session.view)) {
+            running.events.push(OngoingEvent { id, rule: Arc::clone(&event.rule), started_at, frame: frame.id });
+        }
+        Ok(Written::Something)
+    }
+
+    /// Events of a view that go on last until now, so that a kill costs no more than what came
+    /// since.
+    fn extend_events(&mut self, view: usize, until: Instant) -> Result<(), LogError> {
+        let events = self.running.get(&view).map_or(&[][..], |running| &running.events);
+        let lasts = |event: &OngoingEvent| {
+            let duration_ms = milliseconds(until.saturating_duration_since(event.started_at));
+            Extension { entry: event.id, duration_ms, ..Extension::default() }
+        };
+        let extensions: Vec<Extension> = events.iter().map(lasts).collect();
+        extensions.into_iter().try_for_each(|extension| self.log()?.extend(extension))
     }
 
     /// The caption of a view that holds.
@@ -476,7 +583,8 @@ impl Writer {
             return Ok(running.id);
         }
         let id = self.log()?.begin(&session.start)?;
-        self.running.insert(session.view, Running { session: Arc::clone(session), id, lasting: None });
+        self.running
+            .insert(session.view, Running { session: Arc::clone(session), id, lasting: None, events: Vec::new() });
         Ok(id)
     }
 

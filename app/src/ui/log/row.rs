@@ -1,5 +1,7 @@
 //! One row of the list: the small picture, two lines of words, and when that was.
 
+use std::fmt::Write as _;
+
 use egui::accesskit::Role;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Rect, Response, TextFormat, TextureHandle, Ui, WidgetInfo, pos2, vec2};
@@ -103,6 +105,12 @@ fn when(entry: &Entry, today: Date) -> String {
             when.push_str(&text::length(entry.duration_ms));
         }
         EntryKind::Answer => when.push_str(" · answer"),
+        EntryKind::Event | EntryKind::NearMiss => {
+            let what = if entry.kind == EntryKind::Event { "event" } else { "near miss" };
+            let rule = entry.event.as_ref().map_or("", |event| event.rule.as_str());
+            // Writing to a text does not fail.
+            let _ = write!(when, " · {what} {} · {}", text::one_line(rule), text::length(entry.duration_ms));
+        }
     }
     if entry.note.is_some() {
         when.push_str(" · note");

@@ -16,6 +16,7 @@ fn reply(text: &str, stop: Stop) -> Reply {
         counted: None,
         stop,
         draft: Draft::default(),
+        is_kept: false,
         mean_log_prob: None,
         timings: Timings { prefill: Duration::from_millis(120), ..Timings::default() },
     }

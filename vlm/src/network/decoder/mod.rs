@@ -95,11 +95,11 @@ impl Branch {
 }
 
 impl Pass<'_> {
-    /// The tokens that stay in the cache: those of the first segment if nothing else takes its
-    /// place.
+    /// The tokens that stay in the cache: the last segment's, and those that it follows. Nothing
+    /// takes their place any more.
     pub(crate) fn kept(&self) -> usize {
-        let roots = self.segments.iter().filter(|segment| segment.after.is_none()).count();
-        if roots == 1 { self.segments[0].len } else { 0 }
+        let path = std::iter::successors(self.segments.last(), |segment| Some(&self.segments[segment.after?]));
+        path.map(|segment| segment.len).sum()
     }
 
     /// Tokens of the longest branch, from the first that the cache does not hold to its last.

@@ -232,6 +232,8 @@ fn what_is_rare_is_found_without_looking_at_every_entry() {
         (EntryFilter::Bookmarked, "entry_bookmarked"),
         (EntryFilter::Noted, "entry_noted"),
         (EntryFilter::Of(EntryKind::Answer), "entry_answers"),
+        (EntryFilter::Of(EntryKind::Event), "entry_events"),
+        (EntryFilter::Of(EntryKind::NearMiss), "entry_near_misses"),
     ] {
         let filter = Filter { kinds: vec![sort], ..Filter::default() };
         for (columns, from) in [(ROW_KEY, None), (rows::ENTRY, Some(RowKey { at_ms: 1, id: 1 }))] {

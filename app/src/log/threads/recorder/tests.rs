@@ -9,6 +9,7 @@ use crate::engine::EngineCard;
 use crate::live::Event;
 use crate::log::EventRecorder;
 use crate::testing::log::{answered, caption, captioned, frame};
+use crate::testing::rules::event as rule_event;
 
 /// What a fake log was asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ enum Call {
     Begin(String),
     Add { session: i64, text: String, ended: Option<Extension>, lost: u64 },
     Extend(Extension),
+    Update { entry: i64, duration_ms: i64, is_over: bool, has_picture: bool },
+    View { session: i64, frame: i64 },
     End { session: i64, lost: u64 },
 }
 
@@ -70,6 +73,16 @@ impl Log for FakeLog {
         self.write(Call::Extend(extension))
     }
 
+    fn update_event(&mut self, update: EventUpdate<'_>) -> Result<(), LogError> {
+        let EventUpdate { entry, duration_ms, facts, thumbnail, .. } = update;
+        let (is_over, has_picture) = (facts.is_over, thumbnail.is_some());
+        self.write(Call::Update { entry, duration_ms, is_over, has_picture })
+    }
+
+    fn add_view(&mut self, view: &KeptView) -> Result<(), LogError> {
+        self.write(Call::View { session: view.session, frame: view.frame })
+    }
+
     fn end(&mut self, session: i64, _ended_ms: i64, lost: u64) -> Result<(), LogError> {
         self.write(Call::End { session, lost })
     }
@@ -119,6 +132,23 @@ impl Bench {
     fn caption(&mut self, after: u64, text: &str) {
         let frame = frame(after, self.start, Duration::from_secs(after), "2026-11-24T16:00:00+01:00[Europe/Berlin]");
         self.observe(&caption(frame, text));
+    }
+
+    /// What a rule tells of a frame captured so many seconds after the start.
+    fn rule(&mut self, kind: EventKind, at_peak: u64) {
+        let time = |seconds: u64| {
+            frame(
+                seconds,
+                self.start,
+                Duration::from_secs(seconds),
+                &format!("2026-11-24T16:00:{seconds:02}+01:00[Europe/Berlin]"),
+            )
+        };
+        let end = matches!(kind, EventKind::End | EventKind::NearMiss).then(|| time(9).time);
+        let event = RuleEvent { frame: Arc::new(time(at_peak)), start: time(2).time, end, ..rule_event(kind) };
+        if let Some(record) = self.events.observe_rule(&event) {
+            self.recorder.record(record);
+        }
     }
 
     fn wait(&self, what: impl Fn(&RecorderStatus) -> bool) {
@@ -294,6 +324,46 @@ fn a_log_that_is_gone_is_begun_anew_with_the_caption_that_holds() {
             add("A pot.", Some(held(1, 1))),
         ]
     );
+}
+
+#[test]
+fn an_event_of_a_rule_is_added_when_it_begins_and_lasts_until_it_ends() {
+    let mut bench = Bench::new(None);
+    bench.caption(1, "A cup.");
+    bench.rule(EventKind::Begin, 3);
+    bench.rule(EventKind::Words, 3);
+    bench.caption(4, "A jug.");
+    bench.rule(EventKind::End, 5);
+    bench.rule(EventKind::NearMiss, 7);
+    let (status, calls) = bench.finish();
+    let add = |text: &str, ended| Call::Add { session: 1, text: text.to_owned(), ended, lost: 0 };
+    let Call::Extend(Extension { entry: 2, .. }) = calls[3] else {
+        panic!("a caption shows that it goes on: {calls:?}")
+    };
+    assert_eq!(calls[2], add("there is a cup", None));
+    assert_eq!(calls[4], add("A jug.", Some(held(1, 3))), "a caption is held by captions alone");
+    let update = Call::Update { entry: 2, duration_ms: 7000, is_over: true, has_picture: true };
+    assert_eq!(calls[5..7], [update, add("there is a cup", None)]);
+    assert_eq!((status.recorded, status.lost), (4, 0));
+}
+
+#[test]
+fn an_event_whose_beginning_is_in_another_file_is_written_whole() {
+    let mut bench = Bench::new(None);
+    bench.rule(EventKind::End, 5);
+    let (_, calls) = bench.finish();
+    assert!(matches!(&calls[1], Call::Add { text, .. } if text == "there is a cup"), "{calls:?}");
+}
+
+#[test]
+fn a_view_is_kept_and_counts_as_no_entry() {
+    let mut bench = Bench::new(None);
+    let frame = Arc::new(frame(3, bench.start, Duration::from_secs(3), "2026-11-24T16:00:03+01:00[Europe/Berlin]"));
+    let features = Arc::new(Features { width: 1, scales: vec![1.0], bytes: vec![1] });
+    bench.observe(&Event::Viewed { frame, features });
+    let (status, calls) = bench.finish();
+    assert_eq!(calls[1], Call::View { session: 1, frame: 3 });
+    assert_eq!((status.recorded, status.lost), (0, 0));
 }
 
 #[test]

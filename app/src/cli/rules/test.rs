@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
 use crate::base::message::Message;
@@ -19,21 +19,9 @@ use crate::engine::ViewOptions;
 use crate::rules::score::Scorer;
 use crate::rules::statement::Statement;
 
-/// Sentences that hold of a picture or do not
+/// The arguments of `test`.
 #[derive(Args, Clone, Debug)]
-pub struct RulesArgs {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-enum Command {
-    /// Tell whether a sentence holds of pictures
-    Test(TestArgs),
-}
-
-#[derive(Args, Clone, Debug)]
-struct TestArgs {
+pub struct TestArgs {
     /// A statement, such as "there is a red circle"; "there is no …" holds where that does not
     #[arg(value_name = "SENTENCE")]
     rule: Statement,
@@ -65,8 +53,7 @@ struct Told<'a> {
 ///
 /// # Errors
 /// When the model can't be opened, can't score or fails, or standard output can't be written.
-pub fn run(args: &RulesArgs) -> anyhow::Result<ExitCode> {
-    let Command::Test(args) = &args.command;
+pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let (cancel, mut notes) = (interrupt::flag()?, Notes::new(args.json));
     download::fetch(&args.model.model, &cancel)?;
     let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
