@@ -117,7 +117,7 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<ExitCode> {
     download::fetch(&args.model.model, &interrupted)?;
     let folder = tempfile::tempdir().context("There is no room for a log.")?;
     let path = folder.path().join("soak.db");
-    let keep = Keep { at_most_old: None, at_most_bytes: None, bookmarked: true };
+    let keep = Keep { at_most_old: None, at_most_bytes: None, views_at_most_bytes: None, bookmarked: true };
     let options = LogOptions { path: Some(path.clone()), record: true, keep };
     let view = RecordedView { instruction: args.model.prompt.clone(), ..RecordedView::default() };
     let mut recording = recording::start(options, vec![view])?.context("The log was not opened.")?;

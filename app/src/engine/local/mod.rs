@@ -206,7 +206,7 @@ impl Engine for LocalEngine {
             return self.reply(turn, cancel, &mut |text| on_piece(Piece::Text(text)));
         };
         let Some(view) = self.views.get_mut(&turn.view) else { return Err(closed()) };
-        let Limits { max_tokens, ignore_end, sampling } = turn.limits;
+        let Limits { max_tokens, ignore_end, sampling, .. } = turn.limits;
         let ask = Ask { prompt: instruction, max_tokens, ignore_end, sampling };
         let told = view
             .look(&self.model, shown, cancel)
