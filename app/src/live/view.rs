@@ -23,6 +23,7 @@ use crate::live::shared::{SharedView, lock};
 use crate::live::turns::Waiting;
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the view")]
 pub struct View {
     pub shared: Arc<SharedView>,
     /// Rings on the capture thread.
