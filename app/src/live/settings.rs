@@ -26,8 +26,8 @@ pub const DEFAULT_INSTRUCTION: &str = "Describe this image in one sentence.";
 /// scene moves on.
 pub const DEFAULT_MAX_TOKENS: usize = 60;
 
-/// When a caption stays, where captions are to be steady. Found on films of the demo scene with
-/// `sightline bench steady`.
+/// When a caption stays, where captions are to be steady. A first guess: `sightline bench steady`
+/// is to tell better ones.
 pub const STEADY: Steadiness = Steadiness { change: 0.1, loss: 1.0 };
 
 /// What a view is started with.

@@ -6,7 +6,7 @@
 //! is the first view that counts of those `m`; its end is the first one after the last that counts.
 //!
 //! A run of views that came near, and made no event, is a near miss: fewer than `n` of `m` counted,
-//! or none did and the best was within [`NEAR`] of the threshold, or the hold-off had not passed.
+//! or none did and the best was within `NEAR` of the threshold, or the hold-off had not passed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
