@@ -160,7 +160,7 @@ fn a_test_says_what_came_of_it_and_shows_no_secret() {
     bench.write(&hook(&refusing));
     for (words, said) in [
         (&["actions", "test", "hook"][..], "answered 404"),
-        (&["actions", "test", "bell"], "There is no action bell in actions.toml. It has hook."),
+        (&["actions", "test", "bell"], "Unknown action bell in actions.toml. It has hook."),
     ] {
         let output = bench.run(words);
         let told = String::from_utf8(output.stderr).unwrap();

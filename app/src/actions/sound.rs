@@ -56,15 +56,16 @@ impl PlaySound {
         let players = PLAYERS.iter().map(|words| words.iter().map(|&word| word.to_owned()).collect()).collect();
         if let Some(file) = file {
             if !file.is_file() {
-                return Err(Message::new(format!("There is no sound file {}.", text::path(&file)))
+                return Err(Message::new(format!("The sound file {} is missing.", text::path(&file)))
                     .hint("Check the path, or write sound = true for the sound that is built in."));
             }
             return Ok(Self { players, file, limit, _built_in: None });
         }
         let kept = tempfile::Builder::new().prefix("sightline-").suffix(".wav").tempfile();
         let kept = kept.and_then(|mut kept| kept.write_all(&built_in()).map(|()| kept));
-        let kept =
-            kept.map_err(|error| Message::new(format!("There is no room for a sound ({}).", text::system(&error))))?;
+        let kept = kept.map_err(|error| {
+            Message::new(format!("The built-in sound can't be kept on the disk ({}).", text::system(&error)))
+        })?;
         Ok(Self { players, file: kept.path().to_owned(), limit, _built_in: Some(kept) })
     }
 }
@@ -88,7 +89,7 @@ impl Deliver for PlaySound {
             }
         }
         let names: Vec<_> = self.players.iter().map(|words| words[0].as_str()).collect();
-        let message = Message::new(format!("There is no program to play a sound with ({}).", names.join(", ")));
+        let message = Message::new(format!("No program that plays sounds was found ({}).", names.join(", ")));
         Err(Undelivered::Never(message.hint("Install one of them.")))
     }
 }

@@ -142,7 +142,7 @@ fn test(args: &TestArgs, cancel: &Cancel) -> anyhow::Result<ExitCode> {
     let specs = actions::read(&args.actions)?;
     let spec = specs.iter().find(|spec| spec.name == args.name).ok_or_else(|| {
         let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        Message::new(format!("There is no action {} in {}.", args.name, text::path(&args.actions)))
+        Message::new(format!("Unknown action {} in {}.", args.name, text::path(&args.actions)))
             .hint(format!("It has {}.", names.join(", ")))
     })?;
     let mut notes = Notes::new(args.json);

@@ -25,7 +25,7 @@ impl CaptionFileArgs {
     /// Begins the files that are wanted. `names` are the sources as they were written.
     ///
     /// # Errors
-    /// When a file can't be written, or has something in it that is no text.
+    /// When a file can't be written, or has something in it that is not text.
     pub fn start(&self, names: &[String]) -> Result<Option<CaptionFiles>, Message> {
         let Self { caption_file, vtt_live } = self.clone();
         CaptionFiles::start(&CaptionFileOptions { caption_file, vtt_live }, names)

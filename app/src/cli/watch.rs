@@ -80,7 +80,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub longest_silence: Option<Duration>,
 
-    // Help is no Markdown: a table's name in TOML is no link.
+    // Help is not Markdown: a table's name in TOML is not a link.
     #[allow(rustdoc::broken_intra_doc_links)]
     /// Watch rules, too: your own (see `sightline rules`) or those of this file, [[rule]] in TOML
     #[arg(long, value_name = "FILE", num_args = 0..=1, value_parser = file())]

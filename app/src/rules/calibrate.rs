@@ -192,7 +192,7 @@ mod tests {
         assert!(got.slope > 0.0 && got.apply(Score { nats: 5.0 }).probability() < 0.95, "{got:?}");
         assert_eq!(Calibration::fit(&few[..5]), None);
         let opposite: Vec<Tick> = few.iter().map(|tick| Tick { nats: -tick.nats, ..*tick }).collect();
-        assert_eq!(Calibration::fit(&opposite), None, "a line that turns round is no scaling");
+        assert_eq!(Calibration::fit(&opposite), None, "a line that turns round is not a scaling");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl CaptionFiles {
     /// `names` tells their captions apart, in the order of the pipeline's views.
     ///
     /// # Errors
-    /// When a file can't be written, or has something in it that is no text.
+    /// When a file can't be written, or has something in it that is not text.
     pub fn start(options: &CaptionFileOptions, names: &[String]) -> Result<Option<Self>, Message> {
         let caption_file = options.caption_file.as_deref().map(begin(|path| CaptionFile::begin(path, names)));
         let subtitles = options.vtt_live.as_deref().map(begin(|path| LiveSubtitles::begin(path, names)));

@@ -240,7 +240,7 @@ fn broken(error: ReplyError) -> SourceError {
 }
 
 fn no_desktop() -> SourceError {
-    let message = Message::new("There is no desktop to look at: the variable DISPLAY names no X server that answers.");
+    let message = Message::new("No desktop was found: the variable DISPLAY names no X server that answers.");
     SourceError::lasting(message.hint("Start this in a terminal of the desktop."))
 }
 
@@ -253,7 +253,7 @@ fn wayland() -> SourceError {
 
 fn no_screen(number: usize, count: usize) -> SourceError {
     let there = if count == 1 { "There is one.".to_owned() } else { format!("There are {count}.") };
-    SourceError::lasting(Message::new(format!("There is no screen {number}. {there}")).hint("Use screen:1, say."))
+    SourceError::lasting(Message::new(format!("Unknown screen {number}. {there}")).hint("Use screen:1, say."))
 }
 
 /// It may still be opened.

@@ -37,7 +37,7 @@ pub fn named(rules: &[Arc<RuleSpec>], name: &str) -> Result<Arc<RuleSpec>, Messa
 
 /// What is said of a name that no rule has.
 pub fn no_rule(name: &str) -> Message {
-    Message::new(format!("There is no rule `{name}`.")).hint("See `sightline rules list`.")
+    Message::new(format!("Unknown rule `{name}`.")).hint("See `sightline rules list`.")
 }
 
 /// What is said where the system knows no home.

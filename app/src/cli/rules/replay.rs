@@ -30,7 +30,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// A sentence that is no rule yet; may be given several times
+    /// A sentence that is not a rule yet; may be given several times
     #[arg(long, value_name = "SENTENCE")]
     says: Vec<Statement>,
 

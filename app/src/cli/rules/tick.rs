@@ -90,7 +90,7 @@ pub fn run(args: &TickArgs) -> anyhow::Result<ExitCode> {
         Verdict::Unknown => None,
     };
     if !store.set_tick(args.id, tick)? {
-        let message = Message::new(format!("Entry {} is no event of a rule.", args.id));
+        let message = Message::new(format!("Entry {} is not an event of a rule.", args.id));
         return Err(message.hint("See `sightline log list --kind event`.").into());
     }
     let ticks = by_model(store.ticks(&says)?).remove(&model).unwrap_or_default();
