@@ -49,6 +49,11 @@ struct FakePlatform {
 }
 
 impl FakePlatform {
+    /// Whether this is true of the choices that are kept.
+    fn keeps(&self, of: impl FnOnce(&Preferences) -> bool) -> bool {
+        self.kept.lock().expect("no thread panicked").as_ref().is_ok_and(of)
+    }
+
     fn new(source: SourceScript, engine: EngineScript) -> Arc<Self> {
         let kept = Mutex::new(Ok(Preferences::default()));
         let (opened, chosen, has_dialogs) = (Mutex::default(), Mutex::default(), AtomicBool::new(true));

@@ -115,7 +115,7 @@ struct Report {
 pub fn run(args: &SoakArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     download::fetch(&args.model.model, &interrupted)?;
-    let folder = tempfile::tempdir().context("There is no room for a log.")?;
+    let folder = tempfile::tempdir().context("A log for the run can't be made.")?;
     let path = folder.path().join("soak.db");
     let keep = Keep { at_most_old: None, at_most_bytes: None, views_at_most_bytes: None, bookmarked: true };
     let options = LogOptions { path: Some(path.clone()), record: true, keep };
@@ -229,7 +229,9 @@ impl Soak {
 
     fn report(self, speed: f64, pictures: u64) -> Report {
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
-        let warm = minutes * 60.0 * WARM_UP;
+        // Of a run that ended at once, the last sample counts.
+        let last = self.samples.last().map_or(0.0, |sample| sample.seconds);
+        let warm = (minutes * 60.0 * WARM_UP).min(last);
         let of = |value: &dyn Fn(&Sample) -> Option<u64>| {
             let points = self.samples.iter().filter(|sample| sample.seconds >= warm);
             let points: Vec<_> = points.filter_map(|sample| Some((sample.seconds, value(sample)? as f64))).collect();

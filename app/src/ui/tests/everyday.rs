@@ -135,8 +135,9 @@ fn what_was_chosen_is_remembered() {
     bench.click("Show log");
     let platform = Arc::clone(&bench.platform);
     bench.wait("the choices to be kept", |_| {
-        let kept = platform.kept.lock().expect("no thread panicked").clone().expect("kept");
-        kept.source.as_deref() == Some("camera") && kept.model.as_deref() == Some("256m") && kept.panels.log
+        platform.keeps(|kept| {
+            kept.source.as_deref() == Some("camera") && kept.model.as_deref() == Some("256m") && kept.panels.log
+        })
     });
     bench.window.get_by_label("Fake camera").click();
     bench.window.step();
@@ -147,10 +148,7 @@ fn what_was_chosen_is_remembered() {
     bench.window.step();
     bench.click("Open");
     assert_eq!(bench.opened().last().map(String::as_str), Some("source rtsp://door.invalid/1"));
-    bench.wait("the password to be left out", |_| {
-        let kept = platform.kept.lock().expect("no thread panicked").clone().expect("kept");
-        kept.source.is_none()
-    });
+    bench.wait("the password to be left out", |_| platform.keeps(|kept| kept.source.is_none()));
 }
 
 #[test]

@@ -6,10 +6,6 @@ use egui::Modifiers;
 use crate::ui::preferences::ThemeChoice;
 use crate::ui::tests::*;
 
-fn kept(bench: &Bench) -> Preferences {
-    bench.platform.kept.lock().expect("no thread panicked").clone().expect("kept")
-}
-
 fn press(bench: &mut Bench, modifiers: Modifiers, key: Key) {
     bench.let_go();
     bench.window.key_press_modifiers(modifiers, key);
@@ -31,7 +27,9 @@ fn another_instruction_is_chosen_above_the_question_box() {
     bench.wait("the engine to be told", |_| {
         platform.engine.calls().contains(&Call::Caption("Describe this image in one word.".to_owned()))
     });
-    assert_eq!(kept(&bench).instruction.as_deref(), Some("Describe this image in one word."));
+    bench.wait("the choice to be kept", |_| {
+        platform.keeps(|kept| kept.instruction.as_deref() == Some("Describe this image in one word."))
+    });
 }
 
 #[test]
@@ -55,8 +53,9 @@ fn what_stands_before_every_picture_is_written_pinned_and_remembered() {
     // The standing text, and the reference as a question that was answered.
     bench.wait("a view behind the prefix", |_| platform.engine.calls().contains(&Call::OpenBehind(3)));
     bench.wait("the choice to be kept", |_| {
-        let kept = platform.kept.lock().expect("no thread panicked").clone().expect("kept");
-        kept.standing == "You watch a door." && kept.references.iter().any(|kept| kept.label == "my closed door")
+        platform.keeps(|kept| {
+            kept.standing == "You watch a door." && kept.references.iter().any(|kept| kept.label == "my closed door")
+        })
     });
     press(&mut bench, Modifiers::NONE, Key::I);
     bench.wait_for_part("12 tokens, read once");
@@ -81,13 +80,10 @@ fn own_instructions_are_kept_until_they_are_removed() {
     bench.window.step();
     let own = "Be funny.";
     let platform = Arc::clone(&bench.platform);
-    let has = move |own: &str| {
-        let kept = platform.kept.lock().expect("no thread panicked").clone().expect("kept");
-        kept.own_instructions.iter().any(|kept| kept == own)
-    };
-    bench.wait("it to be kept", |_| has(own));
+    let has = |kept: &Preferences| kept.own_instructions.iter().any(|kept| kept == own);
+    bench.wait("it to be kept", |_| platform.keeps(has));
     bench.click(&format!("Remove: {own}"));
-    bench.wait("it to go", |_| !has(own));
+    bench.wait("it to go", |_| platform.keeps(|kept| !has(kept)));
     bench.click("Cancel");
     assert!(!captioned_by(&bench, own), "nothing is in effect before it is applied");
 }
@@ -102,9 +98,7 @@ fn settings_are_in_effect_at_once_and_remembered() {
     bench.click("Below it");
     bench.click("Close");
     let platform = Arc::clone(&bench.platform);
-    bench.wait("the choices to be kept", |_| {
-        platform.kept.lock().expect("no thread panicked").clone().expect("kept").theme == ThemeChoice::Light
-    });
+    bench.wait("the choices to be kept", |_| platform.keeps(|kept| kept.theme == ThemeChoice::Light));
     assert!(bench.window.query_by_label("Settings").is_none());
 }
 

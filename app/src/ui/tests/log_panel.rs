@@ -158,9 +158,7 @@ fn whoever_always_records_does_so_now_and_the_next_time() {
     open_log(&mut bench);
     bench.click("Always record");
     bench.wait_for_part("● Recording");
-    let kept = |platform: &FakePlatform| {
-        platform.kept.lock().expect("no thread panicked").clone().expect("kept").always_record
-    };
+    let kept = |platform: &FakePlatform| platform.keeps(|kept| kept.always_record);
     let platform = Arc::clone(&bench.platform);
     bench.wait("the choice to be kept", |_| kept(&platform));
     bench.click("Stop recording");
