@@ -1,11 +1,8 @@
 //! Reads a TOML file with `[action.NAME]` tables. What is wrong is said with the file and the line.
-//! Paths in it are meant from the file's own folder; `~` is the user's.
+//! Paths in it are meant from the file's own folder; `~` and variables in them are expanded.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use directories::BaseDirs;
 use serde::Deserialize;
 
 use crate::actions::spec::{ActionSpec, Context};
@@ -13,8 +10,6 @@ use crate::actions::table::ActionTables;
 use crate::base::message::Message;
 use crate::base::{files, text};
 
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
 /// The most actions: each takes a thread.
 const MOST_ACTIONS: usize = 16;
 
@@ -31,14 +26,12 @@ struct Written {
 /// # Errors
 /// What is wrong with the file, or with one that it names.
 pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
-    let mut content = String::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut content));
-    read.map_err(|error| {
+    let content = files::text_of(path).map_err(|error| {
         Message::new(format!("{} can't be read ({}).", text::path(path), text::system(&error)))
             .hint("Check the path, and that it is a text of less than 1 MB.")
     })?;
     let written: Written = toml::from_str(&content).map_err(|error| {
-        let line = error.span().map_or(1, |span| content[..span.start].matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| text::line_at(&content, span.start));
         // TOML has keys, whatever a library calls them.
         let said = error.message().replace("unknown field", "unknown key").replace('\n', " ");
         Message::new(format!("{}, line {line}: {}.", text::path(path), said.trim_end_matches('.')))
@@ -58,16 +51,9 @@ pub fn specs(tables: ActionTables, file: &Path) -> Result<Vec<ActionSpec>, Messa
     if tables.len() > MOST_ACTIONS {
         return Err(Message::new(format!("{} has more than {MOST_ACTIONS} actions.", text::path(file))));
     }
-    let path = |path: &Path| within(file, path);
+    let path = |path: &Path| files::named_in(file, path);
     let context = Context { path: &path, variable: &|name| std::env::var(name).ok() };
     tables.into_iter().map(|(name, table)| ActionSpec::read(&name, table, context)).collect()
-}
-
-fn within(file: &Path, path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), BaseDirs::new()) {
-        (Ok(below), Some(folders)) => folders.home_dir().join(below),
-        _ => files::folder_of(file).join(path),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use directories::ProjectDirs;
 use vlm::Cancel;
 
 use crate::actions::announced::Announced;
@@ -18,9 +17,9 @@ use crate::actions::open::open;
 use crate::actions::queue::{Queue, QueueError};
 use crate::actions::spec::ActionSpec;
 use crate::actions::worker::{ActionNews, Links, NewsKind, Worker, lock, now_ms};
-use crate::base::jpeg;
 use crate::base::message::Message;
 use crate::base::thread::Thread;
+use crate::base::{folders, jpeg};
 use crate::live::Report;
 use crate::live::frame::Frame;
 
@@ -230,7 +229,7 @@ impl Keeper {
 /// Where what is to be told is kept, if the system knows a folder for data.
 #[must_use]
 pub fn default_folder() -> Option<PathBuf> {
-    Some(ProjectDirs::from("", "", "sightline")?.data_dir().to_owned())
+    folders::data()
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Files and folders that only their owner reads, and files that are there whole or not at all.
 //! Knows nothing of what is in them.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the name of a file begins that is not whole yet. What follows can't be guessed.
 const UNFINISHED: &str = ".sightline-";
 
 /// The longest file of a password that is read, in bytes.
 const LONGEST_SECRET: u64 = 4096;
+/// The longest text that is read whole, in bytes: far more than anybody writes by hand.
+const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Who may read a file that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,26 @@ pub fn first_line(path: &Path) -> io::Result<String> {
     Ok(content.lines().next().unwrap_or_default().to_owned())
 }
 
+/// A text that people write by hand, such as a file in TOML.
+///
+/// # Errors
+/// When it can't be read, is not text, or is longer than a megabyte.
+pub fn text_of(path: &Path) -> io::Result<String> {
+    let mut content = String::new();
+    File::open(path)?.take(LONGEST_TEXT + 1).read_to_string(&mut content)?;
+    if content.len() as u64 > LONGEST_TEXT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MB"));
+    }
+    Ok(content)
+}
+
+/// The place of a path that is written in a file: meant from the file's own folder, with `~` and
+/// variables expanded.
+#[must_use]
+pub fn named_in(file: &Path, written: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(vlm::expand_path(written.as_os_str()))
+}
+
 /// How sure it has to be that a file outlives the machine's next crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -74,6 +96,16 @@ pub fn write_whole<T, E: From<io::Error>>(
     write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, E>,
 ) -> Result<T, E> {
     replace(path, readers, Durability::Synced, write)
+}
+
+/// Writes a text that only its owner reads, whole or not at all, and makes its folder where it is
+/// not there.
+///
+/// # Errors
+/// When the folder or the file can't be made or written.
+pub fn write_text(path: &Path, content: &str) -> io::Result<()> {
+    fs::create_dir_all(folder_of(path))?;
+    write_whole(path, Readers::Owner, |out| out.write_all(content.as_bytes()))
 }
 
 /// Writes a file that is there only when it is whole: into a file made new beside it (`O_EXCL`, a
@@ -116,8 +148,6 @@ pub fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -145,6 +175,17 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(fs::read_to_string(&path).expect("read"), "all of it");
         assert_eq!(names(folder.path()), ["words.txt"]);
+    }
+
+    #[test]
+    fn a_text_is_read_whole_or_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("made/rules.toml");
+        let longest = "x".repeat(LONGEST_TEXT as usize);
+        write_text(&path, &longest).expect("written");
+        assert_eq!(text_of(&path).expect("read"), longest);
+        write_text(&path, &(longest + "x")).expect("written");
+        assert_eq!(text_of(&path).expect_err("too long").kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod files;
+pub(crate) mod folders;
 pub(crate) mod http;
 pub(crate) mod jpeg;
 pub mod message;

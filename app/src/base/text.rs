@@ -18,6 +18,11 @@ pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_harmless(c) || c == '\n' { c } else { ' ' }).collect()
 }
 
+/// The number of the line that this byte of a text is in, counted from 1.
+pub fn line_at(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
+}
+
 /// A path to be shown, whatever bytes it has.
 pub fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy())

@@ -44,6 +44,5 @@ pub use crate::log::threads::recorder::{EventUpdate, Extension, Log, OpenLog, Re
 /// no home.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "sightline")?;
-    Some(folders.data_dir().join("captions.db"))
+    Some(crate::base::folders::data()?.join("captions.db"))
 }

@@ -31,7 +31,7 @@ impl Document<'_> {
     pub fn wrong(&self, at: Option<Range<usize>>, message: &Message) -> Message {
         let mut place = text::path(self.path);
         if let Some(at) = at {
-            place.extend([", line ", &line(self.text, at.start).to_string()]);
+            place.extend([", line ", &text::line_at(self.text, at.start).to_string()]);
             if let Some(key) = key(self.text, &at) {
                 place.extend([", ", &key]);
             }
@@ -42,11 +42,6 @@ impl Document<'_> {
             None => told,
         }
     }
-}
-
-/// The number of the line that this byte is in, counted from 1.
-fn line(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
 }
 
 /// The key whose value stands at these bytes, or that stands there itself, such as `view.region`.
@@ -93,7 +88,7 @@ mod tests {
         let place = |part: &str| {
             let at = text.find(part).expect(part);
             let at = at..at + part.len();
-            (line(text, at.start), key(text, &at).unwrap_or_default())
+            (text::line_at(text, at.start), key(text, &at).unwrap_or_default())
         };
         assert_eq!(place("1"), (1, "top".to_owned()));
         assert_eq!(place("\"a\""), (4, "view.name".to_owned()));

@@ -5,8 +5,6 @@
 //! shown to anybody.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +27,6 @@ use crate::plan::table::{EngineTable, LogTable, PlanTable, ReferenceTable, ViewT
 use crate::plan::{EnginePlan, MOST_VIEWS, Plan, ViewPlan};
 use crate::rules;
 
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
-
 /// What a variable begins with that has the password of a view, before the view's name.
 const PASSWORD: &str = "SIGHTLINE_PASSWORD_";
 
@@ -50,9 +45,7 @@ pub struct Defaults<'a> {
 /// # Errors
 /// What is wrong with the file, or with one that it names.
 pub fn read(path: &Path, defaults: &Defaults<'_>) -> Result<Plan, Message> {
-    let mut content = String::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut content));
-    read.map_err(|error| {
+    let content = files::text_of(path).map_err(|error| {
         Message::new(format!("The plan {} can't be read ({}).", text::path(path), text::system(&error)))
             .hint("Check the path, and that it is a text of less than 1 MB.")
     })?;
@@ -228,8 +221,7 @@ impl Reader<'_> {
 
     /// A path as it is meant: from the plan's folder.
     fn path(&self, written: &Path) -> PathBuf {
-        let folder = self.document.path.parent().unwrap_or(Path::new(""));
-        folder.join(vlm::expand_path(written.as_os_str()))
+        files::named_in(self.document.path, written)
     }
 
     /// The first line of a file.

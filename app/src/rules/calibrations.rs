@@ -1,16 +1,13 @@
 //! What the user's ticks made of each rule and model, kept in a small TOML file beside the rules.
 //! Knows no log: whoever has ticks fits and sets.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::files;
-use crate::base::files::Readers;
 use crate::base::message::Message;
-use crate::base::text;
+use crate::base::{files, folders, text};
 use crate::rules::calibrate::Calibration;
 
 /// Rules and models at most: the oldest are forgotten.
@@ -34,8 +31,7 @@ struct Calibrated {
 /// The file of this user. None where the system knows no home.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "sightline")?;
-    Some(folders.config_dir().join("calibration.toml"))
+    Some(folders::config()?.join("calibration.toml"))
 }
 
 impl Calibrations {
@@ -48,7 +44,7 @@ impl Calibrations {
             Message::new(format!("The calibrations {} can't be read ({}).", text::path(path), text::one_line(why)))
                 .hint("Delete the file; `sightline rules tick` makes it anew.")
         };
-        match fs::read_to_string(path) {
+        match files::text_of(path) {
             Ok(content) => toml::from_str(&content).map_err(|error| wrong(error.message())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(wrong(&error.to_string())),
@@ -61,11 +57,7 @@ impl Calibrations {
     /// Why, when it can't be written.
     pub fn save(&self, path: &Path) -> Result<(), Message> {
         let content = toml::to_string(self).unwrap_or_default();
-        let written = || -> io::Result<()> {
-            fs::create_dir_all(files::folder_of(path))?;
-            files::write_whole(path, Readers::Owner, |out| out.write_all(content.as_bytes()))
-        };
-        written().map_err(|error| {
+        files::write_text(path, &content).map_err(|error| {
             Message::new(format!("The calibrations {} can't be written ({}).", text::path(path), error))
                 .hint("Check the permissions of its folder.")
         })
@@ -109,7 +101,7 @@ mod tests {
             (line, Calibration::default())
         );
         assert_eq!(read, known);
-        fs::write(&path, "calibration = 3").expect("written");
+        std::fs::write(&path, "calibration = 3").expect("written");
         assert!(Calibrations::load(&path).expect_err("something else").what().contains("can't be read"));
     }
 

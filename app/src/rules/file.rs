@@ -2,21 +2,15 @@
 //! engine.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::files;
-use crate::base::files::Readers;
 use crate::base::message::Message;
-use crate::base::text;
+use crate::base::{files, folders, text};
 use crate::rules::spec::RuleSpec;
 
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
 /// The most rules of one view: together they fit a pass of the model.
 pub const MOST_RULES: usize = 32;
 
@@ -40,8 +34,7 @@ pub fn read(path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
 /// The user's own rules. None where the system knows no home.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "sightline")?;
-    Some(folders.config_dir().join("rules.toml"))
+    Some(folders::config()?.join("rules.toml"))
 }
 
 /// The same, without any where there is no file.
@@ -110,24 +103,17 @@ pub fn written<R: AsRef<RuleSpec>>(rules: &[R]) -> String {
 }
 
 fn write(path: &Path, content: &str) -> Result<(), Message> {
-    let written = || -> std::io::Result<()> {
-        std::fs::create_dir_all(files::folder_of(path))?;
-        files::write_whole(path, Readers::Owner, |out| out.write_all(content.as_bytes()))
-    };
-    written().map_err(|error| {
+    files::write_text(path, content).map_err(|error| {
         Message::new(format!("The rules {} can't be written ({}).", text::path(path), error))
             .hint("Check the permissions of its folder.")
     })
 }
 
 fn content_of(path: &Path) -> Result<String, Message> {
-    let mut content = String::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut content));
-    read.map_err(|error| {
+    files::text_of(path).map_err(|error| {
         Message::new(format!("The rules {} can't be read ({}).", text::path(path), error))
             .hint("Check the path, and that it is a text of less than 1 MB.")
-    })?;
-    Ok(content)
+    })
 }
 
 fn parse(content: &str, path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
@@ -136,10 +122,9 @@ fn parse(content: &str, path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
         Message::new(format!("{}{place}: {what}.", text::path(path)))
             .hint("See `sightline rules --help` for what a rule can have.")
     };
-    let line = |at: usize| content.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     let Rules { rule: rules } = toml::from_str(content).map_err(|error| {
         let what = text::one_line(error.message().trim().trim_end_matches('.'));
-        wrong(error.span().map(|span| line(span.start)), &what)
+        wrong(error.span().map(|span| text::line_at(content, span.start)), &what)
     })?;
     check(&rules).map_err(|what| wrong(None, &what))?;
     Ok(rules.into_iter().map(Arc::new).collect())

@@ -2,15 +2,14 @@
 //! `settings.toml` in the platform's folder for configuration. Knows no window.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::base::files::{self, Readers};
 use crate::base::message::Message;
-use crate::base::text;
+use crate::base::{files, folders, text};
 
 /// The file's name.
 const FILE: &str = "settings.toml";
@@ -196,8 +195,7 @@ pub struct KeptReference {
 /// The file of this user's choices. None where the system knows no home.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "sightline")?;
-    Some(folders.config_dir().join(FILE))
+    Some(folders::config()?.join(FILE))
 }
 
 impl Preferences {
@@ -205,7 +203,7 @@ impl Preferences {
     /// that nothing that was written by hand gets lost; what happened is said.
     #[must_use]
     pub fn load(path: &Path) -> (Self, Option<Message>) {
-        let text = match fs::read_to_string(path) {
+        let text = match files::text_of(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return (Self::former(path), None),
             Err(error) => {
@@ -217,7 +215,7 @@ impl Preferences {
         match toml::from_str::<Self>(&text) {
             Ok(read) => (read.within_bounds(), None),
             Err(error) => {
-                let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+                let line = error.span().map(|span| text::line_at(&text, span.start));
                 (Self::default(), Some(put_aside(path, line, error.message())))
             }
         }
@@ -252,13 +250,7 @@ impl Preferences {
     pub fn save(&self, path: &Path) -> Result<(), Message> {
         let written = || -> io::Result<()> {
             let text = toml::to_string(self).map_err(io::Error::other)?;
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            files::write_whole(path, Readers::Owner, |out| {
-                out.write_all(HEAD.as_bytes())?;
-                out.write_all(text.as_bytes())
-            })
+            files::write_text(path, &(HEAD.to_owned() + &text))
         };
         written().map_err(|error| {
             let what = format!(

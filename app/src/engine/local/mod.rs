@@ -12,6 +12,7 @@ use vlm::{
     Scores, Session, Stop, Tiling,
 };
 
+use crate::base::folders;
 use crate::base::message::Message;
 use crate::demo::model;
 use crate::engine::options::EngineOptions;
@@ -83,7 +84,7 @@ pub fn preferred() -> ModelSpec {
 
 /// Where weights in bytes are kept: a folder that the system may empty.
 fn kept_weights() -> Option<PathBuf> {
-    Some(directories::ProjectDirs::from("", "", "sightline")?.cache_dir().join("int8"))
+    Some(folders::cache()?.join("int8"))
 }
 
 /// What a precision is called on the command line.
@@ -148,10 +149,8 @@ impl Engine for LocalEngine {
 
     fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
         let Some(view) = self.views.get_mut(&turn.view) else { return Err(closed()) };
-        match view.reply(&self.model, &turn, cancel, on_text) {
-            Err(Error::Cancelled) => Ok(Reply::cancelled()),
-            other => Ok(other?),
-        }
+        let told = view.reply(&self.model, &turn, cancel, on_text);
+        Ok(unless_cancelled(told)?.unwrap_or_else(Reply::cancelled))
     }
 
     fn prefix_cost(&self, view: ViewId) -> Option<PrefixCost> {
@@ -166,11 +165,7 @@ impl Engine for LocalEngine {
         cancel: &Cancel,
     ) -> Result<Option<Vec<Scores>>, EngineError> {
         let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
-        let scored = view.look(&self.model, shown, cancel).and_then(|session| session.score(questions, cancel));
-        match scored {
-            Err(Error::Cancelled) => Ok(None),
-            other => Ok(Some(other?)),
-        }
+        unless_cancelled(view.look(&self.model, shown, cancel).and_then(|session| session.score(questions, cancel)))
     }
 
     fn features(&mut self, view: ViewId) -> Result<Option<Arc<Features>>, EngineError> {
@@ -187,12 +182,10 @@ impl Engine for LocalEngine {
     ) -> Result<Option<Vec<Scores>>, EngineError> {
         let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
         view.scene = None;
-        let session = view.session(&self.model, cancel)?;
-        session.set_features(features)?;
-        match session.score(questions, cancel) {
-            Err(Error::Cancelled) => Ok(None),
-            other => Ok(Some(other?)),
-        }
+        unless_cancelled(view.session(&self.model, cancel).and_then(|session| {
+            session.set_features(features)?;
+            session.score(questions, cancel)
+        }))
     }
 
     fn reply_along(
@@ -211,10 +204,7 @@ impl Engine for LocalEngine {
         let told = view
             .look(&self.model, shown, cancel)
             .and_then(|session| session.caption_along(ask, along, cancel, on_piece));
-        match told {
-            Err(Error::Cancelled) => Ok(Reply::cancelled()),
-            other => Ok(other?),
-        }
+        Ok(unless_cancelled(told)?.unwrap_or_else(Reply::cancelled))
     }
 
     fn forget(&mut self, view: ViewId, what: Forget) {
@@ -224,6 +214,14 @@ impl Engine for LocalEngine {
             (Some(conversation), Forget::All) => conversation.reset(),
             (None, _) => {}
         }
+    }
+}
+
+/// What was told; `None` where it was cancelled.
+fn unless_cancelled<T>(told: vlm::Result<T>) -> Result<Option<T>, EngineError> {
+    match told {
+        Err(Error::Cancelled) => Ok(None),
+        other => Ok(Some(other?)),
     }
 }
 

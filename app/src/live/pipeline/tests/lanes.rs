@@ -37,27 +37,7 @@ fn as_many_views_as_the_engine_takes_are_captioned_at_the_same_time() {
 
 #[test]
 fn every_picture_is_captioned_once_and_in_order() {
-    let (engine, sources) = (EngineScript::parallel(2), [1, 2, 3].map(|_| SourceScript::patient()));
-    for (number, source) in sources.iter().enumerate() {
-        for picture in 1..=6 {
-            source.show(50 * number as u8 + picture);
-        }
-        source.then(Step::Ended);
-    }
-    let pipeline = running_all(ungated(), &sources.iter().collect::<Vec<_>>(), &engine);
-    let mut texts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut done = 0;
-    until_report(&pipeline, |report| {
-        if let Some((view, caption)) = caption_in(report) {
-            texts.entry(view).or_default().push(caption.reply.text);
-        }
-        done += u32::from(matches!(report.event, Event::Done));
-        (done == 3).then_some(())
-    });
-    for view in 0..3 {
-        let expected: Vec<_> = (1..=6).map(|picture| caption_of(50 * view as u8 + picture)).collect();
-        assert_eq!(texts[&view], expected, "view {view}");
-    }
+    every_picture_of_three_sources(&EngineScript::parallel(2), 6);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod player;
 mod questions;
 mod views;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -116,5 +117,31 @@ fn answered(event: &Event) -> Option<(Asked, u64, vlm::Reply)> {
     match event {
         Event::Answered { question, reply } => Some((question.id, question.frame.id, reply.clone())),
         _ => None,
+    }
+}
+
+/// Three patient sources show so many pictures each, and end. Every picture is captioned once, in
+/// the order of its source.
+fn every_picture_of_three_sources(engine: &EngineScript, pictures: u8) {
+    let sources = [1, 2, 3].map(|_| SourceScript::patient());
+    for (number, source) in sources.iter().enumerate() {
+        for picture in 1..=pictures {
+            source.show(50 * number as u8 + picture);
+        }
+        source.then(Step::Ended);
+    }
+    let pipeline = running_all(ungated(), &sources.iter().collect::<Vec<_>>(), engine);
+    let mut texts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut done = 0;
+    until_report(&pipeline, |report| {
+        if let Some((view, caption)) = caption_in(report) {
+            texts.entry(view).or_default().push(caption.reply.text);
+        }
+        done += u32::from(matches!(report.event, Event::Done));
+        (done == 3).then_some(())
+    });
+    for view in 0..3 {
+        let expected: Vec<_> = (1..=pictures).map(|picture| caption_of(50 * view as u8 + picture)).collect();
+        assert_eq!(texts[&view], expected, "view {view}");
     }
 }

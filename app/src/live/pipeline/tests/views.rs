@@ -1,32 +1,11 @@
 //! Several views share one engine: each gets its turn, and what happens to one disturbs no other.
 
-use std::collections::BTreeMap;
-
 use crate::live::pipeline::tests::*;
 
 #[test]
 fn every_picture_of_every_source_is_captioned_by_one_engine() {
-    let (engine, sources) = (EngineScript::default(), [1, 2, 3].map(|_| SourceScript::patient()));
-    for (number, source) in sources.iter().enumerate() {
-        for picture in 1..=4 {
-            source.show(50 * number as u8 + picture);
-        }
-        source.then(Step::Ended);
-    }
-    let pipeline = running_all(ungated(), &[&sources[0], &sources[1], &sources[2]], &engine);
-    let mut texts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut done = 0;
-    until_report(&pipeline, |report| {
-        if let Some((view, caption)) = caption_in(report) {
-            texts.entry(view).or_default().push(caption.reply.text);
-        }
-        done += u32::from(matches!(report.event, Event::Done));
-        (done == 3).then_some(())
-    });
-    for view in 0..3 {
-        let expected: Vec<_> = (1..=4).map(|picture| caption_of(50 * view as u8 + picture)).collect();
-        assert_eq!(texts[&view], expected, "view {view}");
-    }
+    let engine = EngineScript::default();
+    every_picture_of_three_sources(&engine, 4);
     assert_eq!(engine.opened.load(Ordering::SeqCst), 1);
 }
 
