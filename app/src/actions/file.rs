@@ -32,8 +32,7 @@ pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
     })?;
     let written: Written = toml::from_str(&content).map_err(|error| {
         let line = error.span().map_or(1, |span| text::line_at(&content, span.start));
-        // TOML has keys, whatever a library calls them.
-        let said = error.message().replace("unknown field", "unknown key").replace('\n', " ");
+        let said = text::one_line(&text::of_toml(&error));
         Message::new(format!("{}, line {line}: {}.", text::path(path), said.trim_end_matches('.')))
     })?;
     if written.action.is_empty() {

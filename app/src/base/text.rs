@@ -23,6 +23,11 @@ pub fn line_at(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
 }
 
+/// What is wrong with a text in TOML. TOML has keys, whatever a library calls them.
+pub fn of_toml(error: &toml::de::Error) -> String {
+    error.message().replace("unknown field", "unknown key").replace("missing field", "missing key")
+}
+
 /// A path to be shown, whatever bytes it has.
 pub fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy())

@@ -21,9 +21,7 @@ pub struct Document<'a> {
 impl Document<'_> {
     /// What the reader of the file says.
     pub fn refused(&self, error: &toml::de::Error) -> Message {
-        // TOML has keys, whatever a library calls them.
-        let said = error.message().replace("unknown field", "unknown key").replace("missing field", "missing key");
-        self.wrong(error.span(), &Message::read(&said))
+        self.wrong(error.span(), &Message::read(&text::of_toml(error)))
     }
 
     /// What is wrong with what stands at these bytes, with the file, the line and the key before

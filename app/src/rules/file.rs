@@ -123,7 +123,7 @@ fn parse(content: &str, path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
             .hint("See `sightline rules --help` for what a rule can have.")
     };
     let Rules { rule: rules } = toml::from_str(content).map_err(|error| {
-        let what = text::one_line(error.message().trim().trim_end_matches('.'));
+        let what = text::one_line(text::of_toml(&error).trim().trim_end_matches('.'));
         wrong(error.span().map(|span| text::line_at(content, span.start)), &what)
     })?;
     check(&rules).map_err(|what| wrong(None, &what))?;
@@ -195,8 +195,8 @@ mod tests {
         let said = refused("[[rule]]\nsays = \"there is a cup\"\nof = [3, 2]\n");
         assert!(said.starts_with("rules.toml, line 3: write two numbers"), "{said}");
         let said = refused("[[rule]]\nsays = \"there is a cup\"\ntreshold = 0.8\n");
-        assert!(said.contains("line 3: unknown field `treshold`"), "{said}");
-        assert!(refused("[[rules]]\n").contains("line 1: unknown field `rules`"));
+        assert!(said.contains("line 3: unknown key `treshold`"), "{said}");
+        assert!(refused("[[rules]]\n").contains("line 1: unknown key `rules`"));
         assert!(refused("[[rule]]\nname = \"cup\"\n").contains("missing field `says`"));
         let twice = "[[rule]]\nsays = \"a cup is there\"\n".repeat(2);
         assert_eq!(refused(&twice), "rules.toml: two rules are called `a cup is there`.");

@@ -216,7 +216,7 @@ impl Preferences {
             Ok(read) => (read.within_bounds(), None),
             Err(error) => {
                 let line = error.span().map(|span| text::line_at(&text, span.start));
-                (Self::default(), Some(put_aside(path, line, error.message())))
+                (Self::default(), Some(put_aside(path, line, &text::of_toml(&error))))
             }
         }
     }
