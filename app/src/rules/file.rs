@@ -197,7 +197,7 @@ mod tests {
         let said = refused("[[rule]]\nsays = \"there is a cup\"\ntreshold = 0.8\n");
         assert!(said.contains("line 3: unknown key `treshold`"), "{said}");
         assert!(refused("[[rules]]\n").contains("line 1: unknown key `rules`"));
-        assert!(refused("[[rule]]\nname = \"cup\"\n").contains("missing field `says`"));
+        assert!(refused("[[rule]]\nname = \"cup\"\n").contains("missing key `says`"));
         let twice = "[[rule]]\nsays = \"a cup is there\"\n".repeat(2);
         assert_eq!(refused(&twice), "rules.toml: two rules are called `a cup is there`.");
         let many: Vec<String> = (0..40).map(|n| format!("[[rule]]\nsays = \"there are {n} cups\"\n")).collect();

@@ -174,6 +174,8 @@ pub struct EngineScript {
     /// Coming captions and answers, and coming openings, that end when the sender is dropped.
     hangs: Arc<Mutex<VecDeque<Receiver<Infallible>>>>,
     hangs_opening: Arc<Mutex<Option<Receiver<Infallible>>>>,
+    /// How many requests hung so far.
+    pub hung: Arc<AtomicUsize>,
     /// Why opening it fails.
     refuse: Arc<Mutex<Option<&'static str>>>,
     /// While it is set, captions go on for ever.
@@ -285,6 +287,7 @@ impl FakeEngine {
     ) -> Result<Reply, EngineError> {
         let hangs = lock(&self.script.hangs).pop_front();
         if let Some(released) = hangs {
+            self.script.hung.fetch_add(1, Ordering::SeqCst);
             let _ = released.recv();
         }
         match lock(&self.script.faults).pop_front() {

@@ -12,22 +12,36 @@ const LONG: u64 = 3600;
 struct Bench {
     pipeline: Pipeline,
     seconds: Arc<AtomicU64>,
+    /// How often the clock was asked.
+    asked: Arc<AtomicU64>,
 }
 
 impl Bench {
     /// With its model loaded and its source open.
     fn new(source: &SourceScript, engine: &EngineScript) -> Self {
-        let (start, seconds) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+        let (start, seconds, asked) = (Instant::now(), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let clock: Clock = {
-            let seconds = Arc::clone(&seconds);
-            Arc::new(move || start + Duration::from_secs(seconds.load(Ordering::SeqCst)))
+            let (seconds, asked) = (Arc::clone(&seconds), Arc::clone(&asked));
+            Arc::new(move || {
+                asked.fetch_add(1, Ordering::SeqCst);
+                start + Duration::from_secs(seconds.load(Ordering::SeqCst))
+            })
         };
         let pipeline = Pipeline::start_by(vec![ungated()], Arc::new(|| {}), clock).expect("threads start");
         pipeline.set_engine(ModelSpec::Demo, engine.open());
         until(&pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
         pipeline.view(0).set_source(source.open());
         until(&pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
-        Self { pipeline, seconds }
+        Self { pipeline, seconds, asked }
+    }
+
+    /// Lets more time pass than anything may hang, once the watchdog has seen it as it is: what read
+    /// its flag just before has shown a sign of life, which counts from when it is noticed.
+    fn let_it_hang(&self) {
+        // It asks the clock once for each of the two workers.
+        let seen_twice = self.asked.load(Ordering::SeqCst) + 4;
+        wait_for("the watchdog looks", || self.asked.load(Ordering::SeqCst) > seen_twice);
+        self.let_pass(LONG);
     }
 
     fn let_pass(&self, seconds: u64) {
@@ -57,8 +71,8 @@ fn an_engine_that_hangs_is_said_and_replaced_and_tells_nothing_when_it_comes_bac
     let (release, released) = hang();
     engine.hang(released);
     source.show(1);
-    until(&bench.pipeline, began(Told::Caption { frame: 1 }));
-    bench.let_pass(LONG);
+    wait_for("it hangs", || engine.hung.load(Ordering::SeqCst) == 1);
+    bench.let_it_hang();
     let (message, is_opened) = bench.said_of(Worker::Inference);
     assert_eq!((message.what(), is_opened), ("The model does not answer any more.", true));
     until(&bench.pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
@@ -109,8 +123,8 @@ fn an_engine_that_hangs_again_and_again_is_given_up_and_another_one_works() {
     let mut said = Vec::new();
     for red in 1..=4 {
         source.show(red);
-        until(&bench.pipeline, |event| matches!(event, Event::Began(_)).then_some(()));
-        bench.let_pass(LONG);
+        wait_for("it hangs", || engine.hung.load(Ordering::SeqCst) == usize::from(red));
+        bench.let_it_hang();
         said.push(bench.said_of(Worker::Inference).1);
     }
     assert_eq!(said, [true, true, true, false]);
@@ -130,7 +144,7 @@ fn a_model_that_never_opens_is_said_and_another_one_can_be_chosen() {
     stuck.hang_opening(released);
     bench.pipeline.set_engine(ModelSpec::Demo, stuck.open());
     wait_for("it is being opened", || stuck.opened.load(Ordering::SeqCst) == 1);
-    bench.let_pass(LONG);
+    bench.let_it_hang();
     assert!(bench.said_of(Worker::Inference).1);
     let (message, _) = bench.said_of(Worker::Inference);
     assert!(message.what().contains("does not open"), "{message}");
@@ -151,7 +165,7 @@ fn a_source_that_hangs_is_said_and_opened_again_and_its_late_picture_is_not_show
     source.then(Step::Hang(released));
     // Nothing is taken from the script any more once it hangs.
     wait_for("it hangs", || source.is_drained());
-    bench.let_pass(LONG);
+    bench.let_it_hang();
     let (message, is_opened) = bench.said_of(Worker::Capture);
     assert_eq!((message.what(), is_opened), ("The source does not answer any more.", true));
     until(&bench.pipeline, |event| matches!(event, Event::SourceOpened { .. }).then_some(()));
@@ -175,8 +189,8 @@ fn a_question_to_an_engine_that_hangs_ends_with_what_is_said() {
     let (release, released) = hang();
     engine.hang(released);
     let first = bench.pipeline.view(0).ask("Who?", Arc::clone(&caption.frame)).expect("room");
-    until(&bench.pipeline, began(Told::Answer(first.id)));
-    bench.let_pass(LONG);
+    wait_for("it hangs", || engine.hung.load(Ordering::SeqCst) == 1);
+    bench.let_it_hang();
     assert!(bench.said_of(Worker::Inference).1);
     let second = bench.pipeline.view(0).ask("Who?", caption.frame).expect("room");
     let (id, _, reply) = until(&bench.pipeline, answered);
