@@ -38,7 +38,9 @@ pub use crate::log::store::stats::Stats;
 pub use crate::log::store::{Interrupter, RemovedEntry, Store};
 pub use crate::log::threads::events::{EventRecorder, Record, RecordKind, SessionRef};
 pub use crate::log::threads::reader::{PAGE, Reader, ReaderNews, ReaderOrder};
-pub use crate::log::threads::recorder::{EventUpdate, Extension, Log, OpenLog, Recorder, RecorderStatus};
+pub use crate::log::threads::recorder::Recorder;
+pub use crate::log::threads::sink::{EventUpdate, Extension, Log, OpenLog};
+pub use crate::log::threads::status::RecorderStatus;
 
 /// The log of those who name none: in the platform's folder for data. None where the system knows
 /// no home.

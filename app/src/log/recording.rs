@@ -17,7 +17,9 @@ use crate::log::data::keep::Keep;
 use crate::log::error::LogError;
 use crate::log::store::Store;
 use crate::log::threads::events::EventRecorder;
-use crate::log::threads::recorder::{Log, OpenLog, Recorder, RecorderStatus};
+use crate::log::threads::recorder::Recorder;
+use crate::log::threads::sink::{Log, OpenLog};
+use crate::log::threads::status::RecorderStatus;
 use crate::rules::event::RuleEvent;
 
 /// Ends of recordings that wait for the window.

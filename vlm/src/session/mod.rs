@@ -9,8 +9,10 @@
 //! second question on a view evaluates no picture, and no reply is left over for the next to
 //! continue. Knows no frames, threads or windows.
 
+pub(crate) mod ask;
 pub(crate) mod branches;
 pub(crate) mod conversation;
+mod first_pass;
 pub(crate) mod generate;
 pub(crate) mod ngram;
 pub(crate) mod reply;
@@ -31,59 +33,15 @@ use crate::error::{Error, Result};
 use crate::input::image::{Grid, Tiling};
 use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
-use crate::network::decoder::Segment;
 use crate::network::features::Features;
 use crate::network::kv_cache::KvCache;
-use crate::session::branches::{Branches, Scored, Scores};
-use crate::session::generate::{Decoded, Drafts, decode};
+pub use crate::session::ask::{Along, Ask, Piece};
+use crate::session::branches::Branches;
 use crate::session::ngram::History;
-use crate::session::reply::{Draft, Reply, Stop, Timings};
+use crate::session::reply::{Reply, Stop};
 use crate::session::reuse::Reuse;
-use crate::session::sampling::Sampling;
-use crate::session::steady::{Said, Steadiness};
+use crate::session::steady::Said;
 use crate::session::view::View;
-use crate::session::writer::{Writer, Written};
-
-/// What to ask of the view.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// The instruction or question.
-    pub prompt: &'a str,
-    /// The most tokens to write.
-    pub max_tokens: usize,
-    /// Go on when the model ends its turn, and leave the repetition guard off: for comparisons with
-    /// a reference.
-    pub ignore_end: bool,
-    /// How words are chosen.
-    pub sampling: Sampling,
-}
-
-/// What goes along with a caption.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Along<'a> {
-    /// Questions about the view whose choices are scored.
-    pub questions: &'a [Scored<'a>],
-    /// When the last caption stays in the place of a new one.
-    pub steady: Option<Steadiness>,
-}
-
-/// What comes of a caption while it is made.
-#[derive(Debug)]
-pub enum Piece<'a> {
-    /// How likely the choices of all questions are, before the first word.
-    Scores(Vec<Scores>),
-    /// New text.
-    Text(&'a str),
-}
-
-impl Piece<'_> {
-    /// Hands text on, and nothing else.
-    fn text(self, on_text: &mut dyn FnMut(&str)) {
-        if let Self::Text(text) = self {
-            on_text(text);
-        }
-    }
-}
 
 /// A model with a prefix, a view and the draft of the next caption.
 pub struct Session {
@@ -395,89 +353,5 @@ impl Session {
     pub fn ask(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
         let nothing = (&Branches::default(), None);
         Ok(self.reply(ask, &[], nothing, cancel, &mut |piece| piece.text(on_text))?.0)
-    }
-
-    /// One reply, and the id that ended it if the model did. What rides along is scored in its
-    /// first pass, after which a steady caption may stay.
-    fn reply(
-        &mut self,
-        ask: Ask<'_>,
-        draft: &[u32],
-        (riding, steady): (&Branches, Option<Steadiness>),
-        cancel: &Cancel,
-        on_piece: &mut dyn FnMut(Piece<'_>),
-    ) -> Result<(Reply, Option<u32>)> {
-        let model = Arc::clone(&self.model);
-        let instruction = model.prompter.instruction(ask.prompt)?;
-        let view_ids = self.view.as_ref().ok_or(Error::NoView)?.ids.len();
-        let base = self.prefix.len() + view_ids + instruction.len();
-        self.model.check_length(base + 1)?;
-        let max_tokens = ask.max_tokens.min(model.context() - base);
-        let draft = &draft[..draft.len().min(max_tokens)];
-        let Some(view) = self.view.as_mut() else { return Err(Error::NoView) };
-
-        let prompt_ids = [&self.prefix[..], &view.ids, &instruction].concat();
-        let mut timings = Timings {
-            preprocess: std::mem::take(&mut view.preprocess),
-            vision: std::mem::take(&mut view.vision),
-            ..Timings::default()
-        };
-        let start = Instant::now();
-        let (mut ids, mut segments) = (Vec::new(), Vec::new());
-        let trunk = view.trunk(&mut ids, &mut segments);
-        riding.plant(trunk, &mut ids, &mut segments);
-        let wanted = 1 + draft.len();
-        let len = instruction.len() + draft.len();
-        if riding.is_empty() {
-            // Nothing else follows the view: it and the instruction are one.
-            segments = vec![Segment { len: ids.len() + len, after: None, wanted }];
-        } else {
-            // The last one, so that it is what the cache keeps.
-            segments.push(Segment { len, after: trunk, wanted });
-        }
-        ids.extend(instruction.iter().chain(draft));
-        let view_end = base - instruction.len();
-        self.cache.rewind(if trunk.is_some() { self.prefix.len() } else { view_end });
-        let first = model.forward_segments(&ids, view.pending(), &mut self.cache, &segments, cancel);
-        let logits = match first {
-            Ok(logits) => logits,
-            Err(Error::Cancelled) => {
-                // The view is as it was, and so is what it cost.
-                view.preprocess = timings.preprocess;
-                view.vision = timings.vision;
-                return Ok((Reply { prompt_ids, timings, ..Reply::cancelled() }, None));
-            }
-            Err(e) => return Err(e),
-        };
-        view.is_pending = false;
-        let (scores, rows) = riding.read(&logits)?;
-        let logits = logits.narrow(0, rows, wanted)?;
-        if !riding.is_empty() {
-            on_piece(Piece::Scores(scores));
-        }
-        if let (Some(steadiness), Some(said)) = (steady, &self.said)
-            && let Some(features) = view.in_bytes()?
-            && let Some(mean) = said.holds(steadiness, ask.prompt, &features, draft, &logits)?
-        {
-            self.cache.rewind(view_end);
-            timings.prefill = start.elapsed();
-            on_piece(Piece::Text(&said.reply.text));
-            let draft = Draft { offered: draft.len(), accepted: draft.len(), passes: 1 };
-            let reply = said.reply.clone();
-            return Ok((Reply { prompt_ids, draft, is_kept: true, mean_log_prob: Some(mean), timings, ..reply }, None));
-        }
-        let mut on_text = |text: &str| on_piece(Piece::Text(text));
-        let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, &mut on_text);
-
-        let drafts = Drafts { first: draft, history: self.history.as_ref() };
-        let decoded = decode(&model, &mut self.cache, &logits, &drafts, ask.sampling, &mut writer, cancel);
-        self.cache.rewind(view_end);
-        let Decoded { stop, draft, last, first_token } = decoded?;
-        timings.prefill = first_token - start;
-        timings.decode = first_token.elapsed();
-        let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
-        let end = (stop == Stop::End).then_some(last);
-        let is_kept = false;
-        Ok((Reply { text, token_ids, prompt_ids, counted: None, stop, draft, is_kept, mean_log_prob, timings }, end))
     }
 }

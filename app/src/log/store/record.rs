@@ -9,7 +9,7 @@ use crate::log::data::keep::Keep;
 use crate::log::data::views::KeptView;
 use crate::log::error::LogError;
 use crate::log::store::{Store, file_alone, rows};
-use crate::log::threads::recorder::{EventUpdate, Extension, Log};
+use crate::log::threads::sink::{EventUpdate, Extension, Log};
 
 impl Log for Store {
     fn begin(&mut self, start: &SessionStart) -> Result<i64, LogError> {

@@ -4,3 +4,6 @@
 pub(crate) mod events;
 pub(crate) mod reader;
 pub(crate) mod recorder;
+pub(crate) mod sink;
+pub(crate) mod status;
+mod writer;

@@ -22,7 +22,7 @@ use crate::log::error::LogError;
 use crate::log::store::day::DayMark;
 use crate::log::store::row_index::RowIndex;
 use crate::log::store::{Interrupter, RemovedEntry, Store};
-use crate::log::threads::recorder::Log as _;
+use crate::log::threads::sink::Log as _;
 
 /// Rows of a page.
 pub const PAGE: u64 = 64;

@@ -35,8 +35,8 @@ impl Bench {
         Self { pipeline, seconds, asked }
     }
 
-    /// Lets more time pass than anything may hang, once the watchdog has seen it as it is: what read
-    /// its flag just before has shown a sign of life, which counts from when it is noticed.
+    /// Lets more time pass than anything may hang, once the watchdog has seen it as it is: what
+    /// read its flag just before has shown a sign of life, which counts from when it is noticed.
     fn let_it_hang(&self) {
         // It asks the clock once for each of the two workers.
         let seen_twice = self.asked.load(Ordering::SeqCst) + 4;
@@ -188,7 +188,7 @@ fn a_question_to_an_engine_that_hangs_ends_with_what_is_said() {
     let caption = until(&bench.pipeline, whole_caption);
     let (release, released) = hang();
     engine.hang(released);
-    let first = bench.pipeline.view(0).ask("Who?", Arc::clone(&caption.frame)).expect("room");
+    bench.pipeline.view(0).ask("Who?", Arc::clone(&caption.frame)).expect("room");
     wait_for("it hangs", || engine.hung.load(Ordering::SeqCst) == 1);
     bench.let_it_hang();
     assert!(bench.said_of(Worker::Inference).1);

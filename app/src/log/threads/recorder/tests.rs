@@ -1,13 +1,21 @@
 //! Tests of the writer thread, with a log that does as a test tells it.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use vlm::Features;
 
 use super::*;
 use crate::engine::EngineCard;
 use crate::live::Event;
 use crate::log::EventRecorder;
+use crate::log::data::entry::{Entry, SessionStart};
+use crate::log::data::views::KeptView;
+use crate::log::threads::events::RecordKind;
+use crate::log::threads::sink::{EventUpdate, Extension, Log};
+use crate::rules::event::{EventKind, RuleEvent};
 use crate::testing::log::{answered, caption, captioned, frame};
 use crate::testing::rules::event as rule_event;
 
