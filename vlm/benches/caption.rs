@@ -27,8 +27,9 @@ fn folder() -> PathBuf {
         .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-2b").into(), PathBuf::from)
 }
 
-fn frame() -> RgbImage {
-    RgbImage::from_fn(1280, 720, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x ^ y) % 256) as u8]))
+/// Another picture for each `blue`, as detailed.
+fn frame(blue: u32) -> RgbImage {
+    RgbImage::from_fn(1280, 720, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, ((x ^ y ^ blue) % 256) as u8]))
 }
 
 fn look(session: &mut Session, frame: &RgbImage) {
@@ -42,26 +43,28 @@ fn ask(session: &mut Session, ask: Ask<'_>) -> Reply {
 fn captions(criterion: &mut Criterion) {
     let files = ModelFiles::in_folder(&folder()).expect("a checkpoint");
     let model = Arc::new(Model::load(&files, LoadOptions::default()).expect("a model"));
-    let frame = frame();
+    let frames = [frame(0), frame(128)];
+    // Each differs from the one before, so that no view is used again.
+    let mut new_frames = frames.iter().cycle();
     let mut group = criterion.benchmark_group("caption");
     group.sample_size(10).warm_up_time(Duration::from_secs(1));
 
     let mut session = Session::new(model.clone()).expect("a session");
     group.bench_function("of a new view", |b| {
         b.iter(|| {
-            look(&mut session, &frame);
+            look(&mut session, new_frames.next().expect("endless"));
             black_box(ask(&mut session, CAPTION))
         });
     });
     group.bench_function("of an unchanged view, drafted", |b| {
         b.iter(|| {
-            look(&mut session, &frame);
+            look(&mut session, &frames[0]);
             black_box(session.caption(CAPTION, &Cancel::default(), &mut |_| {}).expect("a caption"))
         });
     });
     group.bench_function("first token of a new view", |b| {
         b.iter(|| {
-            look(&mut session, &frame);
+            look(&mut session, new_frames.next().expect("endless"));
             black_box(ask(&mut session, FIRST_TOKEN))
         });
     });
@@ -74,7 +77,7 @@ fn captions(criterion: &mut Criterion) {
     session.set_prefix(&turns, &Cancel::default()).expect("a prefix");
     group.bench_function("of a new view behind 1,000 tokens of prefix", |b| {
         b.iter(|| {
-            look(&mut session, &frame);
+            look(&mut session, new_frames.next().expect("endless"));
             black_box(ask(&mut session, CAPTION))
         });
     });
