@@ -36,7 +36,7 @@ pub(crate) fn of_bytes(head: &[u8]) -> FileKind {
     if is(4, b"ftyp") {
         return of_brands(head);
     }
-    let others: [(&[u8], &str); 16] = [
+    let others: [(&[u8], &str); 19] = [
         (b"\0\0\0\x0CJXL ", "a JPEG XL picture"),
         (b"\xFF\x0A", "a JPEG XL picture"),
         (b"\0\0\0\x0CjP  ", "a JPEG 2000 picture"),
@@ -44,11 +44,14 @@ pub(crate) fn of_bytes(head: &[u8]) -> FileKind {
         (b"\xFF\xD8\xFF\xF7", "a JPEG-LS picture"),
         (b"8BPS", "a Photoshop picture"),
         (b"\0\0\x01\0", "an icon"),
-        (b"\0\0\x02\0", "a cursor"),
         (b"\x76\x2F\x31\x01", "an OpenEXR picture"),
         (b"#?RADIANCE", "a Radiance HDR picture"),
         (b"qoif", "a QOI picture"),
         (b"gimp xcf", "a GIMP picture"),
+        (b"farbfeld", "a farbfeld picture"),
+        (b"DDS ", "a DDS picture"),
+        (b"icns", "an icon"),
+        (b"%!PS", "a PostScript file"),
         (b"%PDF-", "a PDF file"),
         (b"II\xBC\x01", "a JPEG XR picture"),
         (b"FUJIFILMCCD-RAW", "a camera's raw picture"),
@@ -70,16 +73,39 @@ pub(crate) fn of_bytes(head: &[u8]) -> FileKind {
     }
     match image::guess_format(head) {
         Ok(format) if format.reading_enabled() => FileKind::Picture,
-        _ if is_svg(head) => FileKind::OtherPicture("a drawing (SVG)"),
-        _ => FileKind::Unknown,
+        _ => without_magic(head).map_or(FileKind::Unknown, FileKind::OtherPicture),
     }
 }
 
-/// A drawing begins as text, after what XML begins with.
-fn is_svg(head: &[u8]) -> bool {
+/// What is told by more than a few first bytes.
+fn without_magic(head: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(head);
     let begin = text.trim_start_matches('\u{feff}').trim_start();
-    begin.starts_with("<svg") || (begin.starts_with("<?xml") && begin.contains("<svg"))
+    let begins = |tag: &str| begin.get(..tag.len()).is_some_and(|it| it.eq_ignore_ascii_case(tag));
+    // A drawing begins as text, after what XML begins with.
+    if begins("<svg") || (begins("<?xml") && begin.contains("<svg")) {
+        return Some("a drawing (SVG)");
+    }
+    if begins("<!doctype html") || begins("<html") {
+        return Some("a web page");
+    }
+    match head {
+        [b'P', b'1'..=b'7' | b'F' | b'f', b' ' | b'\t' | b'\r' | b'\n', ..] => Some("a PNM picture"),
+        // Cursors have a number of pictures, and Targa files nothing but zeros there, or a map of
+        // colours. (Truevision TGA, 2.0: field 2 to 5.)
+        [0, 0, 2, 0, 1..=255, 0, ..] => Some("a cursor"),
+        [_, 0, 2 | 3 | 10 | 11, 0, 0, 0, 0, 0, rest @ ..] if is_targa(rest, &[8, 15, 16, 24, 32]) => {
+            Some("a Targa picture")
+        }
+        [_, 1, 1 | 9, _, _, _, _, 15 | 16 | 24 | 32, rest @ ..] if is_targa(rest, &[8]) => Some("a Targa picture"),
+        _ => None,
+    }
+}
+
+/// Whether a Targa file goes on so behind its map of colours: place, width, height, bits a pixel.
+fn is_targa(rest: &[u8], depths: &[u8]) -> bool {
+    let Some(&[_, _, _, _, w0, w1, h0, h1, depth]) = rest.first_chunk() else { return false };
+    (w0 | w1) > 0 && (h0 | h1) > 0 && depths.contains(&depth)
 }
 
 /// MP4 and its relatives say what they are by brands: the first is what it is, the others are what
@@ -153,7 +179,15 @@ mod tests {
         assert_eq!(of_bytes(b"RIFF\0\0\0\0AVI LIST"), FileKind::Video);
         assert_eq!(of_bytes(b"8BPS\0\x01"), FileKind::OtherPicture("a Photoshop picture"));
         assert_eq!(of_bytes(b"<?xml version=\"1.0\"?>\n<svg>"), FileKind::OtherPicture("a drawing (SVG)"));
-        for unknown in [&b"hello"[..], b"", b"\0\0\0\x01\x67"] {
+        assert_eq!(of_bytes(b"<!DOCTYPE html>\n<html>"), FileKind::OtherPicture("a web page"));
+        assert_eq!(of_bytes(b"P6\n160 120\n255\n"), FileKind::OtherPicture("a PNM picture"));
+        let cursor = b"\0\0\x02\0\x01\0\x20\x20\0\0\x01\0\x01\0";
+        assert_eq!(of_bytes(cursor), FileKind::OtherPicture("a cursor"));
+        let targa = b"\0\0\x02\0\0\0\0\0\0\0\0\0\xA0\0\x78\0\x18\0";
+        assert_eq!(of_bytes(targa), FileKind::OtherPicture("a Targa picture"));
+        let mapped = b"\x0A\x01\x09\0\0\0\x01\x18\0\0\0\0\xA0\0\x78\0\x08\0";
+        assert_eq!(of_bytes(mapped), FileKind::OtherPicture("a Targa picture"));
+        for unknown in [&b"hello"[..], b"", b"\0\0\0\x01\x67", b"P65", b"\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
             assert_eq!(of_bytes(unknown), FileKind::Unknown);
         }
     }

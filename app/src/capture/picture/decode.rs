@@ -79,6 +79,7 @@ fn read<R: BufRead + Seek>(name: &Path, open: impl Fn() -> io::Result<R>) -> Res
             let mut head = Vec::new();
             begin()?.take(kind::HEAD).read_to_end(&mut head).map_err(|error| of_system(name, &error))?;
             Err(match kind::of_bytes(&head) {
+                _ if head.is_empty() => PictureError::Empty(name.to_owned()),
                 FileKind::OtherPicture(kind) => PictureError::Unsupported(name.to_owned(), kind.to_owned()),
                 _ => PictureError::NotAPicture(name.to_owned()),
             })
@@ -145,8 +146,22 @@ fn of_decoder(path: &Path, format: Option<ImageFormat>, error: ImageError) -> Pi
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             PictureError::Broken(path, TOO_SHORT.to_owned())
         }
-        error => PictureError::Broken(path, error.to_string()),
+        error => PictureError::Broken(path, in_few_words(&error.to_string())),
     }
+}
+
+/// What a decoder says of a damaged file, without the insides that it prints.
+fn in_few_words(said: &str) -> String {
+    let ends = ["InsufficientInput", "nexpected end of file", "nexpected End of File", "nexpected EOF"];
+    if ends.iter().any(|end| said.contains(end)) {
+        return TOO_SHORT.to_owned();
+    }
+    if said.contains("CRC error") {
+        return "a checksum does not match".to_owned();
+    }
+    let said =
+        said.strip_prefix("Format error decoding ").and_then(|rest| rest.split_once(": ")).map_or(said, |it| it.1);
+    said.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -183,6 +198,24 @@ mod tests {
         let read = read_picture(&path).expect("read");
         assert_eq!(read.dimensions(), (3, 2));
         assert_eq!(read.get_pixel(2, 1), &Rgb([128, 128, 128]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_few_words() {
+        let name = Path::new("a.png");
+        let mut png = Cursor::new(Vec::new());
+        let noise = RgbImage::from_fn(40, 30, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));
+        noise.write_to(&mut png, ImageFormat::Png).expect("written");
+        let png = png.into_inner();
+        let said = |content: &[u8]| picture_in_memory(name, content).expect_err("refused").message().what().to_owned();
+        assert_eq!(said(&png[..png.len() / 2]), "a.png is damaged (it ends too early).");
+        let mut wrong = png.clone();
+        // The checksum of the pixels stands before the last chunk, which has 12 bytes.
+        let checksum = wrong.len() - 13;
+        wrong[checksum] ^= 1;
+        assert_eq!(said(&wrong), "a.png is damaged (a checksum does not match).");
+        assert_eq!(said(b""), "a.png is empty.");
+        assert_eq!(said(b"<!doctype html><html></html>"), "a.png is a web page, which can't be read.");
     }
 
     #[test]
@@ -261,7 +294,7 @@ mod tests {
 
         let empty = dir.path().join("empty.png");
         fs::write(&empty, "").expect("written");
-        assert_eq!(read_picture(&empty), Err(PictureError::NotAPicture(empty.clone())));
+        assert_eq!(read_picture(&empty), Err(PictureError::Empty(empty.clone())));
 
         for name in ["cut.png", "cut.jpg", "cut.bmp", "cut.webp", "cut.gif", "cut.tiff"] {
             let cut = dir.path().join(name);

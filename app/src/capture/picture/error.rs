@@ -16,6 +16,8 @@ pub enum PictureError {
     Missing(PathBuf),
     /// The system does not let us read it.
     Unreadable(PathBuf, String),
+    /// It has no content.
+    Empty(PathBuf),
     /// It is something else.
     NotAPicture(PathBuf),
     /// It is a picture of a kind that can't be read, such as `a HEIF picture`.
@@ -35,6 +37,9 @@ impl PictureError {
             Self::Missing(path) => Message::new(format!("There is no file {}.", named(path))).hint("Check the path."),
             Self::Unreadable(path, why) => {
                 Message::new(format!("{} can't be read ({why}).", named(path))).hint("Check its permissions.")
+            }
+            Self::Empty(path) => {
+                Message::new(format!("{} is empty.", named(path))).hint("Use another copy of the picture.")
             }
             Self::NotAPicture(path) => Message::new(format!("{} is not a picture that can be read.", named(path)))
                 .hint("Use a PNG, JPEG, WebP, GIF, TIFF or BMP file."),
