@@ -100,6 +100,21 @@ fn damaged_files_of_actions_are_understood_or_refused() {
 }
 
 #[test]
+fn damaged_plans_are_understood_or_refused() {
+    run(&files("fuzz/corpus/plan"), fuzz::plan);
+}
+
+#[test]
+fn damaged_files_of_rules_are_understood_or_refused() {
+    run(&files("fuzz/corpus/rules"), fuzz::rules);
+}
+
+#[test]
+fn damaged_halves_of_a_gguf_load_or_are_refused() {
+    run(&files("fuzz/corpus/gguf"), fuzz::gguf);
+}
+
+#[test]
 fn damaged_frames_of_a_camera_become_pixels_or_a_sentence() {
     run(&files("fuzz/corpus/camera"), fuzz::camera);
 }

@@ -4,18 +4,22 @@
 //! The fuzzers call them (`fuzz_targets/`), and `app/tests/mutations.rs` with a few hundred mutated
 //! inputs in every run of the tests.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use sightline::actions;
+use sightline::capture::SourceOptions;
 use sightline::capture::camera::{self, Format, Pixels};
 use sightline::capture::picture::decode::picture_in_memory;
 use sightline::engine::remote::StreamReader;
+use sightline::live::Settings;
 use sightline::log::{Filter, ImportLines, Store};
+use sightline::{plan, rules};
 use tempfile::TempDir;
-use vlm::{LoadOptions, Model, ModelFiles};
+use vlm::{LoadOptions, Model, ModelFiles, Tiling};
 
 /// The files of a checkpoint that are read when it is loaded.
 pub const CHECKPOINT_FILES: [&str; 4] =
@@ -94,19 +98,69 @@ pub fn search(data: &[u8]) {
     assert!(found.is_ok() || !has_words, "{filter:?}: {found:?}");
 }
 
-/// A file of actions is understood, or refused with one sentence that names it.
+/// A text that people write is understood, or refused with one sentence that can be shown.
+fn understood<T, E: Display>(data: &[u8], read: impl FnOnce(&Path) -> Result<T, E>) -> Option<T> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("written.toml");
+    fs::write(&path, data).expect("room on the disk");
+    let refused = |error: &E| {
+        let said = error.to_string();
+        assert!(!said.is_empty() && !said.contains(char::is_control), "{said}");
+    };
+    read(&path).inspect_err(refused).ok()
+}
+
+/// A file of actions is understood, or refused with one sentence.
 ///
 /// # Panics
 /// When neither is so.
 pub fn actions(data: &[u8]) {
+    if let Some(specs) = understood(data, actions::read) {
+        assert!(!specs.is_empty() && specs.iter().all(|spec| !spec.words().is_empty()));
+    }
+}
+
+/// A file of rules is understood, or refused with one sentence. What was understood is understood
+/// again when it is written.
+///
+/// # Panics
+/// When neither is so.
+pub fn rules(data: &[u8]) {
+    let Some(specs) = understood(data, rules::file::read) else { return };
+    let again = understood(rules::file::written(&specs).as_bytes(), rules::file::read);
+    assert_eq!(again.as_ref(), Some(&specs));
+}
+
+/// A plan is understood, or refused with one sentence.
+///
+/// # Panics
+/// When neither is so.
+pub fn plan(data: &[u8]) {
+    let (options, settings) = (SourceOptions::default(), Settings::default());
+    let defaults = plan::Defaults { options, settings, tiling: &|_| Tiling::One };
+    if let Some(plan) = understood(data, |path| plan::read(path, &defaults)) {
+        assert!((1..=plan::MOST_VIEWS).contains(&plan.views.len()));
+    }
+}
+
+/// A model in GGUF whose one half is this loads, or is refused with a sentence. The first byte says
+/// which half.
+///
+/// # Panics
+/// When neither is so.
+pub fn gguf(data: &[u8]) {
+    static HALVES: [&[u8]; 2] = [include_bytes!("../corpus/gguf/text"), include_bytes!("../corpus/gguf/vision")];
+    let Some((which, content)) = data.split_first() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("actions.toml");
-    fs::write(&path, data).expect("room on the disk");
-    match actions::read(&path) {
-        Ok(specs) => assert!(!specs.is_empty() && specs.iter().all(|spec| !spec.words().is_empty())),
-        Err(message) => {
-            assert!(!message.what().is_empty() && !message.to_string().contains(char::is_control), "{message}");
-        }
+    let paths = [folder.path().join("model.gguf"), folder.path().join("mmproj.gguf")];
+    for (place, path) in paths.iter().enumerate() {
+        let content = if usize::from(*which) % 2 == place { content } else { &HALVES[place][1..] };
+        fs::write(path, content).expect("room on the disk");
+    }
+    let [text, vision] = &paths;
+    let files = ModelFiles::gguf(text, Some(vision));
+    if let Err(error) = files.and_then(|files| Model::load(&files, LoadOptions::default())) {
+        assert!(!error.to_string().is_empty());
     }
 }
 

@@ -289,7 +289,8 @@ def soak(arguments):
     good &= check(SoakChat.asked - len(lines) <= arguments.parallel, "none lost but those cut at the end")
     good &= check(in_turn, "every picture in its turn: none left out, none asked twice")
     good &= check(SoakChat.most <= arguments.parallel, "never more at a time")
-    good &= check(len(counts) == arguments.views and counts[-1] - counts[0] <= 2, "fair")
+    # Each view's own clock decides when it has a picture, so that counts drift apart a little.
+    good &= check(len(counts) == arguments.views and counts[-1] - counts[0] <= max(2, counts[-1] // 100), "fair")
     return good & check(memory[-1] - memory[len(memory) // 2] < 2048, "memory is flat")
 
 

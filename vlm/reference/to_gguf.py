@@ -98,7 +98,8 @@ def write_text(path, folder, config, all_tensors, kind):
     out.add_key_length(head_dim)
     out.add_value_length(head_dim)
     out.add_rope_dimension_count(head_dim)
-    out.add_rope_freq_base(t["rope_theta"])
+    # transformers 5 writes it among the rope's parameters.
+    out.add_rope_freq_base(t.get("rope_theta") or t["rope_parameters"]["rope_theta"])
     out.add_layer_norm_rms_eps(t["rms_norm_eps"])
     out.add_vocab_size(t["vocab_size"])
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
@@ -118,8 +119,10 @@ def write_text(path, folder, config, all_tensors, kind):
     out.add_eos_token_id(ids[names["eos_token"]])
     out.add_pad_token_id(ids[names["pad_token"]])
     out.add_add_bos_token(False)
-    if isinstance(names.get("chat_template"), str):
-        out.add_chat_template(names["chat_template"])
+    template = folder / "chat_template.jinja"
+    template = template.read_text() if template.exists() else names.get("chat_template")
+    if isinstance(template, str):
+        out.add_chat_template(template)
     turned = {name: interleaved(values, heads if ".attn_q." in name else kv_heads)
               if ".attn_q." in name or ".attn_k." in name else values for name, values in all_tensors.items()}
     finish(out, turned, kind)
@@ -127,7 +130,9 @@ def write_text(path, folder, config, all_tensors, kind):
 
 def write_vision(path, folder, config, all_tensors, kind):
     v = VISION | config["vision_config"]
-    pictures = json.loads((folder / "preprocessor_config.json").read_text())
+    # transformers 5 writes one file for all of the processor.
+    alone, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    pictures = json.loads(alone.read_text()) if alone.exists() else json.loads(whole.read_text())["image_processor"]
     out = GGUFWriter(path, "clip")
     out.add_type("mmproj")
     out.add_clip_has_vision_encoder(True)
