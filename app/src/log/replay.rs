@@ -57,15 +57,16 @@ pub enum ReplayError {
 pub type Calibrated = (Arc<RuleSpec>, Calibration);
 
 /// Scores every view that the filter lets through and that is wanted, in the order of sessions and
-/// time, and gives what the rules make of it to `on_told`. What goes on ends at a view that is not
-/// wanted. Says how many views were scored.
+/// time, and gives what the rules make of it to `on_told`. `prior` is what else speaks for them at a
+/// view, in nats, which is added to scores; `None` where a view is not wanted. What goes on ends at
+/// such a view. Says how many views were scored.
 ///
 /// # Errors
 /// When the log can't be read, the engine can't score or fails, or `cancel` is raised.
 pub fn replay(
     store: &Store,
     filter: &ViewFilter,
-    is_wanted: &dyn Fn(&KeptView) -> bool,
+    prior: &dyn Fn(&KeptView) -> Option<f32>,
     engine: &mut dyn Engine,
     rules: &[Calibrated],
     cancel: &Cancel,
@@ -81,10 +82,10 @@ pub fn replay(
         if last.as_ref().is_some_and(|(session, ..)| *session != kept.session) {
             finish(&mut states, on_told);
         }
-        if !is_wanted(&kept) {
+        let Some(prior) = prior(&kept) else {
             finish(&mut states, on_told);
             return Ok(());
-        }
+        };
         let known = last.take().filter(|(_, features, _)| Arc::ptr_eq(features, &kept.features));
         let scores = match known {
             Some((.., scores)) => scores,
@@ -93,7 +94,8 @@ pub fn replay(
         let when = when(&kept);
         let seen = SeenView { session: kept.session, frame: kept.frame, at: kept.at };
         for (place, (((rule, calibration), state), score)) in rules.iter().zip(&mut states).zip(&scores).enumerate() {
-            let change = state.observe(rule, &when, calibration.apply(*score), &seen);
+            let score = calibration.apply(*score);
+            let change = state.observe(rule, &when, Score { nats: score.nats + prior }, &seen);
             if let Some(change) = change {
                 on_told(Replayed { rule: place, change });
             }
@@ -203,7 +205,7 @@ mod tests {
 
         let mut replayed = Vec::new();
         let filter = ViewFilter::of(&card.model, &card.precision);
-        let count = replay(&log.store, &filter, &|_| true, &mut *engine, &rules, &cancel, &mut |told| {
+        let count = replay(&log.store, &filter, &|_| Some(0.0), &mut *engine, &rules, &cancel, &mut |told| {
             replayed.push(line(told.rule, &told.change));
         });
         assert_eq!(count.expect("replayed"), 24);

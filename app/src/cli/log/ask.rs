@@ -35,7 +35,7 @@ pub struct AskArgs {
     #[arg(long, value_name = "TIME", value_parser = times::moment)]
     until: Option<i64>,
 
-    /// Score every view that was kept, also where no caption has the words
+    /// Score every view that was kept, also where no caption has the words, and go by scores alone
     #[arg(long)]
     all: bool,
 

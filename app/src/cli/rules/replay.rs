@@ -93,7 +93,7 @@ pub fn run(args: &ReplayArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let calibrated: Vec<_> =
         rules.iter().map(|rule| (Arc::clone(rule), calibrations.of(rule.says.text(), &card.model))).collect();
     let (mut out, mut written, start) = (Output::new(), Ok(()), Instant::now());
-    let replayed = replay(&store, &filter, &|_| true, &mut *engine, &calibrated, &cancel, &mut |told| {
+    let replayed = replay(&store, &filter, &|_| Some(0.0), &mut *engine, &calibrated, &cancel, &mut |told| {
         if written.is_ok() {
             written = write(&mut out, &rules[told.rule], &told, args.json);
         }
