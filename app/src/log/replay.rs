@@ -57,9 +57,9 @@ pub enum ReplayError {
 pub type Calibrated = (Arc<RuleSpec>, Calibration);
 
 /// Scores every view that the filter lets through and that is wanted, in the order of sessions and
-/// time, and gives what the rules make of it to `on_told`. `prior` is what else speaks for them at a
-/// view, in nats, which is added to scores; `None` where a view is not wanted. What goes on ends at
-/// such a view. Says how many views were scored.
+/// time, and gives what the rules make of it to `on_told`. `prior` is what else speaks for them at
+/// a view, in nats, which is added to scores; `None` where a view is not wanted. What goes on ends
+/// at such a view. Says how many views were scored.
 ///
 /// # Errors
 /// When the log can't be read, the engine can't score or fails, or `cancel` is raised.
