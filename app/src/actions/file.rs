@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::actions::spec::{ActionSpec, Context};
 use crate::actions::table::ActionTables;
@@ -21,25 +22,48 @@ struct Written {
     action: ActionTables,
 }
 
+/// A file of rules that has actions, too.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BesideRules {
+    #[serde(default)]
+    action: ActionTables,
+    #[serde(default)]
+    #[expect(dead_code, reason = "rules are read by whoever watches them")]
+    rule: IgnoredAny,
+}
+
 /// Reads the actions of a file, in the order of their names.
 ///
 /// # Errors
 /// What is wrong with the file, or with one that it names.
 pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
-    let content = files::text_of(path).map_err(|error| {
-        Message::new(format!("{} can't be read ({}).", text::path(path), text::system(&error)))
-            .hint("Check the path, and that it is a text of less than 1 MB.")
-    })?;
-    let written: Written = toml::from_str(&content).map_err(|error| {
-        let line = error.span().map_or(1, |span| text::line_at(&content, span.start));
-        let said = text::one_line(&text::of_toml(&error));
-        Message::new(format!("{}, line {line}: {}.", text::path(path), said.trim_end_matches('.')))
-    })?;
+    let written: Written = parsed(path)?;
     if written.action.is_empty() {
         return Err(Message::new(format!("{} has no action.", text::path(path)))
             .hint("Write [action.NAME], and below it what is done, such as desktop = true."));
     }
     specs(written.action, path)
+}
+
+/// Reads the actions of a file of rules, which may have none.
+///
+/// # Errors
+/// As [`read`].
+pub fn beside_rules(path: &Path) -> Result<Vec<ActionSpec>, Message> {
+    specs(parsed::<BesideRules>(path)?.action, path)
+}
+
+fn parsed<T: DeserializeOwned>(path: &Path) -> Result<T, Message> {
+    let content = files::text_of(path).map_err(|error| {
+        Message::new(format!("{} can't be read ({}).", text::path(path), text::system(&error)))
+            .hint("Check the path, and that it is a text of less than 1 MB.")
+    })?;
+    toml::from_str(&content).map_err(|error| {
+        let line = error.span().map_or(1, |span| text::line_at(&content, span.start));
+        let said = text::one_line(&text::of_toml(&error));
+        Message::new(format!("{}, line {line}: {}.", text::path(path), said.trim_end_matches('.')))
+    })
 }
 
 /// What tables in a file mean.
@@ -74,6 +98,22 @@ mod tests {
         let text = "[action.phone]\nntfy = \"https://ntfy.invalid/t\"\ntoken_file = \"token\"\n\n[action.desk]\ndesktop = true\n";
         let names: Vec<_> = read_text(text).expect("actions").into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, ["desk", "phone"]);
+    }
+
+    #[test]
+    fn actions_may_stand_beside_rules() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rules.toml");
+        for (text, count) in [
+            ("[[rule]]\nsays = \"there is a cup\"\n[action.desk]\ndesktop = true\n", 1),
+            ("[[rule]]\nsays = \"there is a cup\"\n", 0),
+            ("", 0),
+        ] {
+            fs::write(&path, text).expect("written");
+            assert_eq!(beside_rules(&path).expect("read").len(), count, "{text}");
+        }
+        fs::write(&path, "[action.desk]\ndesktop = \"yes\"\n").expect("written");
+        assert!(beside_rules(&path).expect_err("no truth value").what().contains("rules.toml, line 2"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is done outside of this program about what it sees. Listens to the pipeline's events and
-//! tells it nothing; whatever waits for a disk or a network is a thread of its own.
+//! What is done outside of this program about what it sees. Listens to the events of the pipeline
+//! and of rules and tells them nothing; whatever waits for a disk or a network is a thread of its own.
 
 mod address;
 mod announced;
@@ -12,6 +12,7 @@ mod file;
 mod http;
 mod mqtt;
 mod ntfy;
+mod of_rule;
 pub(crate) mod occurrence;
 mod open;
 mod process;
@@ -27,7 +28,7 @@ mod worker;
 pub use crate::actions::announced::{Announced, RuleName};
 pub use crate::actions::caption_files::{CaptionFileNews, CaptionFileOptions, CaptionFiles};
 pub use crate::actions::deliver::Undelivered;
-pub use crate::actions::file::{read, specs};
+pub use crate::actions::file::{beside_rules, read, specs};
 pub use crate::actions::occurrence::{Kind, Occurrence, RuleTold, rfc3339};
 pub use crate::actions::open::try_now;
 pub use crate::actions::running::{Actions, default_folder};

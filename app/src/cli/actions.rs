@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,7 @@ use crate::base::text;
 use crate::cli::interrupt;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse;
+use crate::rules::spec::RuleSpec;
 
 /// What is done about what is seen.
 #[derive(Args, Clone, Debug, Default)]
@@ -26,14 +28,28 @@ pub struct ActionArgs {
 }
 
 impl ActionArgs {
-    /// Starts the actions of the file, if one is named, and those of a plan.
+    /// Starts the actions of the file, if one is named, and those of a plan or of a file of rules.
     ///
     /// # Errors
-    /// What is wrong with the file, or with what an action needs.
-    pub fn start(&self, planned: Vec<ActionSpec>, announced: &Announced) -> Result<Option<Actions>, Message> {
+    /// What is wrong with the file, with what an action needs, or with a rule that is to set off an
+    /// action that is not there.
+    pub fn start(
+        &self,
+        planned: Vec<ActionSpec>,
+        rules: &[Arc<RuleSpec>],
+        announced: &Announced,
+    ) -> Result<Option<Actions>, Message> {
         let mut specs = planned;
         if let Some(path) = &self.actions {
             specs.extend(actions::read(path)?);
+        }
+        for rule in rules {
+            if let Some(unknown) = rule.actions.iter().find(|named| specs.iter().all(|spec| spec.name != **named)) {
+                let (name, unknown) = (text::one_line(rule.name()), text::one_line(unknown));
+                let what = format!("The rule {name} is to set off the unknown action `{unknown}`.");
+                let hint = format!("Write [action.{unknown}] into the file of rules, or name a file with --actions.");
+                return Err(Message::new(what).hint(hint));
+            }
         }
         if specs.is_empty() {
             return Ok(None);

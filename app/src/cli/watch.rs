@@ -3,7 +3,7 @@
 //! Captions go to standard output, one a line; on a terminal their words appear as they are
 //! decoded. Everything that people should know besides goes to standard error.
 
-mod told;
+mod listeners;
 mod watcher;
 
 use std::num::NonZeroU64;
@@ -27,8 +27,9 @@ use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{file, seconds, whole};
 use crate::cli::prefix::PrefixArgs;
 use crate::cli::recording::RecordArgs;
-use crate::cli::rules::{known_calibrations, own_rules};
+use crate::cli::rules::{Book, known_calibrations};
 use crate::cli::source::SourceArgs;
+use crate::cli::watch::listeners::Listeners;
 use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt, recording};
 use crate::engine::prefix::Prefix;
@@ -116,14 +117,15 @@ impl WatchArgs {
         if self.split || source.is_mostly_text() && !self.no_split { Tiling::Split } else { Tiling::One }
     }
 
-    fn rules(&self) -> Result<Vec<Arc<RuleSpec>>, Message> {
+    /// The rules that are wanted, and the actions that stand beside them.
+    fn rules(&self) -> Result<Book, Message> {
         match &self.rules {
-            None => Ok(Vec::new()),
-            Some(Some(path)) => rules::file::read(path),
+            None => Ok(Book::default()),
+            Some(Some(path)) => Book::read(path),
             Some(None) => {
-                let rules = own_rules()?;
+                let book = Book::own()?;
                 let hint = "Add one with `sightline rules add \"there is a red circle\"`, or name a file.";
-                if rules.is_empty() { Err(Message::new("You have no rules yet.").hint(hint)) } else { Ok(rules) }
+                if book.rules.is_empty() { Err(Message::new("You have no rules yet.").hint(hint)) } else { Ok(book) }
             }
         }
     }
@@ -170,7 +172,7 @@ impl WatchArgs {
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let interrupted = interrupt::flag()?;
     let mut plan = args.plan(&Arc::new(args.prefix.read(&interrupted)?))?;
-    let rules = args.rules()?;
+    let Book { rules, actions: beside } = args.rules()?;
     for view in &mut plan.views {
         view.rules.extend(rules.iter().cloned());
         rules::file::check(view.rules.iter().map(AsRef::as_ref))
@@ -189,7 +191,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         view.rules.iter().map(name).collect::<Vec<_>>()
     };
     let announced = Announced { rules: plan.views.iter().flat_map(named).collect(), sources: names };
-    let actions = args.actions.start(plan.actions.clone(), &announced)?;
+    let planned = plan.actions.iter().cloned().chain(beside).collect();
+    let actions = args.actions.start(planned, &all_rules, &announced)?;
     let recorded = |view: &ViewPlan| RecordedView {
         name: Some(view.name.clone()),
         instruction: view.settings.instruction.clone(),
@@ -212,15 +215,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         (false, _) => Shape::Lines,
     };
     let mut watcher = Watcher::new(shape, &plan.views, args.frames, out, Notes::new(args.json));
-    watcher.recording = recording;
-    watcher.caption_files = caption_files;
-    watcher.actions = actions;
-    watcher.rules = watches;
+    watcher.listeners = Listeners { rules: watches, recording, caption_files, actions };
     let watched = watcher.watch(&pipeline, &interrupted);
-    let told = watcher.finish_rules();
-    // A recording ends its session, whatever ended the watching.
-    watcher.finish_recording();
-    watcher.finish_actions();
+    let told = watcher.finish();
     let code = watched?;
     told?;
     Ok(code)

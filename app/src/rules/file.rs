@@ -1,5 +1,5 @@
 //! A file of rules: `[[rule]]` in TOML. What is wrong with it is said with its line. Knows no
-//! engine.
+//! engine, and nothing of the actions that may stand in the same file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,14 @@ use crate::rules::spec::RuleSpec;
 pub const MOST_RULES: usize = 32;
 
 /// What is in the file.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
     #[serde(default)]
     rule: Vec<RuleSpec>,
+    /// What rules set off: read by whoever does it, and kept as it is.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    action: toml::Table,
 }
 
 /// Reads a file of rules.
@@ -28,7 +31,7 @@ struct Rules {
 /// When it can't be read, or says something that can't be meant.
 pub fn read(path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
     let content = content_of(path)?;
-    parse(&content, path)
+    parse(&content, path).map(shared)
 }
 
 /// The user's own rules. None where the system knows no home.
@@ -68,27 +71,29 @@ pub fn add(path: &Path, rule: &RuleSpec) -> Result<(), Message> {
 /// When the file can't be read or written.
 pub fn remove(path: &Path, name: &str) -> Result<bool, Message> {
     let content = content_of(path)?;
-    let rules = parse(&content, path)?;
-    let Some(place) = rules.iter().position(|rule| rule.name() == name) else { return Ok(false) };
-    let mut others: Vec<RuleSpec> = rules.iter().map(|rule| RuleSpec::clone(rule)).collect();
-    others.remove(place);
+    let mut rules = parse(&content, path)?;
+    let Some(place) = rules.rule.iter().position(|rule| rule.name() == name) else { return Ok(false) };
+    rules.rule.remove(place);
     let cut = without_table(&content, place);
     // Where a header stands within a text of several lines, the file is written anew.
-    let is_right = parse(&cut, path).is_ok_and(|left| left.iter().map(AsRef::as_ref).eq(&others));
-    write(path, &if is_right { cut } else { written(&others) })?;
+    let is_right = parse(&cut, path).is_ok_and(|left| left == rules);
+    write(path, &if is_right { cut } else { toml::to_string(&rules).unwrap_or_default() })?;
     Ok(true)
 }
 
 /// The text without the table of `[[rule]]` number `place`.
 fn without_table(content: &str, place: usize) -> String {
-    let mut number = None;
+    let (mut number, mut is_rule) = (None, false);
     let mut kept = String::new();
     for line in content.split_inclusive('\n') {
         let begins = line.trim_start();
-        if begins.starts_with("[[rule]]") {
+        is_rule = if begins.starts_with("[[rule]]") {
             number = Some(number.map_or(0, |number| number + 1));
-        }
-        if number != Some(place) {
+            true
+        } else {
+            is_rule && !begins.starts_with("[action")
+        };
+        if !(is_rule && number == Some(place)) {
             kept.push_str(line);
         }
     }
@@ -99,7 +104,8 @@ fn without_table(content: &str, place: usize) -> String {
 #[must_use]
 pub fn written<R: AsRef<RuleSpec>>(rules: &[R]) -> String {
     // Plain tables of texts and numbers can always be written.
-    toml::to_string(&Rules { rule: rules.iter().map(|rule| rule.as_ref().clone()).collect() }).unwrap_or_default()
+    let rule = rules.iter().map(|rule| rule.as_ref().clone()).collect();
+    toml::to_string(&Rules { rule, action: toml::Table::new() }).unwrap_or_default()
 }
 
 fn write(path: &Path, content: &str) -> Result<(), Message> {
@@ -116,18 +122,22 @@ fn content_of(path: &Path) -> Result<String, Message> {
     })
 }
 
-fn parse(content: &str, path: &Path) -> Result<Vec<Arc<RuleSpec>>, Message> {
+fn shared(rules: Rules) -> Vec<Arc<RuleSpec>> {
+    rules.rule.into_iter().map(Arc::new).collect()
+}
+
+fn parse(content: &str, path: &Path) -> Result<Rules, Message> {
     let wrong = |line: Option<usize>, what: &str| {
         let place = line.map_or_else(String::new, |line| format!(", line {line}"));
         Message::new(format!("{}{place}: {what}.", text::path(path)))
             .hint("See `sightline rules --help` for what a rule can have.")
     };
-    let Rules { rule: rules } = toml::from_str(content).map_err(|error| {
+    let rules: Rules = toml::from_str(content).map_err(|error| {
         let what = text::one_line(text::of_toml(&error).trim().trim_end_matches('.'));
         wrong(error.span().map(|span| text::line_at(content, span.start)), &what)
     })?;
-    check(&rules).map_err(|what| wrong(None, &what))?;
-    Ok(rules.into_iter().map(Arc::new).collect())
+    check(&rules.rule).map_err(|what| wrong(None, &what))?;
+    Ok(rules)
 }
 
 /// Whether these may be the rules of one view.
@@ -188,6 +198,22 @@ mod tests {
         std::fs::write(&path, content).expect("written");
         assert!(remove(&path, "b").expect("removed"));
         assert_eq!(names(&read(&path).expect("rules")), ["a", "c"]);
+    }
+
+    #[test]
+    fn actions_in_the_file_stay_when_a_rule_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rules.toml");
+        let action = "[action.desk]\ndesktop = true # here\n";
+        for odd in ["", "do = [\"\"\"\n[[rule]]\n\"\"\"]\n"] {
+            std::fs::write(&path, format!("[[rule]]\nsays = \"a\"\n{odd}\n{action}\n[[rule]]\nsays = \"b\"\n"))
+                .expect("written");
+            assert!(remove(&path, "a").expect("removed"));
+            assert_eq!(names(&read(&path).expect("rules")), ["b"]);
+            let left = std::fs::read_to_string(&path).expect("read");
+            assert!(left.contains("[action.desk]\ndesktop = true"), "{left}");
+            assert!(!odd.is_empty() || left.contains("# here"), "{left}");
+        }
     }
 
     #[test]

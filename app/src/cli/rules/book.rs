@@ -1,18 +1,40 @@
 //! The user's own rules and calibrations, as several commands need them.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::actions::{self, ActionSpec};
 use crate::base::message::Message;
 use crate::rules::calibrations::Calibrations;
 use crate::rules::spec::RuleSpec;
 use crate::rules::{calibrations, file};
 
-/// The user's own rules.
-///
-/// # Errors
-/// When their file can't be read.
-pub fn own_rules() -> Result<Vec<Arc<RuleSpec>>, Message> {
-    file::read_or_none(&file::default_path().ok_or_else(no_folder)?)
+/// What stands in a file of rules.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// The rules.
+    pub rules: Vec<Arc<RuleSpec>>,
+    /// What they set off, as far as it stands beside them.
+    pub actions: Vec<ActionSpec>,
+}
+
+impl Book {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read, or something in it can't be meant.
+    pub fn read(path: &Path) -> Result<Self, Message> {
+        Ok(Self { rules: file::read(path)?, actions: actions::beside_rules(path)? })
+    }
+
+    /// The user's own, which may be empty.
+    ///
+    /// # Errors
+    /// As [`Book::read`].
+    pub fn own() -> Result<Self, Message> {
+        let path = file::default_path().ok_or_else(no_folder)?;
+        if path.exists() { Self::read(&path) } else { Ok(Self::default()) }
+    }
 }
 
 /// What the user's ticks made of rules; nothing where there are no rules to ask for.

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::parse;
 use crate::cli::rules::book::no_folder;
-pub use crate::cli::rules::book::{known_calibrations, own_rules};
+pub use crate::cli::rules::book::{Book, known_calibrations};
 use crate::rules::file;
 
 /// Sentences that hold of a picture or do not, and are watched for

@@ -5,29 +5,22 @@ use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use vlm::{Cancel, Stop};
 
-use crate::actions::{Actions, CaptionFileNews, CaptionFiles, NewsKind};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::base::text::one_line;
-use crate::cli::actions;
-use crate::cli::caption_files::WELL;
 use crate::cli::json::CaptionLine;
 use crate::cli::output::Notes;
-use crate::cli::recording;
-use crate::cli::watch::told;
+use crate::cli::watch::listeners::{Heard, Listeners};
 use crate::demo::model;
 use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixCost;
 use crate::live::{Caption, Event, Pipeline, Report, Told};
-use crate::log::Recording;
 use crate::plan::ViewPlan;
 use crate::rules::event::{EventKind, RuleEvent};
-use crate::rules::watch::RuleWatch;
 
 /// What to do where an engine can't score.
 const RULES_ELSEWHERE: &str = "Use a model on this machine, or shorter rules.";
@@ -59,14 +52,8 @@ pub struct Watcher<O, E> {
     has_failed: bool,
     /// The terminal's line has words on it.
     in_line: bool,
-    /// With `--log`.
-    pub recording: Option<Recording>,
-    /// With `--caption-file` or `--vtt-live`.
-    pub caption_files: Option<CaptionFiles>,
-    /// With `--actions`.
-    pub actions: Option<Actions>,
-    /// With `--rules`, those of each source.
-    pub rules: Vec<RuleWatch>,
+    /// Who else is told.
+    pub listeners: Listeners,
 }
 
 /// What is known of a source.
@@ -103,10 +90,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
             sources: views.iter().map(watched).collect(),
             has_failed: false,
             in_line: false,
-            recording: None,
-            caption_files: None,
-            actions: None,
-            rules: Vec::new(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -114,12 +98,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
     pub fn watch(&mut self, pipeline: &Pipeline, interrupted: &Cancel) -> io::Result<ExitCode> {
         while !interrupted.is_cancelled() {
             let report = pipeline.wait_event(LOOK_UP);
-            if let Some(report) = &report {
-                self.watch_rules(report)?;
-            }
-            self.record(report.as_ref())?;
-            self.write_files(report.as_ref())?;
-            self.tell_others(report.as_ref())?;
+            let heard = self.listeners.observe(report.as_ref());
+            self.say_heard(heard)?;
             if let Some(report) = report
                 && let ControlFlow::Break(code) = self.tell(report)?
             {
@@ -201,7 +181,7 @@ impl<O: Write, E: Write> Watcher<O, E> {
                 if model == model::NAME {
                     self.say(&format!("{}.", model::NOTE))?;
                 }
-                if !card.can.scores && self.rules.iter().any(|watch| watch.scores().next().is_some()) {
+                if !card.can.scores && self.listeners.have_rules() {
                     let what = "The rules can't be watched: this engine does not tell how likely answers are.";
                     self.complain(None, &Message::new(what).hint(RULES_ELSEWHERE))?;
                 }
@@ -250,99 +230,37 @@ impl<O: Write, E: Write> Watcher<O, E> {
         }
     }
 
-    /// Tells what the rules make of what happened.
-    fn watch_rules(&mut self, report: &Report) -> io::Result<()> {
-        for number in 0..self.rules.len() {
-            if report.view.is_none_or(|view| view == number) {
-                let events = self.rules[number].observe(&report.event);
-                self.tell_of_rules(number, &events)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends what the rules were told to hold of, since nothing more is known.
-    pub fn finish_rules(&mut self) -> io::Result<()> {
-        for number in 0..self.rules.len() {
-            let events = self.rules[number].finish();
-            self.tell_of_rules(number, &events)?;
-        }
-        Ok(())
-    }
-
-    fn tell_of_rules(&mut self, number: usize, events: &[RuleEvent]) -> io::Result<()> {
-        for event in events {
-            if let Some(recording) = &mut self.recording {
-                recording.observe_rule(number, event);
-            }
-            if let (Some(actions), Some(occurrence)) = (&self.actions, told::occurrence(event)) {
-                actions.tell(occurrence, Some(Arc::clone(&event.frame)), &event.rule.actions);
-            }
-            if self.shape == Shape::Json {
-                serde_json::to_writer(&mut self.out, &event.told())?;
-                writeln!(self.out)?;
-            } else if matches!(event.kind, EventKind::Begin | EventKind::End) {
-                self.end_line(" …")?;
-                writeln!(self.out, "{}", one_line(&event.sentence()))?;
-            }
-        }
-        if events.is_empty() { Ok(()) } else { self.out.flush() }
-    }
-
-    /// Records what happened, and says so once when recording fails and once when it works again.
-    fn record(&mut self, report: Option<&Report>) -> io::Result<()> {
-        let Some(recording) = &mut self.recording else { return Ok(()) };
-        if let Some(report) = report {
-            recording.observe(report);
-        }
-        match recording.news() {
-            Some(news) => self.complain(None, &recording::told(news)),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes what happened for other programs, and says once when that fails and once when it
-    /// works again.
-    fn write_files(&mut self, report: Option<&Report>) -> io::Result<()> {
-        let Some(files) = &mut self.caption_files else { return Ok(()) };
-        if let Some(report) = report {
-            files.observe(report);
-        }
-        match files.news() {
-            Some(CaptionFileNews::Trouble(message)) => self.complain(None, &message),
-            Some(CaptionFileNews::Well) => self.say(WELL),
-            None => Ok(()),
-        }
-    }
-
-    /// Has actions tell what happened, and says what is new of them.
-    fn tell_others(&mut self, report: Option<&Report>) -> io::Result<()> {
-        if let (Some(actions), Some(report)) = (&mut self.actions, report) {
-            actions.observe(report);
-        }
-        while let Some(news) = self.actions.as_ref().and_then(Actions::news) {
-            let told = actions::told(&news);
-            match news.kind {
-                NewsKind::Well => self.say(told.what())?,
-                _ => self.complain(None, &told)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Has actions tell what is left, and says what can't be told now.
-    pub fn finish_actions(&mut self) {
-        let left = self.actions.take().map(Actions::finish).unwrap_or_default();
-        if let Some(sentence) = actions::left(&left) {
+    /// Ends what is going on: rules, then what is written and told.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let heard = self.listeners.finish_rules();
+        let said = self.say_heard(heard);
+        for sentence in self.listeners.finish() {
             self.err.note(&sentence);
         }
+        said
     }
 
-    /// Writes what is still to be recorded, and says what became of it.
-    pub fn finish_recording(&mut self) {
-        if let Some(message) = self.recording.take().and_then(Recording::finish) {
-            self.err.note(&message.to_string());
+    /// Says what those who were told have to say.
+    fn say_heard(&mut self, heard: Vec<Heard>) -> io::Result<()> {
+        for heard in heard {
+            match heard {
+                Heard::Rule(event) => self.tell_of_rule(&event)?,
+                Heard::Trouble(message) => self.complain(None, &message)?,
+                Heard::Well(sentence) => self.say(&sentence)?,
+            }
         }
+        Ok(())
+    }
+
+    fn tell_of_rule(&mut self, event: &RuleEvent) -> io::Result<()> {
+        if self.shape == Shape::Json {
+            serde_json::to_writer(&mut self.out, &event.told())?;
+            writeln!(self.out)?;
+        } else if matches!(event.kind, EventKind::Begin | EventKind::End) {
+            self.end_line(" …")?;
+            writeln!(self.out, "{}", one_line(&event.sentence()))?;
+        }
+        self.out.flush()
     }
 
     /// Which source something is about, where there are several.
@@ -409,6 +327,8 @@ impl<O: Write, E: Write> Watcher<O, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::capture::{SourceOptions, SourceSpec};
     use crate::live::{Framing, Settings};

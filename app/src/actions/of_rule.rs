@@ -1,10 +1,22 @@
 //! From a rule's event to what actions are told of it.
 
-use crate::actions::{Kind, Occurrence, RuleTold, rfc3339};
+use std::sync::Arc;
+
+use crate::actions::occurrence::{Kind, Occurrence, RuleTold, rfc3339};
+use crate::actions::running::Actions;
 use crate::rules::event::{EventKind, RuleEvent};
 
+impl Actions {
+    /// Tells what a rule has to tell, with the picture in which it held most strongly.
+    pub fn tell_of_rule(&self, event: &RuleEvent) {
+        if let Some(occurrence) = occurrence(event) {
+            self.tell(occurrence, Some(Arc::clone(&event.frame)), &event.rule.actions);
+        }
+    }
+}
+
 /// What actions are told; nothing of near misses and of what began in quiet hours.
-pub fn occurrence(event: &RuleEvent) -> Option<Occurrence> {
+fn occurrence(event: &RuleEvent) -> Option<Occurrence> {
     let kind = match event.kind {
         EventKind::Begin => Kind::Begin,
         EventKind::Words => Kind::Words,
