@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
-use vlm::Sampling;
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use vlm::{Sampling, Steadiness};
 
 use crate::base::message::Message;
 use crate::capture;
@@ -22,7 +22,9 @@ use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::remote::options::RemoteOptions;
 use crate::engine::{Limits, local};
-use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation};
+use crate::live::{
+    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation, STEADY,
+};
 use crate::models::spec::ModelSpec;
 use crate::plan::EnginePlan;
 
@@ -217,9 +219,29 @@ pub struct PaceArgs {
     /// The most captions a minute, to spare a battery; questions are answered at once all the same
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32, 1, 6000>)]
     pub most_per_minute: Option<NonZeroU32>,
+
+    /// Whether the caption of a live source stays until the view changed and it is no longer
+    /// likely, rather than being reworded [default: off]
+    #[arg(long, value_name = "ON|OFF")]
+    pub steady: Option<Switch>,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 impl PaceArgs {
+    /// When a caption stays; `unless_told` says whether it does where the line says nothing.
+    pub fn steady(self, unless_told: bool) -> Option<Steadiness> {
+        let is_steady = self.steady.map_or(unless_told, |switch| switch == Switch::On);
+        is_steady.then_some(STEADY)
+    }
+
     /// The least time from one caption's beginning to the next one's.
     pub fn least_interval(self) -> Duration {
         self.most_per_minute.map_or(Duration::ZERO, |n| Duration::from_mins(1) / n.get())
@@ -337,7 +359,7 @@ mod tests {
 
     #[test]
     fn captions_a_minute_are_kept_apart() {
-        let pace = |n| PaceArgs { most_per_minute: NonZeroU32::new(n) }.least_interval();
+        let pace = |n| PaceArgs { most_per_minute: NonZeroU32::new(n), steady: None }.least_interval();
         assert_eq!(
             (pace(4), pace(120), pace(0)),
             (Duration::from_secs(15), Duration::from_millis(500), Duration::ZERO)

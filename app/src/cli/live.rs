@@ -19,7 +19,7 @@ use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::recording::RecordArgs;
 use crate::cli::source::SourceArgs;
 use crate::cli::{dialog, interrupt, remote};
-use crate::live::{OpenEngine, OpenSource, Settings, Waker};
+use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{DownloadError, ModelSize, Progress, bytes};
@@ -105,6 +105,7 @@ fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
         instruction: remembered.unwrap_or_else(|| args.model.prompt.clone()),
         max_tokens: most_tokens.unwrap_or(args.model.max_tokens.get()),
         least_interval: pace.max(READABLE),
+        steady: args.pace.steady(preferences.steady.unwrap_or(STEADY_UNLESS_TOLD)),
         keep_views: args.record.keep_views.is_some(),
         ..Settings::default()
     }

@@ -33,7 +33,7 @@ use crate::cli::watch::listeners::Listeners;
 use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt, recording};
 use crate::engine::prefix::Prefix;
-use crate::live::{GateSettings, Pipeline, Settings};
+use crate::live::{GateSettings, Pipeline, STEADY_UNLESS_TOLD, Settings};
 use crate::log::RecordedView;
 use crate::plan::{self, Defaults, Plan, ViewPlan};
 use crate::rules;
@@ -139,6 +139,8 @@ impl WatchArgs {
             max_tokens: self.model.max_tokens.get(),
             gate: (!self.every_frame).then_some(GateSettings { longest_silence }),
             least_interval: self.pace.least_interval(),
+            // Whoever wants every frame captioned wants its words.
+            steady: self.pace.steady(STEADY_UNLESS_TOLD && !self.every_frame),
             keep_views: self.record.keep_views.is_some(),
             ..Settings::default()
         }

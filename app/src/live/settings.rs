@@ -29,6 +29,8 @@ pub const DEFAULT_MAX_TOKENS: usize = 60;
 /// When a caption stays, where captions are to be steady. A first guess: `sightline bench steady`
 /// is to tell better ones.
 pub const STEADY: Steadiness = Steadiness { change: 0.1, loss: 1.0 };
+/// Whether captions are steady where nobody says anything.
+pub const STEADY_UNLESS_TOLD: bool = false;
 
 /// What a view is started with.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +66,8 @@ pub struct Tuning {
     pub least_interval: Duration,
     /// How small a change is captioned: with 2, half of what usually counts.
     pub sensitivity: f32,
+    /// See [`Settings::steady`].
+    pub steady: Option<Steadiness>,
 }
 
 impl Default for Settings {
@@ -76,7 +80,7 @@ impl Default for Settings {
             gate: Some(GateSettings::default()),
             least_interval: Duration::ZERO,
             asides: Arc::default(),
-            steady: None,
+            steady: STEADY_UNLESS_TOLD.then_some(STEADY),
             keep_views: false,
         }
     }

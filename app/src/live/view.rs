@@ -48,6 +48,8 @@ pub struct View {
     scene: Option<Sketched>,
     /// What is to be captioned when its turn comes.
     candidate: Option<Candidate>,
+    /// The frame captioned last.
+    captioned: u64,
     /// The frame taken from the slot last.
     last_taken: u64,
     /// The last caption holds no more, whatever the gate says: there is another model or
@@ -111,6 +113,7 @@ impl View {
             is_asking: false,
             scene: None,
             candidate: None,
+            captioned: 0,
             last_taken,
             is_outdated: false,
             rest_until: None,
@@ -152,6 +155,7 @@ impl View {
         }
         if let Some(tuning) = lock(&self.shared.tuning).take() {
             (self.max_tokens, self.least_interval) = (tuning.max_tokens, tuning.least_interval);
+            self.steady = tuning.steady;
             if let Some(gate) = &mut self.gate {
                 gate.set_sensitivity(tuning.sensitivity);
             }
@@ -297,9 +301,10 @@ impl View {
     }
 
     /// Whether the last caption may stay, and when. Pictures that wait for their captions are each
-    /// of something else.
+    /// of something else, and so are those of another source.
     pub fn steady(&self) -> Option<Steadiness> {
-        self.steady.filter(|_| self.shared.is_live.load(Ordering::Relaxed))
+        let is_of_this_source = self.captioned >= self.shared.first_of_source.load(Ordering::Acquire);
+        self.steady.filter(|_| is_of_this_source && self.shared.is_live.load(Ordering::Relaxed))
     }
 
     /// Frames dropped and skipped since the last caption.
@@ -310,6 +315,7 @@ impl View {
     /// A caption of this frame is complete: later frames are compared with it.
     pub fn captioned(&mut self, seen: Sketched, now: Instant) {
         (self.dropped, self.skipped) = (0, 0);
+        self.captioned = seen.frame.id;
         if let (Some(gate), Some(sketch)) = (&mut self.gate, seen.sketch) {
             gate.captioned(sketch, now);
         }

@@ -19,7 +19,7 @@ use crate::capture::{Login, SourceOptions, SourceSpec, picture_named};
 use crate::engine::prefix::{Prefix, Reference};
 use crate::engine::remote::address::AddressError;
 use crate::engine::remote::options::{DEFAULT_PARALLEL, Key, Patience, PictureFormat, RemoteOptions};
-use crate::live::{Framing, GateSettings, Settings};
+use crate::live::{Framing, GateSettings, STEADY, Settings};
 use crate::log::{self, Keep, LogOptions};
 use crate::models::spec::ModelSpec;
 use crate::plan::place::Document;
@@ -122,6 +122,11 @@ impl Reader<'_> {
             (Some(false), None) => Some(GateSettings::default()),
             (None, None) => defaults.gate,
         };
+        let steady = match (table.steady, table.every_frame) {
+            (Some(is_steady), _) => is_steady.then_some(STEADY),
+            (None, Some(true)) => None,
+            (None, _) => defaults.steady,
+        };
         let tiling = match table.split {
             Some(true) => Tiling::Split,
             Some(false) => Tiling::One,
@@ -143,6 +148,7 @@ impl Reader<'_> {
                 prefix,
                 tiling,
                 gate,
+                steady,
                 least_interval: table
                     .most_per_minute
                     .map_or(defaults.least_interval, |most| Duration::from_mins(1) / most.0),

@@ -67,6 +67,7 @@ pub struct ViewTable {
     pub instruction: Option<String>,
     pub max_tokens: Option<Whole<1, 100_000>>,
     pub every_frame: Option<bool>,
+    pub steady: Option<bool>,
     pub longest_silence: Option<Length>,
     pub most_per_minute: Option<Whole<1, 6000>>,
     #[serde(default)]

@@ -58,6 +58,9 @@ pub struct Preferences {
     /// The most tokens of a caption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_tokens: Option<usize>,
+    /// Whether a caption stays until there is something new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steady: Option<bool>,
     /// How small a change is captioned: 2 is twice as sensitive as usual.
     pub sensitivity: f32,
     /// How captions look.
@@ -88,6 +91,7 @@ impl Default for Preferences {
             demo_will_do: false,
             most_per_minute: None,
             most_tokens: None,
+            steady: None,
             sensitivity: 1.0,
             captions: CaptionStyle::default(),
             window: WindowPlace::default(),

@@ -5,7 +5,7 @@ use egui::{
     Frame, Grid, Id, Label, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui, Widget as _, vec2,
 };
 
-use crate::live::DEFAULT_MAX_TOKENS;
+use crate::live::{DEFAULT_MAX_TOKENS, STEADY_UNLESS_TOLD};
 use crate::ui::preferences::{CAPTION_SIZES, CaptionPlace, Preferences, SENSITIVITIES, ThemeChoice, ZOOMS};
 use crate::ui::theme;
 
@@ -114,6 +114,12 @@ fn captions(ui: &mut Ui, preferences: &mut Preferences, change: Option<f32>) {
         }
         response
     });
+    let mut is_steady = preferences.steady.unwrap_or(STEADY_UNLESS_TOLD);
+    let kinds = [(true, "When something is new"), (false, "For every new view")];
+    choices(ui, "New words", &mut is_steady, &kinds);
+    if is_steady != preferences.steady.unwrap_or(STEADY_UNLESS_TOLD) {
+        preferences.steady = Some(is_steady);
+    }
     row(ui, "Sensitivity to changes", |ui| {
         let range = SENSITIVITIES[0]..=SENSITIVITIES[1];
         Slider::new(&mut preferences.sensitivity, range).logarithmic(true).fixed_decimals(2).ui(ui)

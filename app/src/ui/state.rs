@@ -196,7 +196,11 @@ impl State {
                     self.timings = Some(caption.reply.timings);
                     self.note_cost(&caption.reply);
                     self.notices.clear(Topic::Request);
-                    self.caption.finish(caption.reply.text, caption.frame.captured_at);
+                    if caption.reply.is_kept {
+                        self.caption.keep(caption.reply.text, caption.frame.captured_at, now);
+                    } else {
+                        self.caption.finish(caption.reply.text, caption.frame.captured_at);
+                    }
                 }
             }
             Event::Asked(question) => {

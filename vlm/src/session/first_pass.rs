@@ -80,7 +80,6 @@ impl Session {
         {
             self.cache.rewind(view_end);
             timings.prefill = start.elapsed();
-            on_piece(Piece::Text(&said.reply.text));
             let draft = Draft { offered: draft.len(), accepted: draft.len(), passes: 1 };
             let reply = said.reply.clone();
             return Ok((Reply { prompt_ids, draft, is_kept: true, mean_log_prob: Some(mean), timings, ..reply }, None));

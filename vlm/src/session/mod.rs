@@ -284,7 +284,7 @@ impl Session {
 
     /// The same, with what goes along in the pass that evaluates the instruction: questions are
     /// branches of it, scored as [`Session::score`] does, and their scores given to `on_piece`
-    /// before the first word; and the last caption may stay.
+    /// before the first word; and the last caption may stay: then no word is given.
     ///
     /// # Errors
     /// As [`Session::caption`] and [`Session::score`].

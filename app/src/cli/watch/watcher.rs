@@ -124,6 +124,10 @@ impl<O: Write, E: Write> Watcher<O, E> {
             Event::Captioned(caption) => {
                 let source = &mut self.sources[number];
                 (source.is_over, source.refused) = (false, None);
+                if caption.reply.is_kept {
+                    // The words are there already.
+                    return Ok(ControlFlow::Continue(()));
+                }
                 self.write(number, &caption)?;
                 if let Some(left) = &mut self.left {
                     *left -= 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use egui::Ui;
 
 use crate::base::text;
-use crate::live::{DEFAULT_MAX_TOKENS, Tuning};
+use crate::live::{DEFAULT_MAX_TOKENS, STEADY, STEADY_UNLESS_TOLD, Tuning};
 use crate::ui::app::{App, Dialog};
 use crate::ui::options::READABLE;
 use crate::ui::{help, preferences, settings, theme};
@@ -51,6 +51,7 @@ impl App {
             max_tokens: preferences.most_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
             least_interval: pace.unwrap_or_default().max(READABLE),
             sensitivity: preferences.sensitivity,
+            steady: preferences.steady.unwrap_or(STEADY_UNLESS_TOLD).then_some(STEADY),
         });
     }
 }

@@ -69,6 +69,16 @@ impl CaptionView {
         }
     }
 
+    /// The model looked again, and the last caption stays: its age goes on.
+    pub fn keep(&mut self, text: String, captured_at: Instant, now: Instant) {
+        if self.last.as_ref().is_some_and(|last| !last.cut && last.text == text) {
+            self.writing = None;
+            self.still_holds(now);
+        } else {
+            self.finish(text, captured_at);
+        }
+    }
+
     /// The view did not change, so that the last caption still holds.
     pub fn still_holds(&mut self, now: Instant) {
         if self.last.is_some() {
