@@ -34,6 +34,7 @@ pub use crate::log::store::import::Imported;
 pub use crate::log::store::import_lines::ImportLines;
 pub use crate::log::store::row_index::RowIndex;
 pub use crate::log::store::search::RowKey;
+pub use crate::log::store::similar::{EntryView, SimilarView};
 pub use crate::log::store::stats::Stats;
 pub use crate::log::store::{Interrupter, RemovedEntry, Store};
 pub use crate::log::threads::events::{EventRecorder, Record, RecordKind, SessionRef};

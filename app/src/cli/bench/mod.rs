@@ -4,6 +4,7 @@ mod drafts;
 mod quality;
 mod roofline;
 mod rules;
+mod similar;
 mod soak;
 mod spread;
 mod stages;
@@ -39,6 +40,8 @@ enum Measure {
     Rules(rules::RulesArgs),
     /// Count how often words change that need not, and whether those do that must
     Steady(steady::SteadyArgs),
+    /// Measure how long it takes to find the views of a log that are like one
+    Similar(similar::SimilarArgs),
 }
 
 /// Measures and prints.
@@ -54,6 +57,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Measure::Drafts(args)) => drafts::run(args),
         Some(Measure::Rules(args)) => rules::run(args),
         Some(Measure::Steady(args)) => steady::run(args),
+        Some(Measure::Similar(args)) => similar::run(args),
     }
 }
 

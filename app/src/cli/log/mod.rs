@@ -6,6 +6,7 @@ mod digest;
 mod keep;
 mod outward;
 mod show;
+mod similar;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ enum LogCommand {
     Search(show::SearchArgs),
     /// Ask when something was there: "when was there a red circle?"
     Ask(Box<ask::AskArgs>),
+    /// Find views that are like an entry's or a picture
+    Similar(Box<similar::SimilarArgs>),
     /// Show everything about an entry
     Show(show::ShowArgs),
     /// Count: captions an hour, the longest still scene, the most common words
@@ -73,6 +76,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
         LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut err)?,
         LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut err)?,
         LogCommand::Ask(args) => ask::run(&open()?, args, &interrupt::flag()?, &mut out)?,
+        LogCommand::Similar(args) => similar::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
         LogCommand::Digest(args) => digest::run(&open()?, args, &mut out, &mut err)?,

@@ -14,6 +14,7 @@ pub(crate) mod digest;
 pub(crate) mod import;
 pub(crate) mod import_lines;
 mod place;
+pub(crate) mod pooled;
 pub(crate) mod query;
 mod record;
 pub(crate) mod retention;
@@ -22,6 +23,7 @@ pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod search_form;
+pub(crate) mod similar;
 pub(crate) mod stats;
 #[cfg(test)]
 mod survival_tests;

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::log::store::search_form;
+use crate::log::store::{pooled, search_form};
 
 /// `SLog`, in the header of every file that is a log, so that no other program's database is taken
 /// for one.
@@ -32,13 +32,14 @@ impl Step {
 }
 
 /// The steps from an empty file to today's tables.
-pub const STEPS: [Step; 6] = [
+pub const STEPS: [Step; 7] = [
     Step::of(FIRST),
     Step::of(RARE),
     Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) },
     Step::of(PREFIX),
     Step::of(EVENTS),
     Step::of(VIEWS),
+    Step { sql: POOLED, then: Some((pooled::fill, "")) },
 ];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds
@@ -225,6 +226,22 @@ CREATE INDEX view_feature ON view (feature);
 CREATE TRIGGER view_removed AFTER DELETE ON view BEGIN
     DELETE FROM feature WHERE id = old.feature AND NOT EXISTS (SELECT 1 FROM view WHERE feature = old.feature);
 END;
+";
+
+/// The means of features, by which views are compared, apart from them: see pooled.rs.
+const POOLED: &str = "
+CREATE TABLE pool (
+    id INTEGER PRIMARY KEY,
+    model TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    UNIQUE (model, precision, width)
+);
+CREATE TABLE pooled (
+    feature INTEGER PRIMARY KEY REFERENCES feature ON DELETE CASCADE,
+    pool INTEGER NOT NULL REFERENCES pool,
+    bytes BLOB NOT NULL
+);
 ";
 
 /// What a file is, before any step is taken.

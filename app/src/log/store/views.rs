@@ -11,7 +11,7 @@ use vlm::Features;
 use crate::log::data::entry::Moment;
 use crate::log::data::views::{KeptView, ViewFilter};
 use crate::log::error::LogError;
-use crate::log::store::Store;
+use crate::log::store::{Store, pooled};
 
 /// Views removed at a time while they are too many.
 const STEP: i64 = 100;
@@ -162,9 +162,13 @@ fn insert(connection: &Connection, kept: &KeptView) -> rusqlite::Result<()> {
     let width = i64::try_from(features.width).unwrap_or(i64::MAX);
     let feature = match last {
         Some(feature) => feature,
-        None => connection
-            .prepare_cached("INSERT INTO feature (width, scales, bytes) VALUES (?1, ?2, ?3)")?
-            .insert((width, &scales, &bytes))?,
+        None => {
+            let feature = connection
+                .prepare_cached("INSERT INTO feature (width, scales, bytes) VALUES (?1, ?2, ?3)")?
+                .insert((width, &scales, &bytes))?;
+            pooled::insert(connection, *session, feature, features)?;
+            feature
+        }
     };
     connection
         .prepare_cached(
@@ -176,11 +180,7 @@ fn insert(connection: &Connection, kept: &KeptView) -> rusqlite::Result<()> {
 
 fn features(row: &Row<'_>) -> rusqlite::Result<Features> {
     let (width, scales, bytes): (i64, Vec<u8>, Vec<u8>) = (row.get(6)?, row.get(7)?, row.get(8)?);
-    Ok(Features {
-        width: usize::try_from(width).unwrap_or_default(),
-        scales: scales.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        bytes: bytes.into_iter().map(u8::cast_signed).collect(),
-    })
+    Ok(pooled::features(width, &scales, bytes))
 }
 
 fn view(row: &Row<'_>, features: Arc<Features>) -> rusqlite::Result<KeptView> {

@@ -21,8 +21,10 @@ use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
 use crate::log::store::day::DayMark;
 use crate::log::store::row_index::RowIndex;
+use crate::log::store::similar::SimilarView;
 use crate::log::store::{Interrupter, RemovedEntry, Store};
 use crate::log::threads::sink::Log as _;
+use crate::rules::calibrate::Tick;
 
 /// Rows of a page.
 pub const PAGE: u64 = 64;
@@ -59,6 +61,12 @@ pub enum ReaderOrder {
     Bookmark(i64, bool),
     /// Writes, replaces or takes away a note.
     Note(i64, Option<String>),
+    /// Says of an event or a near miss whether it was right, or takes that back.
+    Tick(i64, Option<bool>),
+    /// What the user says of the events of a rule with this sentence.
+    Ticks(String),
+    /// Views that are like an entry's, at most so many.
+    Similar(i64, usize),
     /// Removes an entry.
     Delete(i64),
     /// Puts the entry back that was removed last.
@@ -104,6 +112,10 @@ pub enum ReaderNews {
         /// The row; None when the list is empty.
         row: Option<u64>,
     },
+    /// The ticks of a sentence, each with its model.
+    Ticks(String, Vec<(String, Tick)>),
+    /// Views that are like an entry's; None where its own was not kept.
+    Similar(i64, Option<Vec<SimilarView>>),
     /// The entry was removed, and can be put back.
     Deleted(i64),
     /// The entry is there again, under this number.
@@ -348,6 +360,22 @@ impl Reading {
                 self.store()?.set_note(id, note.as_deref())?;
                 self.changed(id)?;
             }
+            ReaderOrder::Tick(id, tick) => {
+                let store = self.store()?;
+                store.set_tick(id, tick)?;
+                if let Some(found) = store.entry(id)? {
+                    self.tell_ticks(found.entry.text)?;
+                }
+                self.changed(id)?;
+            }
+            ReaderOrder::Ticks(says) => self.tell_ticks(says)?,
+            ReaderOrder::Similar(id, most) => {
+                let found = self.read(|store| {
+                    let Some(like) = store.view_of_entry(id)? else { return Ok(None) };
+                    store.similar(&like.features, &like.filter, Some(like.moment), most).map(Some)
+                })?;
+                self.tell(ReaderNews::Similar(id, found));
+            }
             ReaderOrder::Delete(id) => {
                 if let Some(taken) = self.store()?.take(id)? {
                     self.taken = Some(taken);
@@ -376,6 +404,12 @@ impl Reading {
             None => None,
         };
         self.tell(ReaderNews::Entry(id, found.zip(session).map(Box::new)));
+        Ok(())
+    }
+
+    fn tell_ticks(&mut self, says: String) -> Result<(), LogError> {
+        let ticks = self.store()?.ticks(&says)?;
+        self.tell(ReaderNews::Ticks(says, ticks));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use crate::base::text;
 use crate::log::{EntryKind, FoundEntry, Session};
 use crate::ui::icon;
 use crate::ui::icon::{Icon, Look};
+use crate::ui::log::similar::{Similar, SimilarAction};
 use crate::ui::{theme, wording};
 
 /// The widest that the words get, in points.
@@ -26,6 +27,8 @@ pub struct Detail {
     /// What is known of it, once it was read.
     pub told: Option<Box<(FoundEntry, Session)>>,
     note: String,
+    /// Views that are like it.
+    pub similar: Similar,
 }
 
 /// What the user did with it.
@@ -43,6 +46,10 @@ pub enum EntryAction {
     Bookmark(bool),
     /// Wrote this beside it; nothing takes the note away.
     Note(String),
+    /// Wants more like it.
+    Similar,
+    /// Wants another one.
+    Open(i64),
     /// Wants it gone.
     Delete,
 }
@@ -50,7 +57,7 @@ pub enum EntryAction {
 impl Detail {
     /// An entry that has to be read yet.
     pub fn new(id: i64) -> Self {
-        Self { id, told: None, note: String::new() }
+        Self { id, told: None, note: String::new(), similar: Similar::default() }
     }
 
     /// Takes in what was read.
@@ -79,15 +86,16 @@ impl Detail {
     }
 
     /// Draws it in place of the live picture.
-    pub fn show(&mut self, ui: &mut Ui, picture: Option<&TextureHandle>) -> Option<EntryAction> {
+    /// `picture` gives the small picture of an entry, once it was read.
+    pub fn show(&mut self, ui: &mut Ui, picture: &mut dyn FnMut(i64) -> Option<TextureHandle>) -> Option<EntryAction> {
         let mut action = self.bar(ui);
         ui.add_space(2.0 * theme::GRID);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(ui.available_width().min(WIDEST));
-            if let Some(picture) = picture {
+            if let Some(picture) = Some(self.id).filter(|id| *id != 0).and_then(&mut *picture) {
                 let room = vec2(ui.available_width(), (ui.available_height() * PICTURE).max(160.0));
                 let size = room.min(picture.size_vec2() * LARGEST);
-                let image = Image::from_texture(picture).fit_to_exact_size(size).maintain_aspect_ratio(true);
+                let image = Image::from_texture(&picture).fit_to_exact_size(size).maintain_aspect_ratio(true);
                 ui.add(image.corner_radius(theme::RADIUS).alt_text("The frame that the words are about"));
                 ui.add_space(theme::GRID);
             }
@@ -101,6 +109,12 @@ impl Detail {
             let saved = found.entry.note.clone().unwrap_or_default();
             if let Some(note) = note(ui, &mut self.note, &saved) {
                 action = Some(EntryAction::Note(note));
+            }
+            ui.add_space(theme::GRID);
+            match self.similar.show(ui, picture) {
+                Some(SimilarAction::Look) => action = Some(EntryAction::Similar),
+                Some(SimilarAction::Open(id)) => action = Some(EntryAction::Open(id)),
+                None => {}
             }
             ui.add_space(theme::GRID);
             ui.scope(|ui| facts(ui, found, session));

@@ -2,12 +2,13 @@
 //! It shows what the log's reader thread tells and gives it orders; it reads no file itself and
 //! holds only what is on screen and a little more.
 
-mod cache;
+pub(super) mod cache;
 mod entry;
 mod export;
 mod panel;
 mod row;
 mod rows;
+mod similar;
 mod timeline;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::ui::log::cache::Cache;
 use crate::ui::log::entry::{Detail, EntryAction};
 use crate::ui::log::export::ExportDialog;
 use crate::ui::log::rows::Scroll;
+use crate::ui::log::similar::Similar;
 use crate::ui::log::timeline::{PARTS, Timeline, TimelineAction};
 use crate::ui::{Clock, theme};
 
@@ -47,15 +49,17 @@ enum Shown {
     All,
     Captions,
     Answers,
+    Events,
     Bookmarks,
     Notes,
 }
 
 impl Shown {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::All, "All"),
         (Self::Captions, "Captions"),
         (Self::Answers, "Answers"),
+        (Self::Events, "Events"),
         (Self::Bookmarks, "Bookmarks"),
         (Self::Notes, "Notes"),
     ];
@@ -65,6 +69,7 @@ impl Shown {
             Self::All => Vec::new(),
             Self::Captions => vec![EntryFilter::Of(EntryKind::Caption)],
             Self::Answers => vec![EntryFilter::Of(EntryKind::Answer)],
+            Self::Events => vec![EntryFilter::Of(EntryKind::Event), EntryFilter::Of(EntryKind::NearMiss)],
             Self::Bookmarks => vec![EntryFilter::Bookmarked],
             Self::Notes => vec![EntryFilter::Noted],
         }
@@ -190,6 +195,10 @@ impl LogPanel {
         self.list = reader.list(filter);
         self.is_waiting = true;
         self.chosen = None;
+        if let Some(detail) = &mut self.detail {
+            // What was under way is given up for the new list.
+            detail.similar = Similar::NotAsked;
+        }
         self.timeline.is_stale = true;
         self.marks_asked = None;
     }
@@ -259,19 +268,31 @@ impl LogPanel {
             ReaderNews::Restored(id) => {
                 self.deleted = None;
                 self.cache.forget(id);
-                // It is shown again; its row is known once it was read.
-                (self.chosen, self.restored) = (None, Some(id));
-                self.detail = Some(Detail::new(id));
-                self.order(ReaderOrder::Entry(id));
+                self.open(id);
+            }
+            ReaderNews::Similar(id, found) => {
+                if let Some(detail) = self.detail.as_mut().filter(|detail| detail.id == id) {
+                    detail.similar = found.map_or(Similar::NotKept, Similar::Found);
+                }
             }
             ReaderNews::Trouble(error) => {
                 self.cache.grow_stale();
                 self.trouble = Some(error);
             }
-            // Of a list that is no longer wanted.
-            ReaderNews::Listed { .. } | ReaderNews::Page { .. } | ReaderNews::Marks { .. } | ReaderNews::Row { .. } => {
-            }
+            // Of a list that is no longer wanted, or never asked for here.
+            ReaderNews::Listed { .. }
+            | ReaderNews::Page { .. }
+            | ReaderNews::Marks { .. }
+            | ReaderNews::Row { .. }
+            | ReaderNews::Ticks(..) => {}
         }
+    }
+
+    /// Shows an entry; its row is known once it was read.
+    fn open(&mut self, id: i64) {
+        (self.chosen, self.restored) = (None, Some(id));
+        self.detail = Some(Detail::new(id));
+        self.order(ReaderOrder::Entry(id));
     }
 
     /// A row counted from the newest, given from the oldest, and the other way round.
@@ -372,6 +393,13 @@ impl LogPanel {
             EntryAction::Copy(words) => ctx.copy_text(words),
             EntryAction::Bookmark(on) => self.order(ReaderOrder::Bookmark(id, on)),
             EntryAction::Note(note) => self.order(ReaderOrder::Note(id, Some(note).filter(|note| !note.is_empty()))),
+            EntryAction::Similar => {
+                self.order(ReaderOrder::Similar(id, similar::MOST));
+                if let Some(detail) = &mut self.detail {
+                    detail.similar = Similar::Asked;
+                }
+            }
+            EntryAction::Open(other) => self.open(other),
             EntryAction::Delete => self.order(ReaderOrder::Delete(id)),
         }
     }
@@ -424,13 +452,11 @@ impl LogPanel {
 
     /// Draws the chosen entry large.
     pub fn show_entry(&mut self, ui: &mut Ui) {
-        let picture = match (&self.detail, &self.reader) {
-            (Some(detail), Some(reader)) if detail.id != 0 => self.cache.picture(reader, detail.id),
-            _ => None,
-        };
+        let (cache, reader) = (&mut self.cache, self.reader.as_ref());
+        let mut picture = |entry: i64| reader.and_then(|reader| cache.picture(reader, entry));
         let Some(detail) = &mut self.detail else { return };
         let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(16));
-        let action = frame.show(ui, |ui| detail.show(ui, picture.as_ref())).inner;
+        let action = frame.show(ui, |ui| detail.show(ui, &mut picture)).inner;
         if let Some(action) = action {
             self.carry_out(ui.ctx(), action);
         }
