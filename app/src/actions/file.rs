@@ -1,10 +1,11 @@
-//! Reads a TOML file with `[action.NAME]` tables. What is wrong is said with the file and the line.
-//! Paths in it are meant from the file's own folder; `~` and variables in them are expanded.
+//! Reads a TOML file with `[action.NAME]` tables, beside which rules may stand. What is wrong is
+//! said with the file and the line. Paths in it are meant from the file's own folder; `~` and
+//! variables in them are expanded.
 
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 
 use crate::actions::spec::{ActionSpec, Context};
 use crate::actions::table::ActionTables;
@@ -20,14 +21,6 @@ const MOST_ACTIONS: usize = 16;
 struct Written {
     #[serde(default)]
     action: ActionTables,
-}
-
-/// A file of rules that has actions, too.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BesideRules {
-    #[serde(default)]
-    action: ActionTables,
     #[serde(default)]
     #[expect(dead_code, reason = "rules are read by whoever watches them")]
     rule: IgnoredAny,
@@ -38,7 +31,7 @@ struct BesideRules {
 /// # Errors
 /// What is wrong with the file, or with one that it names.
 pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
-    let written: Written = parsed(path)?;
+    let written = parsed(path)?;
     if written.action.is_empty() {
         return Err(Message::new(format!("{} has no action.", text::path(path)))
             .hint("Write [action.NAME], and below it what is done, such as desktop = true."));
@@ -51,10 +44,10 @@ pub fn read(path: &Path) -> Result<Vec<ActionSpec>, Message> {
 /// # Errors
 /// As [`read`].
 pub fn beside_rules(path: &Path) -> Result<Vec<ActionSpec>, Message> {
-    specs(parsed::<BesideRules>(path)?.action, path)
+    specs(parsed(path)?.action, path)
 }
 
-fn parsed<T: DeserializeOwned>(path: &Path) -> Result<T, Message> {
+fn parsed(path: &Path) -> Result<Written, Message> {
     let content = files::text_of(path).map_err(|error| {
         Message::new(format!("{} can't be read ({}).", text::path(path), text::system(&error)))
             .hint("Check the path, and that it is a text of less than 1 MB.")
@@ -122,7 +115,7 @@ mod tests {
             ("[action.a]\ndesktop = true\ntopik = 1\n", "line 3: unknown key `topik`"),
             ("[action.a]\ndesktop = \"yes\"\n", "line 2"),
             ("[action.a]\nsound = 3\n", "write true, or the name of a sound file"),
-            ("[rule]\n", "unknown key `rule`"),
+            ("[rules]\n", "unknown key `rules`"),
             ("", "has no action"),
             ("[action.a]\n", "The action a does not do exactly one thing"),
             ("[action.a", "line 1"),

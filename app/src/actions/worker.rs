@@ -13,6 +13,7 @@ use crate::actions::queue::Queue;
 use crate::actions::spec::ActionSpec;
 use crate::base::backoff::Backoff;
 use crate::base::message::Message;
+use crate::base::text;
 
 /// The longest wait before what failed is tried again.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -24,6 +25,26 @@ pub struct ActionNews {
     pub action: String,
     /// What.
     pub kind: NewsKind,
+}
+
+impl ActionNews {
+    /// What is said of it. News without a name are of all actions.
+    #[must_use]
+    pub fn told(&self) -> Message {
+        let Self { action, kind } = self;
+        let of = if action.is_empty() { "Actions".to_owned() } else { format!("Action {action}") };
+        match kind {
+            NewsKind::Trouble(message) => {
+                let told = Message::new(format!("{of}: {}", message.what()));
+                message.advice().map_or(told.clone(), |hint| told.hint(hint))
+            }
+            NewsKind::Well => Message::new(format!("{of}: it works again.")),
+            NewsKind::Dropped(count) => {
+                let things = text::count(*count, "thing was", "things were");
+                Message::new(format!("{of}: {things} not told, and will not be."))
+            }
+        }
+    }
 }
 
 /// What is new.

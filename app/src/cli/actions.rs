@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use vlm::Cancel;
 
-use crate::actions::{self, ActionNews, ActionSpec, Actions, Announced, NewsKind, Undelivered};
+use crate::actions::{self, ActionSpec, Actions, Announced, Undelivered};
 use crate::base::message::Message;
 use crate::base::text;
 use crate::cli::interrupt;
@@ -59,22 +59,6 @@ impl ActionArgs {
         };
         let folder = actions::default_folder().ok_or_else(no_folder)?;
         Actions::start(specs, announced, &folder).map(Some)
-    }
-}
-
-/// What is said of news of an action. News without a name are of all of them.
-pub fn told(ActionNews { action, kind }: &ActionNews) -> Message {
-    let of = if action.is_empty() { "Actions".to_owned() } else { format!("Action {action}") };
-    match kind {
-        NewsKind::Trouble(message) => {
-            let told = Message::new(format!("{of}: {}", message.what()));
-            message.advice().map_or(told.clone(), |hint| told.hint(hint))
-        }
-        NewsKind::Well => Message::new(format!("{of}: it works again.")),
-        NewsKind::Dropped(count) => {
-            let things = text::count(*count, "thing was", "things were");
-            Message::new(format!("{of}: {things} not told, and will not be."))
-        }
     }
 }
 

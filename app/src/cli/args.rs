@@ -22,9 +22,7 @@ use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::remote::options::RemoteOptions;
 use crate::engine::{Limits, local};
-use crate::live::{
-    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation, STEADY,
-};
+use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation, STEADY};
 use crate::models::spec::ModelSpec;
 use crate::plan::EnginePlan;
 

@@ -10,23 +10,29 @@ use image::RgbImage;
 use jiff::ZonedDateTime;
 use vlm::Cancel;
 
+use crate::actions::{Actions, Announced};
 use crate::base::files;
 use crate::base::message::Message;
 use crate::base::text;
 use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
+use crate::cli::actions::ActionArgs;
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
+use crate::cli::parse::file;
 use crate::cli::recording::RecordArgs;
+use crate::cli::rules::{Book, known_calibrations};
 use crate::cli::source::SourceArgs;
 use crate::cli::{dialog, interrupt, remote};
 use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{DownloadError, ModelSize, Progress, bytes};
+use crate::rules;
+use crate::rules::calibrations;
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Chosen, Platform, READABLE, Wanted};
+use crate::ui::{Choice, Chosen, Platform, READABLE, RuleBook, Wanted};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -46,6 +52,15 @@ pub struct LiveArgs {
 
     #[command(flatten)]
     pub caption_files: CaptionFileArgs,
+
+    /// Watch the rules of this file, [[rule]] in TOML, and change them in the window [default: your
+    /// own, see `sightline rules`]
+    #[arg(long, value_name = "FILE", value_parser = file())]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "help is not Markdown: a table's name in TOML is no link")]
+    pub rules: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub actions: ActionArgs,
 
     #[command(flatten)]
     pub record: RecordArgs,
@@ -72,15 +87,18 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
             wake();
         }
     })?;
+    let (rules, actions, rules_trouble) = rules(args)?;
     let options = ui::Options {
         source: Some(source),
         model: Some(model),
         settings,
         log: args.record.log_options(),
         caption_files: args.caption_files.start(&[])?,
+        rules,
+        actions,
         clock: ZonedDateTime::now,
         preferences,
-        trouble,
+        trouble: trouble.or(rules_trouble),
         platform: Arc::new(Desktop {
             model: args.model.clone(),
             served: args.model.remote.as_ref().map(remote::served).unwrap_or_default(),
@@ -109,6 +127,37 @@ fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
         keep_views: args.record.keep_views.is_some(),
         ..Settings::default()
     }
+}
+
+/// What is watched for, and what that sets off. A file that was named has to be right; what is wrong
+/// with the user's own is told in the window, which opens without.
+fn rules(args: &LiveArgs) -> Result<(RuleBook, Option<Actions>, Option<Message>), Message> {
+    let mut book = RuleBook {
+        file: args.rules.clone().or_else(rules::file::default_path),
+        calibration_file: calibrations::default_path(),
+        ..RuleBook::default()
+    };
+    let (mut trouble, beside) = match args.rules.as_deref().map_or_else(Book::own, Book::read) {
+        Ok(Book { rules, actions }) => {
+            book.rules = rules;
+            (None, actions)
+        }
+        Err(message) if args.rules.is_none() => (Some(message), Vec::new()),
+        Err(message) => return Err(message),
+    };
+    match known_calibrations(&book.rules) {
+        Ok(known) => book.calibrations = known,
+        Err(message) => trouble = trouble.or(Some(message)),
+    }
+    let actions = match args.actions.start(beside, &book.rules, &Announced::default()) {
+        Ok(actions) => actions,
+        Err(message) if args.rules.is_none() && args.actions.actions.is_none() => {
+            trouble = trouble.or(Some(message));
+            None
+        }
+        Err(message) => return Err(message),
+    };
+    Ok((book, actions, trouble))
 }
 
 /// The model that was named, or the one of the last time if it is here.

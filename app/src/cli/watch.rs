@@ -177,6 +177,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let Book { rules, actions: beside } = args.rules()?;
     for view in &mut plan.views {
         view.rules.extend(rules.iter().cloned());
+        view.rules.retain(|rule| rule.on);
         rules::file::check(view.rules.iter().map(AsRef::as_ref))
             .map_err(|what| Message::new(format!("The rules can't be watched: {what}.")).hint("Leave some out."))?;
     }

@@ -31,6 +31,7 @@ pub use crate::live::framing::{Framing, Region, Rotation, framed};
 pub use crate::live::gate::GateSettings;
 pub use crate::live::pipeline::{Busy, Pipeline, ViewHandle};
 pub use crate::live::settings::{
-    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, STEADY, STEADY_UNLESS_TOLD, Settings, Tuning, Waker,
+    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, OpenEngine, OpenSource, STEADY, STEADY_UNLESS_TOLD, Settings, Tuning,
+    Waker,
 };
 pub use crate::live::shared::Statistics;

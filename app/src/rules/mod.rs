@@ -4,6 +4,7 @@
 
 pub mod calibrate;
 pub mod calibrations;
+pub mod edit;
 pub mod event;
 pub mod file;
 pub mod past;

@@ -39,6 +39,9 @@ pub struct RuleSpec {
     name: Option<String>,
     /// The sentence.
     pub says: Statement,
+    /// Whether it is watched for.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub on: bool,
     /// A view counts from this probability on, between 0 and 1.
     #[serde(default = "half", deserialize_with = "threshold")]
     pub threshold: f32,
@@ -66,7 +69,21 @@ impl RuleSpec {
     #[must_use]
     pub fn new(says: Statement) -> Self {
         let (of, hold) = (Of::default(), Duration::ZERO);
-        Self { name: None, says, threshold: half(), of, hold, quiet: Vec::new(), actions: Vec::new() }
+        Self { name: None, says, on: true, threshold: half(), of, hold, quiet: Vec::new(), actions: Vec::new() }
+    }
+
+    /// The same with another threshold.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: f32) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// The same, watched for or not.
+    #[must_use]
+    pub fn switched(mut self, on: bool) -> Self {
+        self.on = on;
+        self
     }
 
     /// The same under a name.
@@ -214,6 +231,15 @@ fn checked_name(name: &str) -> Result<String, String> {
         return Err(format!("write a name of one line, {LONGEST_NAME} characters at most"));
     }
     Ok(name.to_owned())
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(on: &bool) -> bool {
+    *on
 }
 
 fn half() -> f32 {

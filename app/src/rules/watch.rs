@@ -24,6 +24,8 @@ pub struct RuleWatch {
     calibrations: Arc<Calibrations>,
     /// What the view is called in events.
     source: Arc<str>,
+    /// It is called as what the pipeline opened calls itself.
+    is_unnamed: bool,
     /// The name of what the pipeline opened for it.
     opened: Option<String>,
     model: Option<String>,
@@ -57,18 +59,69 @@ impl RuleWatch {
     /// Watches rules from now on, of a view that is called `source` in events.
     #[must_use]
     pub fn new(rules: &[Arc<RuleSpec>], source: &str) -> Self {
-        let asides = Arc::new(score::asides(rules.iter().map(|rule| &rule.says)));
-        let watched = |rule: &Arc<RuleSpec>| Watched {
-            rule: Arc::clone(rule),
-            state: RuleState::default(),
-            calibration: Calibration::default(),
-            score: Score { nats: f32::NEG_INFINITY },
-            words: None,
-            owes_words: false,
-        };
-        let (rules, began) = (rules.iter().map(watched).collect(), Instant::now());
-        let calibrations = Arc::default();
-        Self { rules, asides, calibrations, source: source.into(), opened: None, model: None, began, last: None }
+        Self {
+            asides: asides_of(rules),
+            rules: rules.iter().map(Watched::new).collect(),
+            calibrations: Arc::default(),
+            source: source.into(),
+            is_unnamed: false,
+            opened: None,
+            model: None,
+            began: Instant::now(),
+            last: None,
+        }
+    }
+
+    /// The same of a view whose source is called as it calls itself, whichever that is.
+    #[must_use]
+    pub fn unnamed(rules: &[Arc<RuleSpec>]) -> Self {
+        Self { is_unnamed: true, ..Self::new(rules, "") }
+    }
+
+    /// Watches these rules from now on. What goes on of one that stays goes on; what goes on of the
+    /// others ends, and is given.
+    pub fn set_rules(&mut self, rules: &[Arc<RuleSpec>]) -> Vec<RuleEvent> {
+        let mut before = std::mem::take(&mut self.rules);
+        for rule in rules {
+            let is_same =
+                |known: &Watched| known.rule.name() == rule.name() && known.rule.says.text() == rule.says.text();
+            let watched = match before.iter().position(is_same) {
+                Some(place) => Watched { rule: Arc::clone(rule), ..before.swap_remove(place) },
+                None => Watched::new(rule),
+            };
+            self.rules.push(watched);
+        }
+        let asides = asides_of(rules);
+        if *asides != *self.asides {
+            self.asides = asides;
+            // The frame in hand is asked anew.
+            self.last = None;
+        }
+        self.calibrate();
+        let source = &self.source;
+        before
+            .iter_mut()
+            .filter_map(|watched| watched.state.finish().map(|change| watched.told(change, source)))
+            .collect()
+    }
+
+    /// Takes what the user's ticks make of scores from now on.
+    pub fn set_calibrations(&mut self, calibrations: Arc<Calibrations>) {
+        self.calibrations = calibrations;
+        self.calibrate();
+    }
+
+    fn calibrate(&mut self) {
+        let Some(model) = &self.model else { return };
+        for watched in &mut self.rules {
+            watched.calibration = self.calibrations.of(watched.rule.says.text(), model);
+        }
+    }
+
+    /// Whether an event of the rule of this name goes on.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.rules.iter().any(|watched| watched.rule.name() == name && watched.state.holds())
     }
 
     /// The same with what the user's ticks made of the rules.
@@ -97,15 +150,17 @@ impl RuleWatch {
             Event::SourceOpened { name } => {
                 let is_other = self.opened.as_ref().is_some_and(|opened| opened != name);
                 self.opened = Some(name.clone());
-                if is_other { self.finish() } else { Vec::new() }
+                let told = if is_other { self.finish() } else { Vec::new() };
+                if self.is_unnamed {
+                    self.source = name.as_str().into();
+                }
+                told
             }
             Event::ModelReady(card) => {
                 let is_other = self.model.as_ref().is_some_and(|model| *model != card.model);
                 self.model = Some(card.model.clone());
                 let told = if is_other { self.finish() } else { Vec::new() };
-                for watched in &mut self.rules {
-                    watched.calibration = self.calibrations.of(watched.rule.says.text(), &card.model);
-                }
+                self.calibrate();
                 told
             }
             Event::Done | Event::Failed { worker: Worker::Capture, retry_in: None, .. } => self.finish(),
@@ -156,7 +211,22 @@ impl RuleWatch {
     }
 }
 
+fn asides_of(rules: &[Arc<RuleSpec>]) -> Arc<Asides> {
+    Arc::new(score::asides(rules.iter().map(|rule| &rule.says)))
+}
+
 impl Watched {
+    fn new(rule: &Arc<RuleSpec>) -> Self {
+        Self {
+            rule: Arc::clone(rule),
+            state: RuleState::default(),
+            calibration: Calibration::default(),
+            score: Score { nats: f32::NEG_INFINITY },
+            words: None,
+            owes_words: false,
+        }
+    }
+
     fn told(&mut self, change: Change<Seen>, source: &Arc<str>) -> RuleEvent {
         let Change { kind, start, end, peak, at_peak: Seen { frame, score: model_peak }, is_quiet, .. } = change;
         let caption = self.words.as_ref().filter(|(at, _)| *at == frame.id).map(|(_, text)| Arc::clone(text));
@@ -277,6 +347,39 @@ mod tests {
         scene.watch.observe(&Event::ModelReady(crate::testing::log::card("500m")));
         let scores: Vec<f32> = scene.watch.scores().map(|(_, score)| score.nats).collect();
         assert_eq!(scene.score(&[3.0]), ["there is a cup begin at 3: -"], "another model was not ticked: {scores:?}");
+    }
+
+    #[test]
+    fn rules_that_stay_go_on_when_others_come_and_go() {
+        let mut scene = Scene::of(&["there is a cup", "there is a jug"]);
+        assert_eq!(scene.score(&[3.0, 3.0]).len(), 2);
+        let asides = scene.watch.asides();
+        let cup = Arc::new(rule("says = \"there is a cup\"\nof = [1, 1]\nthreshold = 0.9"));
+        let mug = Arc::new(rule("says = \"there is a mug\"\nof = [1, 1]"));
+        assert_eq!(lines(&scene.watch.set_rules(&[mug, Arc::clone(&cup)])), ["there is a jug end at 1: -"]);
+        assert!(!Arc::ptr_eq(&asides, &scene.watch.asides()), "other questions");
+        assert!(scene.watch.holds("there is a cup") && !scene.watch.holds("there is a mug"));
+        assert_eq!(scene.again(&[3.0, 3.0]), ["there is a mug begin at 1: -"], "the frame in hand is asked anew");
+        assert_eq!(scene.score(&[3.0, 1.0]), ["there is a cup end at 1: -"], "by its new threshold");
+        let asides = scene.watch.asides();
+        let lower = RuleSpec::clone(&cup).with_threshold(0.2);
+        let mug = Arc::new(rule("says = \"there is a mug\"\nof = [1, 1]"));
+        assert_eq!(lines(&scene.watch.set_rules(&[mug, Arc::new(lower)])), [""; 0]);
+        assert!(Arc::ptr_eq(&asides, &scene.watch.asides()), "the same questions");
+    }
+
+    #[test]
+    fn a_source_without_a_name_is_called_what_it_calls_itself() {
+        let mut scene = Scene::of(&["there is a cup"]);
+        let rules: Vec<_> = scene.watch.rules.iter().map(|watched| Arc::clone(&watched.rule)).collect();
+        scene.watch = RuleWatch::unnamed(&rules);
+        for name in ["Webcam", "Demo scene"] {
+            let ended = scene.watch.observe(&Event::SourceOpened { name: name.to_owned() });
+            assert!(ended.iter().all(|event| &*event.source == "Webcam" && event.kind == EventKind::End));
+            scene.score(&[3.0]);
+            assert_eq!(&*scene.watch.finish()[0].source, name);
+            scene.score(&[3.0]);
+        }
     }
 
     #[test]

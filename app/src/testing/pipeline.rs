@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
-use vlm::{Cancel, Draft, Reply, Reuse, Stop, Timings};
+use vlm::{Along, Cancel, Draft, Piece, Reply, Reuse, Scored, Scores, Stop, Timings};
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
@@ -185,6 +185,10 @@ pub struct EngineScript {
     pause: Duration,
     /// How many requests it takes at a time.
     parallel: usize,
+    /// It tells how likely answers are: "yes" by the red of the picture.
+    scores: bool,
+    /// Captions in whose place the last one may have stayed.
+    pub may_stay: Arc<AtomicUsize>,
     /// Requests that are under way, and the most that ever were.
     under_way: Arc<(AtomicUsize, AtomicUsize)>,
     /// How many times it was opened.
@@ -195,6 +199,11 @@ impl EngineScript {
     /// An engine like a server, which takes so many requests at a time.
     pub fn parallel(parallel: usize) -> Self {
         Self { parallel, ..Self::default() }
+    }
+
+    /// An engine that tells how likely answers are: the first two of four by the red of the picture.
+    pub fn scoring() -> Self {
+        Self { scores: true, ..Self::default() }
     }
 
     /// Requests that are under way, and the most that ever were.
@@ -365,7 +374,7 @@ impl Engine for FakeEngine {
             model: "fake".to_owned(),
             device: "cpu".to_owned(),
             precision: "f32".to_owned(),
-            can: Capabilities { parallel: self.script.parallel, ..Capabilities::default() },
+            can: Capabilities { parallel: self.script.parallel, scores: self.script.scores, ..Capabilities::default() },
             ..EngineCard::default()
         }
     }
@@ -393,6 +402,35 @@ impl Engine for FakeEngine {
     }
 
     fn forget(&mut self, _: ViewId, _: Forget) {}
+
+    fn score(
+        &mut self,
+        view: ViewId,
+        shown: Shown<'_>,
+        questions: &[Scored<'_>],
+        _: &Cancel,
+    ) -> Result<Option<Vec<Scores>>, EngineError> {
+        let yes = (f32::from(self.look(view, shown)) / 255.0).clamp(0.01, 0.99);
+        let log_probs = vec![yes.ln(), f32::NEG_INFINITY, (1.0 - yes).ln(), f32::NEG_INFINITY];
+        let scores = Scores { log_probs, tokens: vec![1; 4] };
+        Ok(Some(vec![scores; questions.len()]))
+    }
+
+    fn reply_along(
+        &mut self,
+        turn: Turn<'_>,
+        along: Along<'_>,
+        cancel: &Cancel,
+        on_piece: &mut dyn FnMut(Piece<'_>),
+    ) -> Result<Reply, EngineError> {
+        self.script.may_stay.fetch_add(usize::from(along.steady.is_some()), Ordering::SeqCst);
+        if let (Some(shown), false) = (turn.task.shown(), along.questions.is_empty())
+            && let Some(scores) = self.score(turn.view, shown, along.questions, cancel)?
+        {
+            on_piece(Piece::Scores(scores));
+        }
+        self.reply(turn, cancel, &mut |text| on_piece(Piece::Text(text)))
+    }
 
     fn reply(&mut self, turn: Turn<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply, EngineError> {
         let Turn { view, task, limits } = turn;

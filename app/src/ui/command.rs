@@ -14,6 +14,8 @@ pub enum Command {
     Log,
     /// Shows or hides questions and answers.
     Questions,
+    /// Shows or hides the rules.
+    Rules,
     /// Says what the model is told.
     Instruction,
     /// Opens a file, folder or address by its name.
@@ -67,11 +69,12 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 19] = [
+pub const COMMANDS: [Entry; 20] = [
     entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
     entry(Command::Record, "Record", "R", NONE, Key::R),
     entry(Command::Log, "Log", "L", NONE, Key::L),
     entry(Command::Questions, "Questions", "Q", NONE, Key::Q),
+    entry(Command::Rules, "Rules", "W", NONE, Key::W),
     entry(Command::Instruction, "What the model is told…", "I", NONE, Key::I),
     entry(Command::OpenPath, "Open path or address…", "Ctrl+O", CTRL, Key::O),
     entry(Command::SavePicture, "Save picture…", "Ctrl+S", CTRL, Key::S),

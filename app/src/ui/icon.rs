@@ -35,6 +35,8 @@ pub enum Icon {
     Questions,
     /// Three dots: everything else.
     Menu,
+    /// A bell.
+    Bell,
     /// A ribbon.
     Mark,
     /// A filled ribbon.
@@ -144,6 +146,13 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
                 at(2.0, 11.0),
             ];
             painter.add(egui::Shape::closed_line(bubble, line));
+        }
+        Icon::Bell => {
+            let body = vec![at(4.0, 11.0), at(4.6, 6.4), at(6.2, 3.8), at(9.8, 3.8), at(11.4, 6.4), at(12.0, 11.0)];
+            painter.add(egui::Shape::convex_polygon(body, colour, Stroke::NONE));
+            painter.line_segment([at(2.6, 11.4), at(13.4, 11.4)], line);
+            painter.line_segment([at(8.0, 2.0), at(8.0, 4.0)], line);
+            painter.circle_filled(at(8.0, 13.4), 1.4 * rect.width() / 16.0, colour);
         }
         Icon::Mark => {
             let ribbon = vec![at(4.0, 2.0), at(12.0, 2.0), at(12.0, 13.5), at(8.0, 10.5), at(4.0, 13.5)];

@@ -1,6 +1,7 @@
 //! Jobs that block, each on a thread of its own, so that the window never waits: dialogs,
 //! downloads, and asking cameras who they are.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -16,15 +17,21 @@ use crate::engine::prefix::Reference;
 use crate::live::Waker;
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
+use crate::rules::calibrations::Calibrations;
+use crate::rules::spec::RuleSpec;
+use crate::rules::{edit, file};
 use crate::ui::download::Link;
 use crate::ui::keep;
 use crate::ui::keep::KeptPicture;
 use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
 use crate::ui::preferences::{KeptReference, Preferences};
+use crate::ui::rules::{RuleBook, RuleEdit};
 
 /// Results that wait for the window. When more are ready, as when one download after the other is
 /// given up, their threads wait.
 const RESULTS: usize = 4;
+/// Changes of the rules that wait to be written.
+const MOST_EDITS: usize = 64;
 
 /// Jobs under way and their results.
 pub struct BackgroundJobs {
@@ -35,9 +42,22 @@ pub struct BackgroundJobs {
     looking: bool,
     choosing: bool,
     remembering: bool,
+    /// A change of the rules is being written; these wait.
+    editing: bool,
+    to_edit: VecDeque<Edit>,
     /// Chosen while the choice before it is being written.
     to_remember: Option<Preferences>,
 }
+
+/// A change of the rules, with the file that it goes to; none where there is none.
+#[derive(Debug)]
+struct Edit {
+    file: Option<PathBuf>,
+    edit: RuleEdit,
+}
+
+/// What came of a change of the rules: those of the file by now, where it was one of that file.
+pub type RulesKept = Result<Option<Vec<Arc<RuleSpec>>>, Message>;
 
 /// What came of a job.
 #[derive(Debug)]
@@ -58,6 +78,8 @@ pub enum Outcome {
     ReferencesKept(Result<Vec<KeptReference>, Message>),
     /// The picture on screen is in this file.
     Saved(Result<PathBuf, Message>),
+    /// A change of the rules was written, or not.
+    RulesKept(RulesKept),
     /// The system started no thread for the job.
     NotStarted,
 }
@@ -75,8 +97,18 @@ impl BackgroundJobs {
     /// No jobs yet. `wake` is called when one is done.
     pub fn new(platform: Arc<dyn Platform>, wake: Waker) -> Self {
         let (sender, receiver) = bounded(RESULTS);
-        let (looking, choosing, remembering) = (false, false, false);
-        Self { platform, wake, sender, receiver, looking, choosing, remembering, to_remember: None }
+        Self {
+            platform,
+            wake,
+            sender,
+            receiver,
+            looking: false,
+            choosing: false,
+            remembering: false,
+            editing: false,
+            to_edit: VecDeque::new(),
+            to_remember: None,
+        }
     }
 
     /// Lists the cameras, unless that is under way.
@@ -152,9 +184,37 @@ impl BackgroundJobs {
         self.run("preferences", move |platform| Outcome::Remembered(platform.remember(&preferences)));
     }
 
+    /// Writes a change of the rules, one after the other.
+    pub fn edit_rules(&mut self, book: &RuleBook, edit: RuleEdit) {
+        let file = match &edit {
+            RuleEdit::Calibrate { .. } => &book.calibration_file,
+            _ => &book.file,
+        };
+        // Beyond what anyone clicks while one is being written, the disk hangs.
+        if self.to_edit.len() < MOST_EDITS {
+            self.to_edit.push_back(Edit { file: file.clone(), edit });
+        }
+        self.edit_next();
+    }
+
+    /// Whether changes of the rules wait to be written.
+    pub fn are_rules_waiting(&self) -> bool {
+        self.editing || !self.to_edit.is_empty()
+    }
+
+    fn edit_next(&mut self) {
+        if self.editing {
+            return;
+        }
+        if let Some(edit) = self.to_edit.pop_front() {
+            self.editing = true;
+            self.run("rules", move |_| Outcome::RulesKept(kept(&edit)));
+        }
+    }
+
     /// Waits until the user's choices are on the disk, but no longer than `patience` for each.
     pub fn finish_remembering(&mut self, patience: Duration) {
-        while self.remembering {
+        while self.remembering || self.editing {
             let Ok(outcome) = self.receiver.recv_timeout(patience) else { return };
             self.note(&outcome);
         }
@@ -176,13 +236,19 @@ impl BackgroundJobs {
             | Outcome::ReferencesLoaded(_)
             | Outcome::ReferencesKept(_)
             | Outcome::Saved(_) => {}
+            Outcome::RulesKept(_) => {
+                self.editing = false;
+                self.edit_next();
+            }
             Outcome::Remembered(_) => {
                 self.remembering = false;
                 if let Some(newer) = self.to_remember.take() {
                     self.remember(newer);
                 }
             }
-            Outcome::NotStarted => (self.looking, self.choosing, self.remembering) = (false, false, false),
+            Outcome::NotStarted => {
+                (self.looking, self.choosing, self.remembering, self.editing) = (false, false, false, false);
+            }
         }
     }
 
@@ -198,4 +264,26 @@ impl BackgroundJobs {
             let _ = self.sender.try_send(Outcome::NotStarted);
         }
     }
+}
+
+/// Writes a change of the rules.
+fn kept(Edit { file, edit }: &Edit) -> RulesKept {
+    let no_folder = || {
+        Message::new("The rules hold until the window closes: the system knows no folder to keep them in.")
+            .hint("Name a file with --rules FILE.")
+    };
+    let path = file.as_deref().ok_or_else(no_folder)?;
+    match edit {
+        RuleEdit::Add(rule) => edit::add(path, rule)?,
+        RuleEdit::Change(rule) => drop(edit::change(path, rule)?),
+        RuleEdit::Remove(name) => drop(edit::remove(path, name)?),
+        RuleEdit::Calibrate { says, model, line } => {
+            // Read anew: `sightline rules tick` writes it, too.
+            let mut known = Calibrations::load(path)?;
+            known.set(says, model, *line);
+            known.save(path)?;
+            return Ok(None);
+        }
+    }
+    file::read(path).map(Some)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::ZonedDateTime;
 
-use crate::actions::CaptionFiles;
+use crate::actions::{Actions, CaptionFiles};
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::live::Settings;
@@ -15,6 +15,7 @@ use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
 use crate::ui::platform::Platform;
 use crate::ui::preferences::Preferences;
+use crate::ui::rules::RuleBook;
 
 /// Captions that follow each other faster than this can't be read.
 pub const READABLE: Duration = Duration::from_millis(700);
@@ -34,6 +35,10 @@ pub struct Options {
     pub log: LogOptions,
     /// What is written for other programs.
     pub caption_files: Option<CaptionFiles>,
+    /// What is watched for.
+    pub rules: RuleBook,
+    /// What is told to others.
+    pub actions: Option<Actions>,
     /// What days and times of the log are told by.
     pub clock: Clock,
     /// What the user chose before.

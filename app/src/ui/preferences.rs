@@ -185,6 +185,8 @@ pub struct Panels {
     pub log: bool,
     /// How fast everything is.
     pub performance: bool,
+    /// The rules.
+    pub rules: bool,
 }
 
 /// A picture that the model is to know.
@@ -304,7 +306,7 @@ mod tests {
             most_per_minute: Some(12),
             captions: CaptionStyle { size: 1.5, place: CaptionPlace::Below, background: 30 },
             window: WindowPlace { size: Some([800.0, 600.0]), zoom: 1.25, ..WindowPlace::default() },
-            panels: Panels { log: true, performance: false },
+            panels: Panels { log: true, rules: true, ..Panels::default() },
             references: vec![KeptReference { label: "my door".to_owned(), file: "/tmp/door.png".into() }],
             ..Preferences::default()
         };

@@ -7,6 +7,7 @@ mod everything;
 mod first_run;
 mod log_panel;
 mod raster;
+mod rules_panel;
 mod sizes;
 mod snapshots;
 
@@ -74,6 +75,8 @@ impl FakePlatform {
             settings,
             log,
             caption_files: None,
+            rules: RuleBook::default(),
+            actions: None,
             clock: ZonedDateTime::now,
             preferences,
             trouble,
@@ -155,7 +158,12 @@ impl Bench {
         let platform = FakePlatform::new(source, engine);
         let source = spec.map(|spec| spec.parse().expect("a source"));
         let model = model.map(|model| model.parse().expect("a model"));
-        let options = Options { source, model, ..platform.options(log) };
+        let rules = RuleBook {
+            file: Some(folder.path().join("rules.toml")),
+            calibration_file: Some(folder.path().join("calibration.toml")),
+            ..RuleBook::default()
+        };
+        let options = Options { source, model, rules, ..platform.options(log) };
         Self { window: open(Harness::builder().with_size(SIZE), options), platform, folder }
     }
 

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::base::text::{self, one_line};
 use crate::cli::output::{Notes, Output};
 use crate::cli::rules::book::no_rule;
-use crate::rules::file;
 use crate::rules::spec::{Of, Quiet, RuleSpec, checked_threshold, hold_of};
 use crate::rules::statement::Statement;
+use crate::rules::{edit, file};
 
 /// The arguments of `add`.
 #[derive(Args, Clone, Debug)]
@@ -84,7 +84,7 @@ pub fn add(args: &AddArgs, path: &Path) -> anyhow::Result<ExitCode> {
         Some(name) => rule.named(name).map_err(|why| anyhow::anyhow!("{why}"))?,
         None => rule,
     };
-    file::add(path, &rule)?;
+    edit::add(path, &rule)?;
     Notes::new(false).note(&format!("Added `{}` to {}.", one_line(rule.name()), text::path(path)));
     Ok(ExitCode::SUCCESS)
 }
@@ -115,7 +115,7 @@ pub fn list(args: &ListArgs, path: &Path) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When there is none of that name, or the file can't be read or written.
 pub fn remove(args: &RemoveArgs, path: &Path) -> anyhow::Result<ExitCode> {
-    if path.exists() && file::remove(path, &args.name)? {
+    if path.exists() && edit::remove(path, &args.name)? {
         return Ok(ExitCode::SUCCESS);
     }
     Err(no_rule(&args.name).into())
@@ -126,7 +126,8 @@ pub fn in_a_line(rule: &RuleSpec) -> String {
     let percent = rule.threshold * 100.0;
     let Of { least, views } = rule.of;
     let says = if rule.name() == rule.says.text() { String::new() } else { format!(": {}", rule.says.text()) };
-    one_line(&format!("{}{says} (from {percent:.0} %, {least} of {views} views)", rule.name()))
+    let off = if rule.on { "" } else { ", off" };
+    one_line(&format!("{}{says} (from {percent:.0} %, {least} of {views} views{off})", rule.name()))
 }
 
 fn threshold(text: &str) -> Result<f32, String> {

@@ -98,13 +98,15 @@ impl Listeners {
     /// What is new of the log, the files and the actions: nothing twice.
     fn news(&mut self) -> Vec<Heard> {
         let mut heard = Vec::new();
-        heard.extend(self.recording.as_mut().and_then(Recording::news).map(|news| Heard::Trouble(recording::told(news))));
+        heard.extend(
+            self.recording.as_mut().and_then(Recording::news).map(|news| Heard::Trouble(recording::told(news))),
+        );
         heard.extend(self.caption_files.as_ref().and_then(CaptionFiles::news).map(|news| match news {
             CaptionFileNews::Trouble(message) => Heard::Trouble(message),
             CaptionFileNews::Well => Heard::Well(WELL.to_owned()),
         }));
         while let Some(news) = self.actions.as_ref().and_then(Actions::news) {
-            let told = actions::told(&news);
+            let told = news.told();
             heard.push(match news.kind {
                 NewsKind::Well => Heard::Well(told.what().to_owned()),
                 _ => Heard::Trouble(told),

@@ -153,6 +153,7 @@ impl App {
             Command::Record => self.set_recording(self.recording.status().is_none()),
             Command::Log => self.set_log(!self.log.is_open()),
             Command::Questions => self.set_questions(!self.questions.is_open()),
+            Command::Rules => self.set_rules_open(!self.rules.is_open()),
             Command::OpenPath => self.path_box = Some(PathBox::new(Wanted::Source, String::new())),
             Command::Instruction => self.open_instruction(),
             Command::SavePicture => self.save_picture(),

@@ -40,7 +40,7 @@ impl App {
             return self.show_dialogs(ui);
         }
         let size = ui.available_size();
-        let room = Room::of(size, self.log.is_open(), self.questions.is_open());
+        let room = Room::of(size, self.log.is_open(), self.questions.is_open(), self.rules.is_open());
         if room.bar {
             self.bar(ui);
         }
@@ -54,7 +54,7 @@ impl App {
             self.status(ui, now);
         }
         // A question is about the picture.
-        if room.question && !(room.has_tabs() && self.tab == Tab::Log) {
+        if room.question && !(room.has_tabs() && matches!(self.tab, Tab::Log | Tab::Rules)) {
             self.question_box(ui);
             if self.preferences.panels.performance && room.timeline {
                 let (statistics, frames) = (self.view().statistics(), self.frame_times.recent());
@@ -72,6 +72,9 @@ impl App {
             && let Some(action) = self.questions.show_panel(ui, &self.state.exchanges, most)
         {
             self.questioned(action);
+        }
+        if let Some(action) = self.rules.show_panel(ui, room.rules, 0, now) {
+            self.ruled(action);
         }
         self.central(ui, &room, now);
         self.show_dialogs(ui);
@@ -180,7 +183,7 @@ impl App {
             let panel = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::same(12));
             let shown = if room.has_tabs() { self.tab } else { Tab::Live };
             match shown {
-                _ if self.log.shows_entry() && shown != Tab::Questions => self.log.show_entry(ui),
+                _ if self.log.shows_entry() && !matches!(shown, Tab::Questions | Tab::Rules) => self.log.show_entry(ui),
                 Tab::Log if room.log == Place::Tab => {
                     let (is_recording, always) = (self.recording.status().is_some(), self.preferences.always_record);
                     let shown = panel.show(ui, |ui| self.log.show_content(ui, is_recording, always));
@@ -194,7 +197,13 @@ impl App {
                         self.questioned(action);
                     }
                 }
-                Tab::Live | Tab::Log | Tab::Questions => {
+                Tab::Rules if room.rules == Place::Tab => {
+                    let shown = panel.show(ui, |ui| self.rules.show_content(ui, 0, now));
+                    if let Some(action) = shown.inner {
+                        self.ruled(action);
+                    }
+                }
+                Tab::Live | Tab::Log | Tab::Questions | Tab::Rules => {
                     theme::name_region(ui, "Picture");
                     self.stage(ui, now);
                 }
@@ -210,6 +219,7 @@ impl App {
                     (Tab::Live, "Live", true),
                     (Tab::Log, "Log", room.log == Place::Tab),
                     (Tab::Questions, "Questions", room.questions == Place::Tab),
+                    (Tab::Rules, "Rules", room.rules == Place::Tab),
                 ];
                 for (tab, name, is_there) in tabs {
                     if !is_there {

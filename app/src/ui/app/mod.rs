@@ -10,6 +10,7 @@ mod draw;
 mod keys;
 mod modes;
 mod remember;
+mod rules;
 mod save;
 mod tell;
 
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Ui, ViewportCommand};
 
-use crate::actions::{CaptionFileNews, CaptionFiles};
+use crate::actions::{Actions, CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::engine::prefix::Prefix;
 use crate::live::{Pipeline, Region, ViewHandle, Waker};
@@ -40,6 +41,7 @@ use crate::ui::platform::{Choice, Chosen, Platform};
 use crate::ui::preferences::Preferences;
 use crate::ui::question::Questions;
 use crate::ui::region::RegionDrawing;
+use crate::ui::rules::RulesPanel;
 use crate::ui::state::{State, Topic};
 use crate::ui::video::Video;
 use crate::ui::{focus, theme};
@@ -60,6 +62,8 @@ pub struct App {
     pub(super) log: LogPanel,
     recording: Recording,
     caption_files: Option<CaptionFiles>,
+    pub(super) rules: RulesPanel,
+    actions: Option<Actions>,
     preferences: Preferences,
     /// What was kept last.
     kept: Preferences,
@@ -118,6 +122,7 @@ enum Tab {
     Live,
     Log,
     Questions,
+    Rules,
 }
 
 impl App {
@@ -148,6 +153,7 @@ impl App {
         };
         let recording = Recording::new(options.log, vec![recorded], Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
+        let rules = RulesPanel::new(options.rules, recording.path().map(Path::to_owned), Arc::clone(&wake));
         let pipeline =
             Pipeline::start(vec![options.settings], Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         options.platform.wake_at_end(Arc::clone(&wake));
@@ -162,6 +168,8 @@ impl App {
             log,
             recording,
             caption_files: options.caption_files,
+            rules,
+            actions: options.actions,
             kept: options.preferences.clone(),
             preferences: options.preferences,
             cameras: Cameras::default(),
@@ -197,6 +205,9 @@ impl App {
         if app.preferences.panels.log {
             app.log.set_open(true);
         }
+        if app.preferences.panels.rules {
+            app.rules.set_open(true);
+        }
         if let Some(source) = options.source {
             app.choose_source(source);
         }
@@ -217,6 +228,7 @@ impl App {
             if let Some(files) = &mut self.caption_files {
                 files.observe(&report);
             }
+            self.watch_rules(&report, now);
             self.recording.observe(&report);
             self.state.apply(report.event, now);
         }
@@ -233,6 +245,7 @@ impl App {
             None => {}
         }
         self.log.catch_up(ctx);
+        self.catch_up_rules(ctx);
         while let Some(outcome) = self.jobs.outcome() {
             self.take(outcome);
         }
@@ -265,6 +278,7 @@ impl App {
             Outcome::ReferencesLoaded(loaded) => self.recalled(loaded),
             Outcome::ReferencesKept(kept) => self.references_kept(kept),
             Outcome::Saved(saved) => self.saved(saved),
+            Outcome::RulesKept(kept) => self.rules_kept(kept),
             Outcome::Remembered(Ok(())) => self.state.notices.clear(Topic::Preferences),
             Outcome::Remembered(Err(message)) => self.state.notices.post(Topic::Preferences, message, None),
             Outcome::NotStarted => {
@@ -307,6 +321,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        self.finish_rules();
         self.remember();
         self.jobs.finish_remembering(PATIENCE);
         let (longest, frames) = self.frame_times.ever();

@@ -19,6 +19,7 @@ impl App {
         // One of a server is another machine's.
         self.preferences.model = self.state.model.spec.as_ref().and_then(written);
         self.preferences.panels.log = self.log.is_open();
+        self.preferences.panels.rules = self.rules.is_open();
         if self.preferences != self.kept {
             self.kept.clone_from(&self.preferences);
             self.jobs.remember(self.preferences.clone());

@@ -19,6 +19,8 @@ use crate::ui::{Clock, theme, wording};
 pub const PARTS: usize = 288;
 /// The height of the strip, in points.
 const HEIGHT: f32 = 8.0 * theme::GRID;
+/// The side of the bell over a mark with an event of a rule, in points.
+const BELL: f32 = 3.0 * theme::GRID;
 /// From one hour that is written to the next.
 const HOURS: usize = 3;
 /// The room of the day's name, in points.
@@ -153,20 +155,34 @@ impl Timeline {
                 painter.circle_filled(pos2(bar.center().x, place.top() + 3.0), 2.0, colours.warning);
             }
         }
+        // Marks are thinner than bells: of those that would hide each other the first is drawn.
+        let mut free_from = place.left();
+        for mark in self.marks.iter().filter(|mark| mark.events > 0) {
+            let at = x((mark.part as f32 + 0.5) / PARTS as f32);
+            if at < free_from {
+                continue;
+            }
+            free_from = at + BELL;
+            let bell = Rect::from_center_size(pos2(at, place.top() + BELL / 2.0 + 1.0), vec2(BELL, BELL));
+            painter.rect_filled(bell.expand(1.0), 3.0, colours.card);
+            icon::paint(&painter, Icon::Bell, bell, colours.warning);
+        }
         if let Some(at) = self.chosen_ms.filter(|at| (from..to).contains(at)) {
             painter.vline(of_day(at), place.y_range(), Stroke::new(1.5, colours.text));
         }
         let entries: u64 = self.marks.iter().map(|mark| mark.entries).sum();
-        let label = format!("Timeline of the day, {}", text::entries(entries));
+        let events: u64 = self.marks.iter().map(|mark| mark.events).sum();
+        let label = format!("Timeline of the day, {}{}", text::entries(entries), with_events(events));
         response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, label.clone()));
 
         let length = (to - from) / PARTS as i64;
         let part_at = |at: f32| (((at - place.left()) / place.width()).clamp(0.0, 1.0) * PARTS as f32) as usize;
         if let Some(pointer) = response.hover_pos() {
             let part = part_at(pointer.x).min(PARTS - 1);
-            let entries = self.marks.iter().find(|mark| mark.part == part).map_or(0, |mark| mark.entries);
+            let mark = self.marks.iter().find(|mark| mark.part == part).copied().unwrap_or_default();
             let time = self.time_of(from + part as i64 * length);
-            response.clone().on_hover_text_at_pointer(format!("{time}: {}", text::entries(entries)));
+            let told = format!("{time}: {}{}", text::entries(mark.entries), with_events(mark.events));
+            response.clone().on_hover_text_at_pointer(told);
         }
         if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.clicked()) {
             let part = part_at(pointer.x).min(PARTS - 1);
@@ -202,6 +218,11 @@ impl Timeline {
             .map(|at| at.to_zoned_datetime(self.zone.clone()).strftime("%H:%M").to_string())
             .unwrap_or_default()
     }
+}
+
+/// How many of them are events of rules, where any is.
+fn with_events(events: u64) -> String {
+    if events == 0 { String::new() } else { format!(", {}", text::count(events, "event of a rule", "events of rules")) }
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub enum Topic {
     Kept,
     /// What the model is told before every picture.
     Prefix,
+    /// What is watched for.
+    Rules,
+    /// What is told to others.
+    Actions,
 }
 
 impl Notice {

@@ -46,6 +46,8 @@ fn the_demo_captions_itself_and_says_what_it_is() {
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },
         caption_files: None,
+        rules: RuleBook::default(),
+        actions: None,
         clock: ZonedDateTime::now,
         preferences: Preferences::default(),
         trouble: None,
