@@ -110,7 +110,7 @@ impl LogPanel {
         let mut wanted = None;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = theme::GRID;
-            ui.spacing_mut().button_padding = egui::vec2(2.0 * theme::GRID, 0.5 * theme::GRID);
+            ui.spacing_mut().button_padding = egui::vec2(1.25 * theme::GRID, 0.5 * theme::GRID);
             ui.spacing_mut().interact_size.y = 6.0 * theme::GRID;
             for (shown, name) in Shown::ALL {
                 let chip = Button::selectable(self.shown == shown, RichText::new(name).size(13.0));

@@ -1,7 +1,7 @@
 //! "More like this" below an entry: small pictures of the views that are most like its own.
 
 use egui::accesskit::Role;
-use egui::{Align, Image, Label, Layout, Rect, RichText, Sense, TextureHandle, Ui, Vec2, WidgetInfo, vec2};
+use egui::{Align2, FontId, Image, Label, Rect, RichText, Sense, TextureHandle, Ui, Vec2, WidgetInfo, vec2};
 
 use crate::log::SimilarView;
 use crate::ui::{theme, wording};
@@ -88,11 +88,9 @@ fn one(ui: &mut Ui, view: &SimilarView, picture: Option<&TextureHandle>) -> bool
     if response.has_focus() || response.hovered() {
         ui.painter().rect_stroke(above, 6.0, egui::Stroke::new(1.5, colours.accent), egui::StrokeKind::Inside);
     }
-    let below = Rect::from_min_max(above.left_bottom(), place.max);
     let at = view.at.civil().strftime("%-d %b %H:%M:%S").to_string();
-    ui.scope_builder(egui::UiBuilder::new().max_rect(below).layout(Layout::left_to_right(Align::Center)), |ui| {
-        ui.add(Label::new(RichText::new(at).size(11.0).color(colours.weak)).selectable(false).truncate());
-    });
+    let below = above.left_bottom() + vec2(0.0, theme::GRID);
+    ui.painter().text(below, Align2::LEFT_TOP, at, FontId::proportional(11.0), colours.weak);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, view.entry.is_some(), &label));
     response.on_hover_text(&label).clicked()
 }

@@ -1,6 +1,6 @@
 //! The Rules panel, as a person meets it.
 
-use egui::accesskit::Toggled;
+use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::NodeT as _;
 
 use crate::log::{EntryFilter, EntryKind, Filter, FoundEntry, Store};
@@ -129,7 +129,7 @@ fn a_threshold_is_moved_and_kept() {
     let mut bench = open_panel();
     add(&mut bench, RED);
     wait_for(&mut bench, "the rule", |bench| (kept(bench).len() == 1).then_some(()));
-    bench.window.get_by_label("Counts from").focus();
+    bench.window.get_by_role(Role::Slider).focus();
     bench.window.step();
     for _ in 0..3 {
         bench.window.key_press(Key::ArrowRight);
