@@ -1,6 +1,7 @@
 //! Changes a file of rules: rules come and go, are switched and get other thresholds. What else
 //! stands in it stays as it is, comments too.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::base::message::Message;
@@ -105,7 +106,8 @@ fn with_key(content: &str, place: usize, key: &str, value: &str) -> String {
         made.push_str(line);
         if !stands && is_its && line.trim_start().starts_with("[[rule]]") {
             let end = if line.ends_with('\n') { "" } else { "\n" };
-            made.push_str(&format!("{end}{key} = {value}\n"));
+            // Writing to a text does not fail.
+            let _ = writeln!(made, "{end}{key} = {value}");
         }
     }
     made

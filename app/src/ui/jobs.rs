@@ -34,6 +34,7 @@ const RESULTS: usize = 4;
 const MOST_EDITS: usize = 64;
 
 /// Jobs under way and their results.
+#[expect(clippy::struct_excessive_bools, reason = "each is a job that runs once at a time")]
 pub struct BackgroundJobs {
     platform: Arc<dyn Platform>,
     wake: Waker,

@@ -160,15 +160,14 @@ fn insert(connection: &Connection, kept: &KeptView) -> rusqlite::Result<()> {
         .query_row((session, &bytes, &scales), |row| row.get::<_, i64>(0))
         .optional()?;
     let width = i64::try_from(features.width).unwrap_or(i64::MAX);
-    let feature = match last {
-        Some(feature) => feature,
-        None => {
-            let feature = connection
-                .prepare_cached("INSERT INTO feature (width, scales, bytes) VALUES (?1, ?2, ?3)")?
-                .insert((width, &scales, &bytes))?;
-            pooled::insert(connection, *session, feature, features)?;
-            feature
-        }
+    let feature = if let Some(feature) = last {
+        feature
+    } else {
+        let feature = connection
+            .prepare_cached("INSERT INTO feature (width, scales, bytes) VALUES (?1, ?2, ?3)")?
+            .insert((width, &scales, &bytes))?;
+        pooled::insert(connection, *session, feature, features)?;
+        feature
     };
     connection
         .prepare_cached(

@@ -1,6 +1,7 @@
 //! The panel as it is drawn: each rule with its switch, its curve and how well it tells, what is to
 //! be watched for next, and what was told before.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -249,16 +250,17 @@ fn heading(ui: &mut Ui, rules: usize) -> Option<RulesAction> {
 /// When it counts and what it sets off, in a line.
 fn facts(rule: &RuleSpec) -> String {
     let Of { least, views } = rule.of;
+    // Writing to a text does not fail.
     let mut facts = format!("Holds while {least} of the last {views} new views count.");
     if !rule.hold.is_zero() {
-        facts.push_str(&format!(" The next no sooner than {} after.", text::length(rule.hold.as_millis() as i64)));
+        let _ = write!(facts, " The next no sooner than {} after.", text::length(rule.hold.as_millis() as i64));
     }
     if !rule.quiet.is_empty() {
         let times: Vec<String> = rule.quiet.iter().map(ToString::to_string).collect();
-        facts.push_str(&format!(" Quiet {}.", times.join(", ")));
+        let _ = write!(facts, " Quiet {}.", times.join(", "));
     }
     if !rule.actions.is_empty() {
-        facts.push_str(&format!(" Sets off {}.", rule.actions.join(", ")));
+        let _ = write!(facts, " Sets off {}.", rule.actions.join(", "));
     }
     facts
 }
