@@ -56,8 +56,8 @@ fn in_the_demo(line: &str, event: Option<i64>) -> Vec<String> {
     assert_eq!(words.remove(0), "sightline", "{line}");
     for at in 0..words.len() {
         match words[at].as_str() {
-            "--source" => words[at + 1] = "film".to_owned(),
-            "--model" => words[at + 1] = "demo".to_owned(),
+            "--source" => "film".clone_into(&mut words[at + 1]),
+            "--model" => "demo".clone_into(&mut words[at + 1]),
             "41" => words[at] = event.unwrap().to_string(),
             _ => {}
         }
