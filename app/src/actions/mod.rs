@@ -1,5 +1,6 @@
 //! What is done outside of this program about what it sees. Listens to the events of the pipeline
-//! and of rules and tells them nothing; whatever waits for a disk or a network is a thread of its own.
+//! and of rules and tells them nothing; whatever waits for a disk or a network is a thread of its
+//! own.
 
 mod address;
 mod announced;

@@ -129,8 +129,8 @@ fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
     }
 }
 
-/// What is watched for, and what that sets off. A file that was named has to be right; what is wrong
-/// with the user's own is told in the window, which opens without.
+/// What is watched for, and what that sets off. A file that was named has to be right; what is
+/// wrong with the user's own is told in the window, which opens without.
 fn rules(args: &LiveArgs) -> Result<(RuleBook, Option<Actions>, Option<Message>), Message> {
     let mut book = RuleBook {
         file: args.rules.clone().or_else(rules::file::default_path),

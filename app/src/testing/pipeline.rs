@@ -201,7 +201,7 @@ impl EngineScript {
         Self { parallel, ..Self::default() }
     }
 
-    /// An engine that tells how likely answers are: the first two of four by the red of the picture.
+    /// An engine that tells how likely answers are: the first two of four by the picture's red.
     pub fn scoring() -> Self {
         Self { scores: true, ..Self::default() }
     }
