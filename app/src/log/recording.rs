@@ -179,11 +179,14 @@ impl Recording {
     /// Ends recording. What is queued is written on another thread.
     pub fn stop(&mut self) {
         let Some(recorder) = self.recorder.take() else { return };
-        self.trouble = None;
+        let said = self.trouble.take();
         let (sender, wake) = (self.ended.0.clone(), Arc::clone(&self.wake));
         let finish = move || {
+            let status = recorder.finish();
+            // What was said while it recorded is not said again.
+            let trouble = status.trouble.clone().filter(|trouble| Some(trouble) != said.as_ref());
             // When the window is gone there is nobody to tell.
-            let _ = sender.try_send(recorder.finish());
+            let _ = sender.try_send(RecorderStatus { trouble, ..status });
             wake();
         };
         if let Err(error) = thread::Builder::new().name("log end".to_owned()).spawn(finish) {

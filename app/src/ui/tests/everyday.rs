@@ -139,11 +139,11 @@ fn what_was_chosen_is_remembered() {
             kept.source.as_deref() == Some("camera") && kept.model.as_deref() == Some("256m") && kept.panels.log
         })
     });
-    bench.window.get_by_label("Fake camera").click();
-    bench.window.step();
-    bench.window.step();
+    bench.click("Fake camera");
+    bench.wait_for_label("Open path or address…");
     // An address with a password is not written down.
     bench.click("Open path or address…");
+    bench.wait_for_label("Path");
     bench.window.get_by_label("Path").type_text("rtsp://me:secret@door.invalid/1");
     bench.window.step();
     bench.click("Open");
