@@ -51,6 +51,7 @@ pub struct ModelArgs {
 
 /// What of a command line was written rather than left to the program.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Named {
     /// `--model`.
     pub model: bool,
@@ -58,6 +59,12 @@ pub struct Named {
     pub prompt: bool,
     /// `--max-tokens`.
     pub max_tokens: bool,
+    /// `--device`.
+    pub device: bool,
+    /// `--precision`.
+    pub precision: bool,
+    /// `--threads`.
+    pub threads: bool,
 }
 
 /// The arguments as they are written: what `--model` means depends on `--engine`.
@@ -118,8 +125,14 @@ impl WrittenModelArgs {
 impl FromArgMatches for ModelArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let is_written = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        let is_named =
-            Named { model: is_written("model"), prompt: is_written("prompt"), max_tokens: is_written("max_tokens") };
+        let is_named = Named {
+            model: is_written("model"),
+            prompt: is_written("prompt"),
+            max_tokens: is_written("max_tokens"),
+            device: is_written("device"),
+            precision: is_written("precision"),
+            threads: is_written("threads"),
+        };
         WrittenModelArgs::from_arg_matches(matches)?.parsed(is_named)
     }
 

@@ -44,6 +44,9 @@ fn ask(wanted: Wanted) -> Option<PathBuf> {
         Wanted::Picture => {
             dialog.set_title("Save picture").set_file_name(name(wanted)).add_filter("PNG", &["png"]).save_file()
         }
+        Wanted::Clip => {
+            dialog.set_title("Save clip").set_file_name(name(wanted)).add_filter("MP4", &["mp4"]).save_file()
+        }
         Wanted::Export(format) => {
             let ending = format.extension();
             let dialog = dialog.set_title("Export the log").set_file_name(name(wanted));
@@ -57,6 +60,7 @@ fn name(wanted: Wanted) -> String {
     let now = ZonedDateTime::now();
     match wanted {
         Wanted::Picture => format!("sightline-{}.png", now.strftime("%Y-%m-%d-%H%M%S")),
+        Wanted::Clip => format!("sightline-{}.mp4", now.strftime("%Y-%m-%d-%H%M%S")),
         Wanted::Export(format) => format!("captions-{}.{}", now.date(), format.extension()),
         _ => String::new(),
     }
@@ -67,6 +71,7 @@ pub fn proposed(wanted: Wanted) -> Option<PathBuf> {
     let folders = directories::UserDirs::new()?;
     let within = match wanted {
         Wanted::Picture => folders.picture_dir(),
+        Wanted::Clip => folders.video_dir(),
         Wanted::Export(_) => folders.document_dir(),
         _ => return None,
     };

@@ -1,5 +1,6 @@
 //! `sightline`: the window, and what it needs of sources, models and the desktop.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,21 +19,24 @@ use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
 use crate::cli::actions::ActionArgs;
 use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
 use crate::cli::caption_files::CaptionFileArgs;
+use crate::cli::models::listed;
 use crate::cli::parse::file;
 use crate::cli::recording::RecordArgs;
 use crate::cli::rules::{Book, known_calibrations};
 use crate::cli::source::SourceArgs;
 use crate::cli::{dialog, interrupt, remote};
+use crate::engine::options::DeviceChoice;
+use crate::engine::place;
 use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
-use crate::models::{DownloadError, ModelSize, Progress, bytes};
+use crate::models::{Cached, DownloadError, ModelFacts, ModelSize, Progress, Running, bytes};
 use crate::rules;
 use crate::rules::calibrations;
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Chosen, Platform, READABLE, RuleBook, Wanted};
+use crate::ui::{Choice, Chosen, Platform, READABLE, RuleBook, RunChoice, Wanted};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -194,6 +198,25 @@ impl Platform for Desktop {
         ModelArgs { model: model.clone(), ..self.model.clone() }.open_engine()
     }
 
+    fn engine_as(&self, model: &ModelSpec, run: RunChoice) -> OpenEngine {
+        let RunChoice { device, precision, threads } = self.runs_as(run);
+        let threads = threads.and_then(NonZeroUsize::new);
+        ModelArgs { model: model.clone(), device, precision, threads, ..self.model.clone() }.open_engine()
+    }
+
+    fn runs_as(&self, wanted: RunChoice) -> RunChoice {
+        let line = &self.model;
+        RunChoice {
+            device: if line.is_named.device { line.device } else { wanted.device },
+            precision: if line.is_named.precision { line.precision } else { wanted.precision },
+            threads: if line.is_named.threads { line.threads.map(NonZeroUsize::get) } else { wanted.threads },
+        }
+    }
+
+    fn devices(&self) -> Vec<DeviceChoice> {
+        place::devices()
+    }
+
     fn is_absent(&self, model: &ModelSpec) -> bool {
         !models::is_here(model)
     }
@@ -221,6 +244,21 @@ impl Platform for Desktop {
             }
         });
         self.served.iter().cloned().chain([demo]).chain(named).collect()
+    }
+
+    fn model_facts(&self) -> Vec<ModelFacts> {
+        let auto = place::auto();
+        let running =
+            Running { precision: auto.precision, on_gpu: auto.device != "cpu", available: auto.memory.available };
+        let facts = |(model, cached): (ModelSpec, Option<Cached>)| ModelFacts::of(model, cached.as_ref(), running);
+        listed().into_iter().map(facts).collect()
+    }
+
+    fn remove(&self, model: &ModelSpec) -> Result<u64, Message> {
+        let (Some(cache), Some(id)) = (vlm::hub_cache(), model.hub_id()) else {
+            return Err(Message::new(format!("{model} was not downloaded.")).hint("Remove its folder by hand."));
+        };
+        models::remove(&cache, id).map_err(|error| error.message())
     }
 
     fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
@@ -252,6 +290,10 @@ impl Platform for Desktop {
         Ok(file)
     }
 
+    fn settings_file(&self) -> Option<PathBuf> {
+        preferences::default_path()
+    }
+
     fn can_stay_on_top(&self) -> bool {
         std::env::var_os("WAYLAND_DISPLAY").is_none()
     }
@@ -278,6 +320,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::engine::options::Precision;
 
     #[derive(Parser)]
     struct Line {
@@ -309,5 +352,16 @@ mod tests {
             assert_eq!(model.value.to_string().parse(), Ok(model.value));
         }
         assert!(desktop.engine(&ModelSpec::Demo)().is_ok());
+    }
+
+    #[test]
+    fn the_command_line_goes_before_what_was_chosen_in_the_window() {
+        let wanted = RunChoice { device: DeviceChoice::Cpu, precision: Precision::F32, threads: Some(3) };
+        assert_eq!(desktop().runs_as(wanted), wanted);
+        let line = Line::parse_from(["sightline", "--precision", "int8", "--threads", "2"]);
+        let named = Desktop { model: line.live.model, ..desktop() };
+        let want = RunChoice { device: DeviceChoice::Cpu, precision: Precision::Int8, threads: Some(2) };
+        assert_eq!(named.runs_as(wanted), want);
+        assert!(named.engine_as(&ModelSpec::Demo, wanted)().is_ok());
     }
 }

@@ -8,6 +8,10 @@ pub const NAME: &str = "demo";
 /// What people should know of it.
 pub const NOTE: &str = "Demo model: knows coloured shapes only";
 
+/// Captions whose tokens have a mean log-probability below this are doubtful. Chosen in int8 on
+/// four seeds of the scene, so that at most 2 % of true captions are; see docs/performance.md.
+pub const DOUBT_BELOW: f32 = -0.005;
+
 macro_rules! model_file {
     ($name:literal) => {
         ($name, include_bytes!(concat!("../../../ui-assets/demo-model/", $name)))

@@ -31,6 +31,17 @@ pub struct Capabilities {
     pub parallel: usize,
     /// Whether it keeps views: [`Engine::features`](crate::engine::Engine::features).
     pub features: bool,
+    /// The mean log-probability of a caption's tokens below which it is doubtful; `None` where that
+    /// was not calibrated.
+    pub doubt_below: Option<f32>,
+}
+
+impl Capabilities {
+    /// Whether a caption is to be set off as doubtful.
+    #[must_use]
+    pub fn doubts(&self, mean_log_prob: Option<f32>) -> bool {
+        matches!((self.doubt_below, mean_log_prob), (Some(least), Some(mean)) if mean < least)
+    }
 }
 
 impl EngineCard {

@@ -9,6 +9,7 @@ pub mod options;
 pub mod place;
 pub mod prefix;
 pub mod remote;
+pub mod speed;
 
 use std::sync::Arc;
 
@@ -37,6 +38,22 @@ pub trait Engine: Send {
     /// # Errors
     /// When the engine fails.
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError>;
+
+    /// Opens a view whose conversation begins with a picture that another looks at: that one looks,
+    /// unless it has the picture in hand, and what stands for it there is copied. So nothing is
+    /// evaluated twice, and neither disturbs the other. `None` where the engine can't do that, or
+    /// where it was cancelled: show the picture with the first turn instead.
+    ///
+    /// # Errors
+    /// As [`Engine::reply`].
+    fn open_beside(
+        &mut self,
+        _view: ViewId,
+        _shown: Shown<'_>,
+        _cancel: &Cancel,
+    ) -> Result<Option<ViewId>, EngineError> {
+        Ok(None)
+    }
 
     /// Frees what a view holds. Does nothing if it was closed before.
     fn close_view(&mut self, view: ViewId);

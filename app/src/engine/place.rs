@@ -58,6 +58,17 @@ pub fn auto() -> Auto {
     Auto { device: place.device().to_string(), precision: vlm::Precision::fastest(&place, None), memory }
 }
 
+/// Where models can be run: the processor, and the GPUs that this build knows.
+#[must_use]
+pub fn devices() -> Vec<DeviceChoice> {
+    let gpus = Device::gpus().into_iter().filter_map(|device| match device {
+        Device::Cuda(number) => Some(DeviceChoice::Cuda(number)),
+        Device::Metal => Some(DeviceChoice::Metal),
+        Device::Cpu => None,
+    });
+    [DeviceChoice::Cpu].into_iter().chain(gpus).collect()
+}
+
 /// The GPU to run on, if it is to be one, and why. `gpus` are those that this build knows.
 fn choose<P>(
     &EngineOptions { device, precision, .. }: &EngineOptions,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vlm::{Features, Reply};
+use vlm::{Features, Reply, Tiling};
 
 use crate::base::message::Message;
 use crate::engine::EngineCard;
@@ -26,6 +26,19 @@ pub struct Question {
     pub text: Arc<str>,
     /// What it is about.
     pub frame: Arc<Frame>,
+    /// What it follows.
+    pub talk: Talk,
+}
+
+/// A conversation about one frame. The engine may keep what it knows of it between its questions.
+#[derive(Clone, Debug)]
+pub struct Talk {
+    /// Its number, which is that of its first question.
+    pub id: Asked,
+    /// What was asked before and what the answers were, oldest first.
+    pub before: Arc<[(Arc<str>, String)]>,
+    /// How the picture is cut into tiles.
+    pub tiling: Tiling,
 }
 
 /// One thing that happened, and to whom.

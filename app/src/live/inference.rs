@@ -229,7 +229,7 @@ impl Inference {
             return self.links.shared.end_caption(number);
         }
         let (scene, prompt) = (view.begin_scene(&next.seen), view.instruction.clone());
-        self.begin(number, What::Caption(next), scene, prompt, cancel);
+        self.begin(number, What::Caption(next), Some(scene), prompt, cancel);
     }
 
     fn answer(&mut self, waiting: Waiting) {
@@ -239,14 +239,15 @@ impl Inference {
             let message = message.hint("Choose a model and ask again.");
             return self.report(Some((view, Told::Answer(question.id))), Failure::Request(message));
         }
-        let scene = self.views[view].scene_of(&question.frame);
-        let prompt = question.text.to_string();
-        self.begin(view, What::Answer(question), scene, prompt, cancel);
+        // Cut otherwise, its picture is nothing that captions look at.
+        let is_alike = question.talk.tiling == self.views[view].tiling && question.talk.before.is_empty();
+        let scene = if is_alike { self.views[view].scene_of(&question.frame) } else { None };
+        self.begin(view, What::Answer(question), scene, String::new(), cancel);
     }
 
     /// Has the engine tell what is wanted of it about a frame that shows this scene: here, or in a
-    /// lane.
-    fn begin(&mut self, number: usize, what: What, scene: u64, prompt: String, cancel: Cancel) {
+    /// lane. `prompt` is a caption's instruction.
+    fn begin(&mut self, number: usize, what: What, scene: Option<u64>, prompt: String, cancel: Cancel) {
         let view = &mut self.views[number];
         let (reuse, max_tokens, began) = (view.reuse(), view.max_tokens, Instant::now());
         let (prefix, tiling) = (Arc::clone(&view.prefix), view.tiling);

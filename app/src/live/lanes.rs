@@ -16,6 +16,7 @@ use crate::live::frame::Frame;
 use crate::live::host::{Trouble, guarded};
 use crate::live::opened::Opened;
 use crate::live::outbox::Outbox;
+use crate::live::talks::Beside;
 use crate::live::view::Candidate;
 
 /// How long the end of the lanes waits for them. They need a tenth of a second once their flags are
@@ -26,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Job {
     pub view: usize,
     pub what: What,
-    /// The number of the scene that its frame shows.
-    pub scene: u64,
+    /// The number of the scene that its frame shows, if that is the view's own.
+    pub scene: Option<u64>,
     pub reuse: Reuse,
     pub prefix: Arc<Prefix>,
     pub tiling: Tiling,
@@ -69,14 +70,17 @@ impl Job {
         opened: &mut Opened,
         outbox: &mut Outbox,
     ) -> Result<Outcome, EngineError> {
-        let shown = Shown { pictures: &[&self.frame().image], scene: Some(self.scene), reuse: self.reuse };
-        let task = match self.what {
-            What::Caption(_) => Task::Caption { shown, instruction: &self.prompt },
-            What::Answer(_) => Task::Answer { shown, question: &self.prompt },
-        };
+        let shown = Shown { pictures: &[&self.frame().image], scene: self.scene, reuse: self.reuse };
         let view = opened.view(engine, &self.prefix, self.tiling)?;
-        let keeps = matches!(self.what, What::Answer(_));
-        let turn = Turn { view, task, limits: Limits { keeps, ..Limits::tokens(self.max_tokens) } };
+        let limits = Limits::tokens(self.max_tokens);
+        if let What::Answer(question) = &self.what {
+            let beside = Beside { view, prefix: &self.prefix, tiling: self.tiling };
+            let on_text = &mut |piece: &str| outbox.text(self.view, self.of(), piece);
+            let reply = opened.talks.answer(engine, question, (beside, shown), limits, &self.cancel, on_text)?;
+            return Ok(Outcome { reply, cost: engine.prefix_cost(view) });
+        }
+        let task = Task::Caption { shown, instruction: &self.prompt };
+        let turn = Turn { view, task, limits: Limits { keeps: false, ..limits } };
         opened.asked.set(&self.asides);
         let mut is_looked_at = false;
         let about = (self.frame(), self.steady);
@@ -93,7 +97,6 @@ impl Job {
         })?;
         // Also of a caption that was cut short: its scores count.
         if self.keep_views
-            && matches!(self.what, What::Caption(_))
             && (is_looked_at || reply.stop != Stop::Cancelled)
             && let Some(features) = engine.features(view)?
         {

@@ -21,12 +21,13 @@ mod pipeline;
 mod pulse;
 mod settings;
 pub(crate) mod shared;
+mod talks;
 mod turns;
 mod view;
 mod watchdog;
 
 pub use crate::live::asides::{Aside, Asides, ScoredFrame};
-pub use crate::live::events::{Asked, Caption, Event, Question, Report, Told, Worker};
+pub use crate::live::events::{Asked, Caption, Event, Question, Report, Talk, Told, Worker};
 pub use crate::live::framing::{Framing, Region, Rotation, framed};
 pub use crate::live::gate::GateSettings;
 pub use crate::live::pipeline::{Busy, Pipeline, ViewHandle};

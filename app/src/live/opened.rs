@@ -8,6 +8,7 @@ use vlm::Tiling;
 use crate::engine::prefix::Prefix;
 use crate::engine::{Engine, EngineError, ViewId, ViewOptions};
 use crate::live::asides::Asked;
+use crate::live::talks::Talks;
 
 /// What a view has open in one engine.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Opened {
     open: Option<Open>,
     /// What is asked of each new view besides, and what this engine says of the baseline.
     pub asked: Asked,
+    /// Conversations about pictures, which go on whatever becomes of the view.
+    pub talks: Talks,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ impl Opened {
                 return Ok(open.id);
             }
             engine.close_view(open.id);
-            *self = Self::default();
+            *self = Self { talks: std::mem::take(&mut self.talks), ..Self::default() };
         }
         let id = engine.open_view(ViewOptions { prefix: &prefix.turns(), tiling })?;
         self.open = Some(Open { id, prefix: Arc::clone(prefix), tiling });

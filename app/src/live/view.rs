@@ -4,7 +4,7 @@
 //!
 //! A caption's frame is a scene of its own. A question is about the frame that it came with: that
 //! is the last scene where the gate finds it unchanged against it, and with the gate off only where
-//! it is the very frame.
+//! it is the very frame. A question about an older one leaves the view alone.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -282,15 +282,16 @@ impl View {
     }
 
     /// The number of the scene that a frame shows: the last one's where nothing changed, and
-    /// otherwise its own.
-    pub fn scene_of(&mut self, frame: &Arc<Frame>) -> u64 {
+    /// otherwise its own; none where it is older than that, so that captions have gone on.
+    pub fn scene_of(&mut self, frame: &Arc<Frame>) -> Option<u64> {
         let asked = self.sketch(Arc::clone(frame));
         let last = self.scene.as_ref().filter(
             |last| matches!((&last.sketch, &asked.sketch), (Some(last), Some(asked)) if asked.is_unchanged(last)),
         );
-        match last {
-            Some(last) => last.frame.id,
-            None => self.scene.insert(asked).frame.id,
+        match (last, &self.scene) {
+            (Some(last), _) => Some(last.frame.id),
+            (None, Some(scene)) if frame.id < scene.frame.id => None,
+            (None, _) => Some(self.scene.insert(asked).frame.id),
         }
     }
 

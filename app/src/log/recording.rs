@@ -123,6 +123,11 @@ impl Recording {
         }
     }
 
+    /// So much may stay from the next recording on.
+    pub fn set_keep(&mut self, keep: Keep) {
+        self.options.keep = keep;
+    }
+
     /// The log's file.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

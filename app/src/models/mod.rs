@@ -10,6 +10,7 @@ mod client;
 pub(crate) mod content;
 pub(crate) mod download;
 pub(crate) mod error;
+mod facts;
 pub(crate) mod hub;
 mod progress;
 pub(crate) mod released;
@@ -21,6 +22,7 @@ use vlm::{Cancel, ModelFiles};
 pub use crate::models::cache::{Cached, cached, of_model, remove};
 pub use crate::models::download::Downloader;
 pub use crate::models::error::DownloadError;
+pub use crate::models::facts::{ModelFacts, ModelState, Running};
 pub use crate::models::progress::{Doing, Pace, Progress, bytes};
 pub use crate::models::size::{Memory, ModelSize};
 

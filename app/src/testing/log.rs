@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vlm::{Draft, Reply, Stop, Timings};
+use vlm::{Draft, Reply, Stop, Tiling, Timings};
 
 use crate::engine::EngineCard;
 use crate::live::frame::Frame;
-use crate::live::{Caption, Event, Question};
+use crate::live::{Caption, Event, Question, Talk};
 use crate::log::data::entry::{Entry, EntryKind, Metrics, Moment, Session, SessionStart};
 use crate::log::store::Store;
 use crate::log::store::rows;
@@ -55,7 +55,8 @@ pub fn captioned(id: u64, text: &str) -> Event {
 
 pub fn answered(question: &str, text: &str) -> Event {
     let frame = Arc::new(Frame::now(1, RgbImage::new(64, 48)));
-    Event::Answered { question: Question { id: 1, text: question.into(), frame }, reply: reply(text) }
+    let talk = Talk { id: 1, before: Arc::from([]), tiling: Tiling::One };
+    Event::Answered { question: Question { id: 1, text: question.into(), frame, talk }, reply: reply(text) }
 }
 
 /// A frame that was captured this long after `start`, with a wall clock of its own.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
-use vlm::{Along, Cancel, Draft, Piece, Reply, Reuse, Scored, Scores, Stop, Timings};
+use vlm::{Along, Cancel, Draft, Part, Piece, Reply, Reuse, Scored, Scores, Stop, Timings};
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
@@ -281,8 +281,15 @@ pub fn answer_of(question: &str, red: u8) -> String {
 
 struct FakeEngine {
     script: EngineScript,
-    /// What each view has in hand: the number of a scene and the red of its picture.
-    views: Vec<Option<(Option<u64>, u8)>>,
+    views: Vec<FakeView>,
+}
+
+#[derive(Default)]
+struct FakeView {
+    /// What it has in hand: the number of a scene and the red of its picture.
+    in_hand: Option<(Option<u64>, u8)>,
+    /// The red of the picture that its conversation is about.
+    about: Option<u8>,
 }
 
 impl FakeEngine {
@@ -345,7 +352,7 @@ impl FakeEngine {
     /// Has a view look, unless it has this scene in hand. Gives the red of what is then in hand.
     fn look(&mut self, view: ViewId, shown: Shown<'_>) -> u8 {
         let view = &mut self.views[view.0 as usize];
-        if let Some((scene, red)) = *view
+        if let Some((scene, red)) = view.in_hand
             && scene.is_some()
             && scene == shown.scene
         {
@@ -354,8 +361,20 @@ impl FakeEngine {
         let red = shown.pictures[0].get_pixel(0, 0).0[0];
         let call = if shown.reuse == Reuse::IfIdentical { Call::Look(red) } else { Call::LookIfNew(red) };
         lock(&self.script.calls).push(call);
-        *view = Some((shown.scene, red));
+        view.in_hand = Some((shown.scene, red));
         red
+    }
+
+    fn add(&mut self, view: FakeView) -> ViewId {
+        self.views.push(view);
+        ViewId(self.views.len() as u32 - 1)
+    }
+}
+
+fn red_of(part: &Part) -> Option<u8> {
+    match part {
+        Part::Picture(picture) => Some(picture.get_pixel(0, 0).0[0]),
+        Part::Text(_) => None,
     }
 }
 
@@ -388,13 +407,21 @@ impl Engine for FakeEngine {
         if !options.prefix.is_empty() {
             lock(&self.script.calls).push(Call::OpenBehind(options.prefix.len()));
         }
-        self.views.push(None);
-        Ok(ViewId(self.views.len() as u32 - 1))
+        let shown = options.prefix.iter().flat_map(|turn| &turn.parts).filter_map(red_of).next_back();
+        Ok(self.add(FakeView { in_hand: None, about: shown }))
+    }
+
+    fn open_beside(&mut self, view: ViewId, shown: Shown<'_>, cancel: &Cancel) -> Result<Option<ViewId>, EngineError> {
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let about = Some(self.look(view, shown));
+        Ok(Some(self.add(FakeView { in_hand: None, about })))
     }
 
     fn close_view(&mut self, view: ViewId) {
         lock(&self.script.calls).push(Call::Close);
-        self.views[view.0 as usize] = None;
+        self.views[view.0 as usize] = FakeView::default();
     }
 
     fn prefix_cost(&self, _: ViewId) -> Option<PrefixCost> {
@@ -448,7 +475,21 @@ impl Engine for FakeEngine {
                 lock(&self.script.calls).push(Call::Ask(question.to_owned()));
                 self.tell(&text, &self.script.hold_answers, limits, cancel, on_text)
             }
-            Task::Say { .. } => panic!("a pipeline holds no conversation"),
+            Task::Say { parts, .. } => {
+                if let Some(red) = parts.iter().find_map(red_of) {
+                    lock(&self.script.calls).push(Call::Look(red));
+                    self.views[view.0 as usize].about = Some(red);
+                }
+                let said = parts.iter().find_map(|part| match part {
+                    Part::Text(words) => Some(words.as_str()),
+                    Part::Picture(_) => None,
+                });
+                let question = said.unwrap_or_default();
+                let red = self.views[view.0 as usize].about.expect("a conversation about a picture");
+                let text = answer_of(question, red);
+                lock(&self.script.calls).push(Call::Ask(question.to_owned()));
+                self.tell(&text, &self.script.hold_answers, limits, cancel, on_text)
+            }
         }
     }
 }

@@ -18,10 +18,14 @@ pub enum Command {
     Rules,
     /// Says what the model is told.
     Instruction,
+    /// Lists the models: what is here, and how fast it is.
+    Models,
     /// Opens a file, folder or address by its name.
     OpenPath,
     /// Saves the picture with its caption.
     SavePicture,
+    /// Saves the last half minute with its captions.
+    SaveClip,
     /// Puts the caption into the clipboard.
     CopyCaption,
     /// Puts the picture into the clipboard.
@@ -69,15 +73,17 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 20] = [
+pub const COMMANDS: [Entry; 22] = [
     entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
     entry(Command::Record, "Record", "R", NONE, Key::R),
     entry(Command::Log, "Log", "L", NONE, Key::L),
     entry(Command::Questions, "Questions", "Q", NONE, Key::Q),
     entry(Command::Rules, "Rules", "W", NONE, Key::W),
     entry(Command::Instruction, "What the model is told…", "I", NONE, Key::I),
+    entry(Command::Models, "Models…", "M", NONE, Key::M),
     entry(Command::OpenPath, "Open path or address…", "Ctrl+O", CTRL, Key::O),
     entry(Command::SavePicture, "Save picture…", "Ctrl+S", CTRL, Key::S),
+    entry(Command::SaveClip, "Save the last 30 seconds…", "Ctrl+Shift+S", CTRL_SHIFT, Key::S),
     entry(Command::CopyCaption, "Copy caption", "Ctrl+C", CTRL, Key::C),
     entry(Command::CopyPicture, "Copy picture", "Ctrl+Shift+C", CTRL_SHIFT, Key::C),
     entry(Command::Mirror, "Mirror the picture", "F", NONE, Key::F),

@@ -63,6 +63,24 @@ impl Download {
         }
     }
 
+    /// How far it is, from 0 to 1; nothing before that is known.
+    pub fn part(&self) -> Option<f32> {
+        match &self.shown {
+            Some(Progress { done, total: total @ 1.., .. }) => Some(*done as f32 / *total as f32),
+            _ => None,
+        }
+    }
+
+    /// The same in words.
+    pub fn words(&self) -> String {
+        let model = self.model.to_string();
+        let model = wording::last_part(&model);
+        match &self.shown {
+            Some(progress) => format!("Downloading {model}: {}", self.pace.words(progress)),
+            None => format!("Downloading {model}…"),
+        }
+    }
+
     /// Draws a strip. Says whether the user has had enough.
     pub fn show(&self, ui: &mut Ui) -> bool {
         let colours = theme::palette(ui.visuals());
@@ -72,21 +90,16 @@ impl Download {
     }
 
     fn strip(&self, ui: &mut Ui) -> bool {
-        let model = self.model.to_string();
-        let model = wording::last_part(&model);
         let colours = theme::palette(ui.visuals());
         let row = Layout::right_to_left(Align::Center);
         ui.with_layout(row, |ui| {
             let stop = ui.button("Cancel").on_hover_text("Stop the download; it goes on from there the next time");
-            if let Some(Progress { done, total: total @ 1.., .. }) = &self.shown {
+            if let Some(part) = self.part() {
                 ui.visuals_mut().extreme_bg_color = colours.lifted;
-                let bar = ProgressBar::new(*done as f32 / *total as f32).fill(colours.accent);
+                let bar = ProgressBar::new(part).fill(colours.accent);
                 ui.add(bar.desired_width(BAR.x).desired_height(BAR.y));
             }
-            let words = match &self.shown {
-                Some(progress) => format!("Downloading {model}: {}", self.pace.words(progress)),
-                None => format!("Downloading {model}…"),
-            };
+            let words = self.words();
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.add(Label::new(words).truncate()));
             stop.clicked()
         })

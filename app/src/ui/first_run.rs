@@ -4,6 +4,7 @@ use egui::{Align2, Frame, Id, Label, Rect, RichText, Ui, UiBuilder, vec2};
 
 use crate::models::spec::ModelSpec;
 use crate::ui::platform::Choice;
+use crate::ui::preferences::KeptSpeed;
 use crate::ui::theme;
 
 /// The card's size, in points.
@@ -18,8 +19,9 @@ pub enum FirstRunAction {
     NotNow,
 }
 
-/// Draws the card at the top of `stage`, which offers this model.
-pub fn show(ui: &mut Ui, model: &Choice<ModelSpec>, stage: Rect) -> Option<FirstRunAction> {
+/// Draws the card at the top of `stage`, which offers this model. `speed` is what was measured of
+/// it here.
+pub fn show(ui: &mut Ui, model: &Choice<ModelSpec>, speed: Option<&KeptSpeed>, stage: Rect) -> Option<FirstRunAction> {
     let room = stage.shrink(2.0 * theme::GRID);
     let size = vec2(SIZE[0].min(room.width()), SIZE[1]);
     // Below the picture's half there is no room for it.
@@ -34,7 +36,9 @@ pub fn show(ui: &mut Ui, model: &Choice<ModelSpec>, stage: Rect) -> Option<First
         frame.inner_margin(3.0 * theme::GRID).show(ui, |ui| {
             theme::name_region(ui, "First steps");
             ui.label(RichText::new("This is a demo that knows coloured shapes.").font(theme::strong(15.0)));
-            let words = format!("Get {} ({}) to have described what your camera sees.", model.label, model.detail);
+            let speed = speed.map(|speed| format!(", {}", speed.words())).unwrap_or_default();
+            let words =
+                format!("Get {} ({}{speed}) to have described what your camera sees.", model.label, model.detail);
             ui.add(Label::new(words).wrap());
             ui.add_space(theme::GRID);
             ui.horizontal(|ui| {

@@ -12,14 +12,16 @@ use image::RgbImage;
 use vlm::Cancel;
 
 use crate::base::message::Message;
+use crate::capture::ffmpeg::clip::Clip;
 use crate::capture::{SourceSpec, picture_named};
 use crate::engine::prefix::Reference;
 use crate::live::Waker;
-use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
+use crate::models::{DownloadError, ModelFacts};
 use crate::rules::calibrations::Calibrations;
 use crate::rules::spec::RuleSpec;
 use crate::rules::{edit, file};
+use crate::ui::clip;
 use crate::ui::download::Link;
 use crate::ui::keep;
 use crate::ui::keep::KeptPicture;
@@ -69,6 +71,10 @@ pub enum Outcome {
     Chosen(Wanted, Chosen),
     /// The download with this number ended.
     Fetched(u64, Result<(), DownloadError>),
+    /// What is known of the models.
+    ModelsListed(Vec<ModelFacts>),
+    /// So many bytes of a model were removed, or why none were.
+    ModelRemoved(ModelSpec, Result<u64, Message>),
     /// The user's choices are kept for the next start, or why not.
     Remembered(Result<(), Message>),
     /// A file that is to be a reference picture.
@@ -77,7 +83,7 @@ pub enum Outcome {
     ReferencesLoaded(Vec<LoadedReference>),
     /// Reference pictures are in these files.
     ReferencesKept(Result<Vec<KeptReference>, Message>),
-    /// The picture on screen is in this file.
+    /// The picture on screen, or the last half minute, is in this file.
     Saved(Result<PathBuf, Message>),
     /// A change of the rules was written, or not.
     RulesKept(RulesKept),
@@ -140,6 +146,19 @@ impl BackgroundJobs {
         });
     }
 
+    /// Looks at what is here of the models.
+    pub fn list_models(&self) {
+        self.run("models", |platform| Outcome::ModelsListed(platform.model_facts()));
+    }
+
+    /// Takes a model away from the disk.
+    pub fn remove_model(&self, model: ModelSpec) {
+        self.run("models", move |platform| {
+            let freed = platform.remove(&model);
+            Outcome::ModelRemoved(model, freed)
+        });
+    }
+
     /// Reads a file that is to be a reference picture.
     pub fn read_reference(&self, file: PathBuf) {
         self.run("reference", move |_| {
@@ -173,6 +192,11 @@ impl BackgroundJobs {
     /// Saves the picture on screen.
     pub fn save_picture(&self, path: PathBuf, picture: KeptPicture) {
         self.run("picture", move |_| Outcome::Saved(keep::save(&path, &picture)));
+    }
+
+    /// Saves the last half minute.
+    pub fn save_clip(&self, path: PathBuf, clip: Clip) {
+        self.run("clip", move |_| Outcome::Saved(clip::save(&path, &clip)));
     }
 
     /// Keeps the user's choices for the next start, one after the other: the last one counts.
@@ -233,6 +257,8 @@ impl BackgroundJobs {
             Outcome::Cameras(_) => self.looking = false,
             Outcome::Chosen(..) => self.choosing = false,
             Outcome::Fetched(..)
+            | Outcome::ModelsListed(_)
+            | Outcome::ModelRemoved(..)
             | Outcome::ReferenceRead(..)
             | Outcome::ReferencesLoaded(_)
             | Outcome::ReferencesKept(_)

@@ -6,9 +6,11 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::RgbImage;
+use jiff::ZonedDateTime;
+
 use crate::base::message::Message;
 use crate::base::text;
-use crate::live::frame::Frame;
 
 /// The most files of one name: `cat.png`, `cat-2.png` and so on.
 const MOST_NAMES: u32 = 1000;
@@ -16,8 +18,10 @@ const MOST_NAMES: u32 = 1000;
 /// A picture and what is known of it.
 #[derive(Clone, Debug)]
 pub struct KeptPicture {
-    /// The picture.
-    pub frame: Arc<Frame>,
+    /// The picture, with the caption drawn in or not.
+    pub image: Arc<RgbImage>,
+    /// When it was captured.
+    pub time: ZonedDateTime,
     /// What is said of it.
     pub caption: String,
     /// Where it comes from.
@@ -34,8 +38,7 @@ pub struct KeptPicture {
 /// Why, when it can't be written.
 pub fn save(path: &Path, picture: &KeptPicture) -> Result<PathBuf, Message> {
     let path = if path.extension().is_none() { path.with_extension("png") } else { path.to_owned() };
-    for number in 1..=MOST_NAMES {
-        let path = numbered(&path, number);
+    for path in names(&path) {
         let opened = OpenOptions::new().write(true).create_new(true).open(&path);
         let written = opened.and_then(|file| write(BufWriter::new(file), picture));
         match written {
@@ -50,6 +53,11 @@ pub fn save(path: &Path, picture: &KeptPicture) -> Result<PathBuf, Message> {
     Err(Message::new(format!("There are {MOST_NAMES} files of this name already.")).hint("Choose another name."))
 }
 
+/// Names for a file: this one, and those that are tried where it is there.
+pub fn names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    (1..=MOST_NAMES).map(|number| numbered(path, number))
+}
+
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy();
@@ -57,11 +65,11 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 fn write(out: impl io::Write, picture: &KeptPicture) -> io::Result<()> {
-    let KeptPicture { frame, caption, source, model, instruction } = picture;
-    let (width, height) = frame.image.dimensions();
+    let KeptPicture { image, time, caption, source, model, instruction } = picture;
+    let (width, height) = image.dimensions();
     let mut encoder = png::Encoder::new(out, width, height);
     encoder.set_color(png::ColorType::Rgb);
-    let time = frame.time.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+    let time = time.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
     // The keywords that the PNG specification (11.3.3) predefines, and one of our own.
     let texts = [
         ("Description", caption),
@@ -76,13 +84,13 @@ fn write(out: impl io::Write, picture: &KeptPicture) -> io::Result<()> {
         }
     }
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(frame.image.as_raw())?;
+    writer.write_image_data(image.as_raw())?;
     Ok(writer.finish()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
 
     use super::*;
 
@@ -91,7 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let image = RgbImage::from_fn(7, 5, |x, y| Rgb([x as u8, y as u8, 9]));
         let picture = KeptPicture {
-            frame: Arc::new(Frame::now(1, image.clone())),
+            image: Arc::new(image.clone()),
+            time: ZonedDateTime::now(),
             caption: "Ein Kätzchen 🐱.".to_owned(),
             source: "camera".to_owned(),
             model: "256m".to_owned(),

@@ -5,8 +5,10 @@
 //! It knows sources and models only by their specs, and opens them through [`Platform`].
 
 mod app;
+mod clip;
 mod command;
 mod download;
+mod exchange_card;
 mod first_run;
 mod focus;
 mod fonts;
@@ -16,7 +18,10 @@ mod icon;
 mod instruction;
 mod jobs;
 mod keep;
+mod keep_drawn;
 mod log;
+mod measuring;
+mod models;
 mod notice;
 mod options;
 mod path_box;
@@ -29,6 +34,7 @@ mod question;
 mod region;
 mod room;
 mod rules;
+mod run_choice;
 mod settings;
 mod source_state;
 mod state;
@@ -45,4 +51,5 @@ pub use crate::ui::app::App;
 pub use crate::ui::options::{Clock, Options, READABLE, UiError};
 pub use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
 pub use crate::ui::rules::RuleBook;
+pub use crate::ui::run_choice::RunChoice;
 pub use crate::ui::window::run;

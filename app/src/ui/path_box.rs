@@ -90,6 +90,7 @@ fn title(wanted: Wanted) -> &'static str {
         Wanted::ModelFolder => "Open model folder",
         Wanted::Reference => "Choose a reference picture",
         Wanted::Picture => "Save picture",
+        Wanted::Clip => "Save the last 30 seconds",
         Wanted::Export(_) => "Export the log",
     }
 }
@@ -104,7 +105,7 @@ fn hint(wanted: Wanted) -> &'static str {
 
 fn verb(wanted: Wanted) -> &'static str {
     match wanted {
-        Wanted::Picture | Wanted::Export(_) => "Save",
+        Wanted::Picture | Wanted::Clip | Wanted::Export(_) => "Save",
         _ => "Open",
     }
 }

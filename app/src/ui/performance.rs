@@ -99,7 +99,7 @@ fn figures(ui: &mut Ui, state: &State, statistics: Statistics, frames: Summary, 
         "Dropped, skipped",
         format!("{}, {}", text::number(statistics.dropped), text::number(statistics.skipped)),
     ));
-    rows.push(("Longest frame of the window", wording::stage(frames.longest)));
+    rows.push(("Longest redraw of the window", wording::stage(frames.longest)));
     ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("performance figures").num_columns(2).show(ui, |ui| {
         for (what, value) in rows {

@@ -31,6 +31,8 @@ pub enum PickAction {
     Model(ModelSpec),
     /// Wants a dialog.
     Open(Wanted),
+    /// Wants to see to the models.
+    Models,
     /// Opened the menu of sources, which needs the list of cameras.
     LookForCameras,
 }
@@ -130,6 +132,9 @@ pub fn model(ui: &mut Ui, model: &ModelView, choices: &[Choice<ModelSpec>], most
         ui.separator();
         if row(ui, "Open model folder…", "", false) {
             action = Some(PickAction::Open(Wanted::ModelFolder));
+        }
+        if row(ui, "Models here, sizes and speeds…", "", false) {
+            action = Some(PickAction::Models);
         }
     });
     response.on_hover_text("Who describes the pictures");

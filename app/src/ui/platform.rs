@@ -10,11 +10,13 @@ use vlm::Cancel;
 
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
+use crate::engine::options::DeviceChoice;
 use crate::live::{OpenEngine, OpenSource, Waker};
 use crate::log::export::Format;
 use crate::models::spec::ModelSpec;
-use crate::models::{DownloadError, Progress};
+use crate::models::{DownloadError, ModelFacts, Progress};
 use crate::ui::preferences::Preferences;
+use crate::ui::run_choice::RunChoice;
 
 /// The machine that the window runs on. Calls that say so block, and are made on threads of their
 /// own.
@@ -24,6 +26,21 @@ pub trait Platform: Send + Sync {
 
     /// How to open this model. Whether it can be opened shows later.
     fn engine(&self, model: &ModelSpec) -> OpenEngine;
+
+    /// The same, run as the user chose. What a command line says goes before that.
+    fn engine_as(&self, model: &ModelSpec, _run: RunChoice) -> OpenEngine {
+        self.engine(model)
+    }
+
+    /// How a model is run that the user wants to be run so: a command line may say otherwise.
+    fn runs_as(&self, wanted: RunChoice) -> RunChoice {
+        wanted
+    }
+
+    /// Where models can be run, besides on the best device there is.
+    fn devices(&self) -> Vec<DeviceChoice> {
+        vec![DeviceChoice::Cpu]
+    }
 
     /// Whether a model has to be downloaded before it can be opened. Looks at the disk only.
     fn is_absent(&self, _model: &ModelSpec) -> bool {
@@ -46,6 +63,19 @@ pub trait Platform: Send + Sync {
     /// The models that have names.
     fn models(&self) -> Vec<Choice<ModelSpec>>;
 
+    /// What is known of them and of others that are here. Blocks while the disk is looked at.
+    fn model_facts(&self) -> Vec<ModelFacts> {
+        Vec::new()
+    }
+
+    /// Takes a model away from the disk. Gives how many bytes are free now. Blocks.
+    ///
+    /// # Errors
+    /// Why it is still there.
+    fn remove(&self, model: &ModelSpec) -> Result<u64, Message> {
+        Err(Message::new(format!("{model} can't be removed here.")))
+    }
+
     /// The cameras of this machine. Blocks while they are asked who they are.
     ///
     /// # Errors
@@ -67,6 +97,11 @@ pub trait Platform: Send + Sync {
     /// Why it can't be kept.
     fn keep_reference(&self, _picture: &RgbImage) -> Result<PathBuf, Message> {
         Err(Message::new("Reference pictures are not kept here."))
+    }
+
+    /// The file that choices are kept in.
+    fn settings_file(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Whether a window may ask to stay above all others.
@@ -123,6 +158,8 @@ pub enum Wanted {
     Reference,
     /// A name for the file of the picture on screen.
     Picture,
+    /// A name for the file of the last half minute.
+    Clip,
     /// A picture or a video.
     PictureOrVideo,
     /// A folder of pictures.

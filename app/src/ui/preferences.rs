@@ -10,6 +10,7 @@ use toml::Table;
 
 use crate::base::message::Message;
 use crate::base::{files, folders, text};
+use crate::ui::run_choice::{LEAST_MEGABYTES, LogLimits, MOST_THREADS, RunChoice};
 
 /// The file's name.
 const FILE: &str = "settings.toml";
@@ -26,10 +27,13 @@ pub const ZOOMS: [f32; 2] = [0.5, 3.0];
 pub const SENSITIVITIES: [f32; 2] = [0.25, 4.0];
 /// The most own instructions that are kept.
 pub const MOST_INSTRUCTIONS: usize = 20;
+/// The most speeds that are kept.
+const MOST_SPEEDS: usize = 40;
 
 /// The choices.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Preferences {
     /// The source, as it is written after `--source`. One with a password is not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +54,10 @@ pub struct Preferences {
     pub theme: ThemeChoice,
     /// Whether the picture is shown the other way round. The model sees it as it is.
     pub mirror: bool,
+    /// Whether the last half minute is kept in memory, for clips.
+    pub clips: bool,
+    /// Whether the caption is drawn into pictures that are saved.
+    pub draw_captions: bool,
     /// Whether the offer of a model over the demo was turned down.
     pub demo_will_do: bool,
     /// The most captions a minute.
@@ -63,6 +71,12 @@ pub struct Preferences {
     pub steady: Option<bool>,
     /// How small a change is captioned: 2 is twice as sensitive as usual.
     pub sensitivity: f32,
+    /// How models are run.
+    #[serde(rename = "engine")]
+    pub run: RunChoice,
+    /// How much of a log stays.
+    #[serde(rename = "log")]
+    pub log_limits: LogLimits,
     /// How captions look.
     pub captions: CaptionStyle,
     /// Where the window is.
@@ -72,6 +86,9 @@ pub struct Preferences {
     /// Pictures that the model is to know.
     #[serde(rename = "reference")]
     pub references: Vec<KeptReference>,
+    /// How fast models are here.
+    #[serde(rename = "speed")]
+    pub speeds: Vec<KeptSpeed>,
     /// What another version of the program keeps here. It stays as it is.
     #[serde(flatten)]
     others: Table,
@@ -88,15 +105,20 @@ impl Default for Preferences {
             always_record: false,
             theme: ThemeChoice::System,
             mirror: false,
+            clips: true,
+            draw_captions: false,
             demo_will_do: false,
             most_per_minute: None,
             most_tokens: None,
             steady: None,
             sensitivity: 1.0,
+            run: RunChoice::default(),
+            log_limits: LogLimits::default(),
             captions: CaptionStyle::default(),
             window: WindowPlace::default(),
             panels: Panels::default(),
             references: Vec::new(),
+            speeds: Vec::new(),
             others: Table::new(),
         }
     }
@@ -187,6 +209,12 @@ pub struct Panels {
     pub performance: bool,
     /// The rules.
     pub rules: bool,
+    /// The width of the log beside the picture, in points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_width: Option<u32>,
+    /// The same of the questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub questions_width: Option<u32>,
 }
 
 /// A picture that the model is to know.
@@ -196,6 +224,28 @@ pub struct KeptReference {
     pub label: String,
     /// Its file.
     pub file: PathBuf,
+}
+
+/// How fast a model is on this machine.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct KeptSpeed {
+    /// The model, as it is written after `--model`.
+    pub model: String,
+    /// Where it ran.
+    pub device: String,
+    /// In which numbers.
+    pub precision: String,
+    /// Captions in a minute.
+    pub per_minute: f32,
+}
+
+impl KeptSpeed {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { device, precision, per_minute, .. } = self;
+        format!("about {per_minute:.0} captions a minute here ({precision} on {device})")
+    }
 }
 
 /// The file of this user's choices. None where the system knows no home.
@@ -237,6 +287,15 @@ impl Preferences {
         Self { always_record: always_record().unwrap_or(false), ..Self::default() }
     }
 
+    /// Keeps a speed in the place of an older one of the same model, device and precision.
+    pub fn keep_speed(&mut self, speed: KeptSpeed) {
+        let key = |speed: &KeptSpeed| (speed.model.clone(), speed.device.clone(), speed.precision.clone());
+        self.speeds.retain(|old| key(old) != key(&speed));
+        self.speeds.push(speed);
+        let surplus = self.speeds.len().saturating_sub(MOST_SPEEDS);
+        self.speeds.drain(..surplus);
+    }
+
     /// Numbers that were written by hand, as far as they make sense.
     fn within_bounds(mut self) -> Self {
         let within =
@@ -245,7 +304,10 @@ impl Preferences {
         self.captions.background = self.captions.background.min(100);
         self.window.zoom = within(self.window.zoom, ZOOMS);
         self.sensitivity = within(self.sensitivity, SENSITIVITIES);
+        self.run.threads = self.run.threads.map(|threads| threads.clamp(1, MOST_THREADS));
+        self.log_limits.most_megabytes = self.log_limits.most_megabytes.map(|size| size.max(LEAST_MEGABYTES));
         self.own_instructions.truncate(MOST_INSTRUCTIONS);
+        self.speeds.retain(|speed| speed.per_minute.is_finite() && speed.per_minute > 0.0);
         self
     }
 
@@ -306,7 +368,9 @@ mod tests {
             most_per_minute: Some(12),
             captions: CaptionStyle { size: 1.5, place: CaptionPlace::Below, background: 30 },
             window: WindowPlace { size: Some([800.0, 600.0]), zoom: 1.25, ..WindowPlace::default() },
-            panels: Panels { log: true, rules: true, ..Panels::default() },
+            panels: Panels { log: true, rules: true, log_width: Some(444), ..Panels::default() },
+            run: RunChoice { threads: Some(3), ..RunChoice::default() },
+            log_limits: LogLimits { most_megabytes: Some(500), keep_days: None },
             references: vec![KeptReference { label: "my door".to_owned(), file: "/tmp/door.png".into() }],
             ..Preferences::default()
         };
@@ -356,11 +420,11 @@ mod tests {
     #[test]
     fn numbers_written_by_hand_are_held_within_bounds() {
         let (_folder, path) = scratch();
-        fs::write(&path, "sensitivity = nan\n[captions]\nsize = 99.0\nbackground = 250\n[window]\nzoom = 0.0\n")
+        fs::write(&path, "sensitivity = nan\n[engine]\nthreads = 0\n[captions]\nsize = 99.0\nbackground = 250\n[window]\nzoom = 0.0\n")
             .expect("written");
         let (read, trouble) = Preferences::load(&path);
         assert_eq!(trouble, None);
         assert_eq!((read.captions.size, read.captions.background), (3.0, 100));
-        assert_eq!((read.window.zoom, read.sensitivity), (0.5, 1.0));
+        assert_eq!((read.window.zoom, read.sensitivity, read.run.threads), (0.5, 1.0, Some(1)));
     }
 }

@@ -1,22 +1,24 @@
-//! Questions: the box they are typed in, and the panel in which their answers stream.
+//! Questions: the box that they are typed in, and the panel in which their answers stream. A
+//! question is about the picture on screen, or goes on about one that was asked about before.
 
 use std::collections::HashMap;
 
 use egui::accesskit::{Live, Role};
+use egui::containers::menu::MenuButton;
 use egui::text::{CCursor, CCursorRange};
 use egui::text_edit::TextEditState;
 use egui::{
-    Align, Event, Frame, Id, Image, Key, Label, Layout, Margin, Panel, RichText, ScrollArea, Sense, Stroke, TextEdit,
-    TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
+    Align, Button, Event, Frame, Id, Key, Layout, Margin, Panel, RichText, ScrollArea, Stroke, TextEdit, TextureHandle,
+    Ui, Vec2, WidgetInfo,
 };
 
 use crate::base::text;
 use crate::live::Asked;
-use crate::ui::icon;
+use crate::ui::exchange_card::{CardAction, card};
 use crate::ui::icon::{Icon, Look};
-use crate::ui::room::QUESTIONS_WIDTH;
-use crate::ui::state::{Exchange, Exchanges, Phase};
-use crate::ui::{notice, theme, wording};
+use crate::ui::room::{QUESTIONS_WIDTH, Room};
+use crate::ui::state::{Exchange, Exchanges};
+use crate::ui::{icon, theme, wording};
 
 /// The most characters of a question: far more than anyone types, far less than the shortest
 /// context takes.
@@ -25,16 +27,39 @@ const LONGEST_QUESTION: usize = 1000;
 const WIDEST_BOX: f32 = 860.0;
 /// The width of the panel of answers, in points.
 const PANEL_WIDTH: f32 = 340.0;
-/// The height of a thumbnail, in points.
-const THUMBNAIL_HEIGHT: f32 = 54.0;
 /// The accessible name of the box.
 const BOX_LABEL: &str = "Question about the picture";
+/// The width of the options above the box, in points.
+pub const OPTIONS: f32 = 230.0;
+
+/// Questions that most people have, and whether they are about small print.
+const READY: [(&str, bool); 6] = [
+    ("What is in the picture?", false),
+    ("How many people are there?", false),
+    ("What are the people doing?", false),
+    ("What does the text say?", true),
+    ("Is it inside or outside?", false),
+    ("Is anything unusual?", false),
+];
+/// The same for the model that knows coloured shapes alone.
+const READY_DEMO: [(&str, bool); 4] = [
+    ("How many shapes are there?", false),
+    ("Which is the largest?", false),
+    ("What colour is the circle?", false),
+    ("Where is the square?", false),
+];
 
 /// What the user did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionAction {
-    /// Asked this, about the picture on screen.
-    Ask(String),
+    /// Asked this.
+    Ask(Wish),
+    /// Wants the same question about the same picture.
+    Again(Asked),
+    /// Wants the same question about the picture on screen.
+    AboutNow(Asked),
+    /// Wants the answer in the clipboard.
+    Copy(Asked),
     /// Has heard enough of the answer.
     Stop,
     /// Wants the settled questions gone.
@@ -43,19 +68,34 @@ pub enum QuestionAction {
     UndoClear,
 }
 
+/// A question as it was typed or chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Its words.
+    pub words: String,
+    /// The conversation that it goes on with; none is about the picture on screen.
+    pub about: Option<Asked>,
+    /// Whether the picture is to be cut into tiles.
+    pub small_print: bool,
+}
+
 /// The question being typed, and the thumbnails of those that were asked.
 #[derive(Default)]
 pub struct Questions {
     draft: String,
     is_open: bool,
+    /// The conversation that the next question goes on with, and when its picture was captured.
+    about: Option<(Asked, String)>,
+    small_print: bool,
+    /// By conversation.
     thumbnails: HashMap<Asked, TextureHandle>,
 }
 
 impl Questions {
     /// Gives back a question that could not be asked, unless another is being typed.
-    pub fn restore(&mut self, question: String) {
+    pub fn restore(&mut self, wish: Wish) {
         if self.draft.is_empty() {
-            self.draft = question;
+            self.draft = wish.words;
         }
     }
 
@@ -67,6 +107,48 @@ impl Questions {
     /// Shows or hides the panel of answers. Nothing in it gets lost.
     pub fn set_open(&mut self, open: bool) {
         self.is_open = open;
+    }
+
+    fn wish(&self, words: &str) -> Wish {
+        let about = self.about.as_ref().map(|(talk, _)| *talk);
+        Wish { words: words.trim().to_owned(), about, small_print: self.small_print }
+    }
+
+    /// Draws what stands above the box: what the question is about, and ready-made ones.
+    pub fn show_options(
+        &mut self,
+        ui: &mut Ui,
+        exchanges: &Exchanges,
+        can_ask: bool,
+        is_demo: bool,
+    ) -> Option<QuestionAction> {
+        let mut action = None;
+        let gone = |(talk, _): &mut (Asked, String)| exchanges.pinned(*talk).is_none();
+        drop(self.about.take_if(gone));
+        if let Some((_, time)) = &self.about {
+            ui.label(RichText::new(format!("About the picture of {time}")).small());
+            let back = Button::new(RichText::new("About now").small()).small();
+            if ui.add(back).on_hover_text("Ask about the picture on screen again (Esc)").clicked() {
+                self.about = None;
+            }
+            return None;
+        }
+        let words = RichText::new("Questions ▾").small();
+        let (response, _) = MenuButton::from_button(Button::new(words).frame(false)).ui(ui, |ui| {
+            for (question, small_print) in if is_demo { &READY_DEMO[..] } else { &READY[..] } {
+                if ui.add_enabled(can_ask, Button::new(*question)).clicked() {
+                    let wish = self.wish(question);
+                    action = Some(QuestionAction::Ask(Wish { small_print: wish.small_print || *small_print, ..wish }));
+                    ui.close();
+                }
+            }
+        });
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Ready-made questions"));
+        response.on_hover_text("Questions that most people have");
+        let hint = "Cuts the picture into tiles, so that small print can be read. The answer takes several times as \
+                    long.";
+        theme::tick_box(ui, &mut self.small_print, RichText::new("Small print").small()).on_hover_text(hint);
+        action
     }
 
     /// Draws the box. `can_ask` says whether there is a picture to ask about.
@@ -98,7 +180,11 @@ impl Questions {
                         let hint = if can_ask { "Ask (Enter)" } else { "There is no picture to ask about yet" };
                         icon::button(ui, Icon::Send, Look::Accent, ready, "Ask", hint).clicked()
                     };
-                    let hint = RichText::new("Ask about what you see…").color(colours.weak);
+                    let hint = match &self.about {
+                        Some((_, time)) => format!("Go on about the picture of {time}…"),
+                        None => "Ask about what you see…".to_owned(),
+                    };
+                    let hint = RichText::new(hint).color(colours.weak);
                     let behind = if focused { entered(ui) } else { None };
                     let field = TextEdit::singleline(&mut self.draft)
                         .id(id)
@@ -113,10 +199,13 @@ impl Questions {
                         .desired_width(f32::INFINITY);
                     ui.add(field);
                     ui.ctx().accesskit_node_builder(id, |node| node.set_label(BOX_LABEL));
+                    if focused && !answering && ui.input(|input| input.key_pressed(Key::Escape)) {
+                        self.about = None;
+                    }
                     let has_words = can_ask && !self.draft.trim().is_empty();
                     if (behind.is_some() || pressed) && has_words {
                         let question = std::mem::take(&mut self.draft);
-                        action = Some(QuestionAction::Ask(question.trim().to_owned()));
+                        action = Some(QuestionAction::Ask(self.wish(&question)));
                     }
                     if let Some(behind) = behind.filter(|behind| !behind.is_empty()) {
                         self.draft.push_str(&behind);
@@ -129,16 +218,27 @@ impl Questions {
     }
 
     /// Draws the panel of answers at the right, at most so wide.
-    pub fn show_panel(&mut self, ui: &mut Ui, exchanges: &Exchanges, most: f32) -> Option<QuestionAction> {
+    /// `width` is what the user chose.
+    pub fn show_panel(
+        &mut self,
+        ui: &mut Ui,
+        exchanges: &Exchanges,
+        most: f32,
+        width: &mut Option<u32>,
+    ) -> Option<QuestionAction> {
         let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
-        let width = QUESTIONS_WIDTH[0]..=most.max(QUESTIONS_WIDTH[0]);
-        let panel = Panel::right("answers").frame(frame).default_size(PANEL_WIDTH).size_range(width);
-        panel.show(ui, |ui| self.show_content(ui, exchanges)).inner
+        let [least, largest] = QUESTIONS_WIDTH;
+        let most = most.max(least);
+        let wide = width.map_or(PANEL_WIDTH, |width| width as f32);
+        let panel = Panel::right("answers").frame(frame).default_size(wide).size_range(least..=most);
+        let shown = panel.show(ui, |ui| self.show_content(ui, exchanges));
+        *width = Room::chosen(shown.response.rect.width(), least, most, largest).or(*width);
+        shown.inner
     }
 
     /// Draws what is in the panel.
     pub fn show_content(&mut self, ui: &mut Ui, exchanges: &Exchanges) -> Option<QuestionAction> {
-        self.thumbnails.retain(|id, _| exchanges.iter().any(|exchange| exchange.id == *id));
+        self.thumbnails.retain(|talk, _| exchanges.iter().any(|exchange| exchange.talk == *talk));
         theme::name_region(ui, "Questions and answers");
         let mut action = None;
         ui.horizontal(|ui| {
@@ -171,30 +271,25 @@ impl Questions {
         ui.add_space(theme::GRID);
         ScrollArea::vertical().auto_shrink(false).stick_to_bottom(true).show(ui, |ui| {
             for exchange in exchanges.iter() {
-                self.show_exchange(ui, exchange);
+                action = self.show_exchange(ui, exchanges, exchange).or(action.take());
             }
         });
         action
     }
 
-    fn show_exchange(&mut self, ui: &mut Ui, exchange: &Exchange) {
-        let colours = theme::palette(ui.visuals());
-        let card = Frame::new().fill(colours.card).corner_radius(theme::RADIUS).inner_margin(Margin::same(12));
-        card.show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.horizontal_top(|ui| {
-                let picture = exchange.picture.clone();
-                let texture = self.thumbnails.entry(exchange.id).or_insert_with(|| {
-                    ui.ctx().load_texture(format!("asked {}", exchange.id), picture, TextureOptions::LINEAR)
-                });
-                let size = Vec2::new(1.8 * THUMBNAIL_HEIGHT, THUMBNAIL_HEIGHT);
-                let image = Image::from_texture(&*texture).fit_to_exact_size(size).maintain_aspect_ratio(true);
-                ui.add(image.corner_radius(6).alt_text("The picture that the question is about"))
-                    .on_hover_text("The picture that the question is about");
-                ui.add(Label::new(RichText::new(&*exchange.question).font(theme::strong(14.0))).wrap());
-            });
-            answer(ui, exchange);
-        });
+    fn show_exchange(&mut self, ui: &mut Ui, exchanges: &Exchanges, exchange: &Exchange) -> Option<QuestionAction> {
+        let is_pinned = exchanges.pinned(exchange.talk).is_some();
+        let is_target = self.about.as_ref().is_some_and(|(talk, _)| *talk == exchange.talk);
+        match card(ui, exchange, &mut self.thumbnails, is_pinned, is_target)? {
+            CardAction::FollowUp => {
+                self.about = Some((exchange.talk, wording::clock(&exchange.time)));
+                None
+            }
+            CardAction::Again => Some(QuestionAction::Again(exchange.id)),
+            CardAction::AboutNow => Some(QuestionAction::AboutNow(exchange.id)),
+            CardAction::Copy => Some(QuestionAction::Copy(exchange.id)),
+            CardAction::Stop => Some(QuestionAction::Stop),
+        }
     }
 }
 
@@ -220,28 +315,4 @@ fn cursor_at_end(ui: &Ui, id: Id, text: &str) {
     let end = CCursor::new(text.chars().count());
     state.cursor.set_char_range(Some(CCursorRange::one(end)));
     state.store(ui.ctx(), id);
-}
-
-fn answer(ui: &mut Ui, exchange: &Exchange) {
-    let weak = |text: String| RichText::new(text).weak().small();
-    if !exchange.answer.is_empty() {
-        let response = ui.add(Label::new(&exchange.answer).wrap().sense(Sense::hover()));
-        if matches!(exchange.phase, Phase::Answered(_)) {
-            ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
-        }
-    }
-    match &exchange.phase {
-        Phase::Waiting => ui.label(weak("Looking…".to_owned())),
-        Phase::Answering if exchange.answer.is_empty() => ui.label(weak("Looking…".to_owned())),
-        Phase::Answering => ui.label(weak("Answering…".to_owned())),
-        Phase::Answered(took) => {
-            ui.label(weak(format!("Answered in {}", wording::stage(*took)))).on_hover_text("All stages together")
-        }
-        Phase::Stopped => ui.label(weak("Stopped".to_owned())),
-        Phase::Failed(message) => {
-            let response = ui.add(Label::new(notice::words(ui, message)).wrap());
-            response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, message));
-            response
-        }
-    };
 }

@@ -82,6 +82,13 @@ impl Room {
         }
     }
 
+    /// A panel's width beside the picture, in points, as far as it is its user's choice and not
+    /// that of a narrow window.
+    pub fn chosen(width: f32, least: f32, most: f32, largest: f32) -> Option<u32> {
+        let is_free = width < most - 1.0 || most >= largest;
+        (is_free && width >= least).then_some(width.round() as u32)
+    }
+
     /// Whether anything is a tab in the place of the picture.
     pub fn has_tabs(&self) -> bool {
         [self.log, self.questions, self.rules].contains(&Place::Tab)
@@ -114,6 +121,14 @@ mod tests {
                 assert_eq!((room.log == Place::Closed, room.rules == Place::Closed), (!log, !rules));
             }
         }
+    }
+
+    #[test]
+    fn a_width_is_its_users_choice_unless_the_window_is_too_narrow_for_more() {
+        assert_eq!(Room::chosen(400.4, 300.0, 640.0, 640.0), Some(400));
+        assert_eq!(Room::chosen(640.0, 300.0, 640.0, 640.0), Some(640));
+        assert_eq!(Room::chosen(350.0, 300.0, 350.0, 640.0), None, "the window allows no more");
+        assert_eq!(Room::chosen(20.0, 300.0, 640.0, 640.0), None, "it is being opened");
     }
 
     #[test]

@@ -5,8 +5,10 @@ use egui::{
     Frame, Grid, Id, Label, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui, Widget as _, vec2,
 };
 
+use crate::engine::options::{DeviceChoice, Precision};
 use crate::live::{DEFAULT_MAX_TOKENS, STEADY_UNLESS_TOLD};
 use crate::ui::preferences::{CAPTION_SIZES, CaptionPlace, Preferences, SENSITIVITIES, ThemeChoice, ZOOMS};
+use crate::ui::run_choice::{LEAST_MEGABYTES, LogLimits, RunChoice};
 use crate::ui::theme;
 
 /// The dialog's width, in points.
@@ -20,31 +22,59 @@ const FASTEST: u32 = 60;
 /// The difference at the end of the meter, in thresholds.
 const METER: f32 = 3.0;
 
-/// Draws the settings. `change` is how far the newest picture differs from the one captioned last,
-/// in the thresholds of the usual sensitivity. Says whether the user is done.
-pub fn show(ui: &Ui, preferences: &mut Preferences, change: Option<f32>, path: Option<&str>) -> bool {
+/// What the dialog is told each time.
+pub struct Told {
+    /// How far the newest picture differs from the one captioned last, in the thresholds of the
+    /// usual sensitivity.
+    pub change: Option<f32>,
+    /// The file that the settings are kept in.
+    pub path: Option<String>,
+    /// Where models can be run.
+    pub devices: Vec<DeviceChoice>,
+    /// How they are run, which the command line may have said.
+    pub runs_as: RunChoice,
+    /// Whether the model in use was loaded to be run so.
+    pub is_loaded_so: bool,
+}
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsAction {
+    /// The model loaded again, so that it is run as chosen.
+    Load,
+    /// Nothing more.
+    Close,
+}
+
+/// Draws the settings.
+pub fn show(ui: &Ui, preferences: &mut Preferences, told: &Told) -> Option<SettingsAction> {
     let screen = ui.ctx().content_rect();
     let frame = Frame::popup(ui.style()).fill(theme::palette(ui.visuals()).panel).inner_margin(5.0 * theme::GRID);
-    let mut is_done = false;
+    let mut action = None;
     let response = Modal::new(Id::unique("settings")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(WIDTH.min(screen.width() - 16.0 * theme::GRID));
         ui.heading("Settings");
         ui.add_space(theme::GRID);
         let height = (screen.height() * HEIGHT - 30.0 * theme::GRID).max(20.0 * theme::GRID);
-        ScrollArea::vertical().max_height(height).show(ui, |ui| {
+        ScrollArea::both().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             Grid::new("settings").num_columns(2).spacing(vec2(4.0 * theme::GRID, 2.0 * theme::GRID)).show(ui, |ui| {
                 appearance(ui, preferences);
-                captions(ui, preferences, change);
+                captions(ui, preferences, told.change);
+                saving(ui, preferences);
+                action = running(ui, &mut preferences.run, told);
+                log(ui, &mut preferences.log_limits);
             });
-            if let Some(path) = path {
+            if let Some(path) = &told.path {
                 let words = format!("Kept in {path}, which you may change by hand while the window is closed.");
                 ui.add(Label::new(RichText::new(words).small().weak()).wrap());
             }
         });
         ui.add_space(theme::GRID);
-        is_done = ui.button("Close").clicked();
+        if ui.button("Close").clicked() {
+            action = Some(SettingsAction::Close);
+        }
     });
-    is_done || response.should_close()
+    if response.should_close() { Some(SettingsAction::Close) } else { action }
 }
 
 /// A row with a name, for people and screen readers.
@@ -139,5 +169,105 @@ fn captions(ui: &mut Ui, preferences: &mut Preferences, change: Option<f32>) {
         };
         ui.label(RichText::new(words).small().weak());
     });
+    ui.end_row();
+}
+
+fn saving(ui: &mut Ui, preferences: &mut Preferences) {
+    choices(
+        ui,
+        "Saved pictures",
+        &mut preferences.draw_captions,
+        &[(false, "Plain"), (true, "With the caption drawn in")],
+    );
+    ui.label("The last 30 seconds");
+    theme::tick_box(ui, &mut preferences.clips, "Kept in memory, for clips")
+        .on_hover_text("Some 10 MB, and a few per cent of a core");
+    ui.end_row();
+}
+
+/// The largest log that the slider can ask for, in megabytes, and the oldest entries, in days;
+/// beyond these there is no limit.
+const MOST_MEGABYTES: u64 = 20_000;
+const MOST_DAYS: u32 = 365;
+
+fn running(ui: &mut Ui, run: &mut RunChoice, told: &Told) -> Option<SettingsAction> {
+    let RunChoice { device, precision, threads } = told.runs_as;
+    let by_line = |is_so: bool| if is_so { "" } else { " (the command line says otherwise)" };
+    let name = |device: DeviceChoice| match device {
+        DeviceChoice::Auto => "Automatic".to_owned(),
+        DeviceChoice::Cpu => "Processor".to_owned(),
+        DeviceChoice::Cuda(number) => format!("NVIDIA GPU {number}"),
+        DeviceChoice::Metal => "Apple GPU".to_owned(),
+    };
+    let mut devices = vec![DeviceChoice::Auto];
+    devices.extend(&told.devices);
+    if !devices.contains(&run.device) {
+        devices.push(run.device);
+    }
+    let names: Vec<_> = devices.iter().map(|device| (*device, name(*device))).collect();
+    let among: Vec<_> = names.iter().map(|(device, name)| (*device, name.as_str())).collect();
+    choices(ui, &format!("Model runs on{}", by_line(device == run.device)), &mut run.device, &among);
+    let precisions =
+        [(Precision::Auto, "Automatic"), (Precision::F32, "f32"), (Precision::Bf16, "bf16"), (Precision::Int8, "int8")];
+    choices(ui, &format!("Precision{}", by_line(precision == run.precision)), &mut run.precision, &precisions);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    row(ui, &format!("Processor threads{}", by_line(threads == run.threads)), |ui| {
+        let most = cores.max(run.threads.unwrap_or(1));
+        let mut number = run.threads.unwrap_or(most + 1);
+        let words = move |number: f64, _| {
+            if number > most as f64 { "one a core".to_owned() } else { format!("{number:.0}") }
+        };
+        let response = Slider::new(&mut number, 1..=most + 1).custom_formatter(words).ui(ui);
+        if response.changed() {
+            run.threads = (number <= most).then_some(number);
+        }
+        response
+    });
+    let mut action = None;
+    if !told.is_loaded_so {
+        ui.label("");
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new("In effect when the model is loaded again.").small());
+            if ui.button("Load it again").clicked() {
+                action = Some(SettingsAction::Load);
+            }
+        });
+        ui.end_row();
+    }
+    action
+}
+
+fn log(ui: &mut Ui, limits: &mut LogLimits) {
+    row(ui, "Size of the log", |ui| {
+        let mut most = limits.most_megabytes.unwrap_or(MOST_MEGABYTES + 1);
+        let words = |most: f64, _| match most {
+            most if most > MOST_MEGABYTES as f64 => "no limit".to_owned(),
+            most if most >= 1000.0 => format!("at most {:.1} GB", most / 1000.0),
+            most => format!("at most {most:.0} MB"),
+        };
+        let slider = Slider::new(&mut most, LEAST_MEGABYTES..=MOST_MEGABYTES + 1).logarithmic(true);
+        let slider = slider.clamping(SliderClamping::Edits).custom_formatter(words);
+        let response = slider.ui(ui).on_hover_text("The oldest small pictures go first, then entries");
+        if response.changed() {
+            limits.most_megabytes = (most <= MOST_MEGABYTES).then_some(most);
+        }
+        response
+    });
+    row(ui, "Age of its entries", |ui| {
+        let mut most = limits.keep_days.unwrap_or(MOST_DAYS + 1);
+        let words = |most: f64, _| match most {
+            most if most > f64::from(MOST_DAYS) => "no limit".to_owned(),
+            1.0 => "at most 1 day".to_owned(),
+            most => format!("at most {most:.0} days"),
+        };
+        let slider = Slider::new(&mut most, 1..=MOST_DAYS + 1).logarithmic(true);
+        let response = slider.clamping(SliderClamping::Edits).custom_formatter(words).ui(ui);
+        if response.changed() {
+            limits.keep_days = (most <= MOST_DAYS).then_some(most);
+        }
+        response
+    });
+    ui.label("");
+    ui.label(RichText::new("In effect from the next recording on. Bookmarked entries stay.").small().weak());
     ui.end_row();
 }

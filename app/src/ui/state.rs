@@ -147,6 +147,7 @@ impl State {
     pub fn choose_model(&mut self, spec: ModelSpec, now: Instant) {
         self.model = ModelView { spec: Some(spec), phase: ModelPhase::Loading(now) };
         self.timings = None;
+        self.exchanges.forget_cost();
         self.caption_rate = CaptionRate::default();
         self.notices.clear(Topic::Model);
         self.notices.clear(Topic::Request);
@@ -194,12 +195,17 @@ impl State {
                 } else {
                     self.caption_rate.finished(now);
                     self.timings = Some(caption.reply.timings);
+                    self.exchanges.looked(caption.reply.timings.preprocess + caption.reply.timings.vision);
                     self.note_cost(&caption.reply);
                     self.notices.clear(Topic::Request);
+                    let doubted = match &self.model.phase {
+                        ModelPhase::Ready(card) => card.can.doubts(caption.reply.mean_log_prob),
+                        _ => false,
+                    };
                     if caption.reply.is_kept {
                         self.caption.keep(caption.reply.text, caption.frame.captured_at, now);
                     } else {
-                        self.caption.finish(caption.reply.text, caption.frame.captured_at);
+                        self.caption.finish(caption.reply.text, caption.frame.captured_at, doubted);
                     }
                 }
             }

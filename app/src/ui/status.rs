@@ -190,9 +190,9 @@ fn details(ui: &mut Ui, told: &Told<'_>) {
         }
         rows.push(("Dropped: replaced by newer pictures", text::number(statistics.dropped)));
         rows.push(("Skipped: unchanged", text::number(statistics.skipped)));
-        rows.push(("Longest frame of the window in the last 10 s", millis(frames.longest)));
-        rows.push(("Mean frame", millis(frames.mean)));
-        rows.push(("Frames drawn in that time", frames.frames.to_string()));
+        rows.push(("Longest redraw of the window in the last 10 s", millis(frames.longest)));
+        rows.push(("Mean redraw", millis(frames.mean)));
+        rows.push(("Redraws in that time", frames.frames.to_string()));
         for (what, value) in rows {
             ui.label(RichText::new(what).weak());
             ui.label(value);

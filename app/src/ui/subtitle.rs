@@ -69,7 +69,7 @@ pub fn show(
     let fitted = fit(ui, words, style, picture, stage);
     let place = fitted.as_ref().map_or(Rect::from_min_size(picture.left_bottom(), Vec2::ZERO), |fitted| fitted.plate);
     let response = ui.interact(place, ui.scope_id().with("subtitle"), Sense::hover());
-    let said = format!("{}{}", words.firm, words.tentative);
+    let said = spoken(words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
     if !words.writing {
         // A screen reader says each caption when it is complete.
@@ -100,6 +100,11 @@ pub fn show(
     Some(plate)
 }
 
+/// What is drawn, as a text.
+fn spoken(words: Words<'_>) -> String {
+    format!("{}{}{}", words.hedge(), words.firm, words.tentative)
+}
+
 /// Draws the caption alone, as large as there is room for.
 pub fn alone(ui: &Ui, caption: &CaptionView, style: &CaptionStyle) {
     let place = ui.max_rect();
@@ -116,7 +121,7 @@ pub fn alone(ui: &Ui, caption: &CaptionView, style: &CaptionStyle) {
     let galley = whole.unwrap_or_else(|| drawn(SIZES[SIZES.len() - 1]));
     let origin = pos2(room.center().x, room.center().y - galley.size().y / 2.0);
     let response = ui.interact(room, ui.scope_id().with("caption alone"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}{}", words.firm, words.tentative)));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken(words)));
     if !words.writing {
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
     }
@@ -198,7 +203,10 @@ fn layout(words: Words<'_>, size: f32, width: f32, rows: usize) -> LayoutJob {
     let mut job = LayoutJob { halign: Align::Center, ..LayoutJob::default() };
     job.wrap.max_width = width;
     job.wrap.max_rows = rows;
-    job.append(words.firm, 0.0, format(theme::SUBTITLE));
+    // What the model doubted is dimmed, as what is not said yet.
+    let firm = if words.doubted { theme::SUBTITLE_TENTATIVE } else { theme::SUBTITLE };
+    job.append(words.hedge(), 0.0, format(theme::SUBTITLE_TENTATIVE));
+    job.append(words.firm, 0.0, format(firm));
     job.append(words.tentative, 0.0, format(theme::SUBTITLE_TENTATIVE));
     job
 }
@@ -221,7 +229,7 @@ mod tests {
             CentralPanel::no_frame().show(ui, |ui| {
                 let stage = Rect::from_min_size(Pos2::ZERO, stage);
                 let picture = Rect::from_center_size(stage.center(), picture);
-                let words = Words { firm: text, tentative: "", writing: false };
+                let words = Words { firm: text, ..Words::default() };
                 told =
                     fit(ui, words, style, picture, stage).map(|fitted| (fitted.plate, fitted.galley.size(), picture));
             });

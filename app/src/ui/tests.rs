@@ -5,7 +5,11 @@ mod downloads;
 mod everyday;
 mod everything;
 mod first_run;
+mod kept;
 mod log_panel;
+mod models;
+mod panels;
+mod questions;
 mod raster;
 mod rules_panel;
 mod sizes;
@@ -29,6 +33,7 @@ use crate::capture::{CameraChoice, SourceSpec};
 use crate::live::{OpenEngine, OpenSource, Settings};
 use crate::log::{Keep, LogOptions};
 use crate::models::spec::ModelSpec;
+use crate::models::{ModelFacts, ModelState};
 use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of};
 use crate::ui::preferences::Preferences;
 use crate::ui::window::{SIZE, icon};
@@ -45,6 +50,7 @@ struct FakePlatform {
     opened: Mutex<Vec<String>>,
     chosen: Mutex<Option<PathBuf>>,
     kept: Mutex<Result<Preferences, Message>>,
+    removed: Mutex<Vec<String>>,
     /// Whether its desktop has dialogs.
     has_dialogs: AtomicBool,
 }
@@ -58,7 +64,7 @@ impl FakePlatform {
     fn new(source: SourceScript, engine: EngineScript) -> Arc<Self> {
         let kept = Mutex::new(Ok(Preferences::default()));
         let (opened, chosen, has_dialogs) = (Mutex::default(), Mutex::default(), AtomicBool::new(true));
-        Arc::new(Self { source, engine, opened, chosen, kept, has_dialogs })
+        Arc::new(Self { source, engine, opened, chosen, kept, removed: Mutex::default(), has_dialogs })
     }
 
     /// A window that opens nothing by itself.
@@ -96,6 +102,15 @@ impl Platform for FakePlatform {
         self.engine.open()
     }
 
+    fn engine_as(&self, model: &ModelSpec, run: RunChoice) -> OpenEngine {
+        if run == RunChoice::default() {
+            return self.engine(model);
+        }
+        let said = format!("model {model} as {}", run.precision);
+        self.opened.lock().expect("no thread panicked").push(said);
+        self.engine.open()
+    }
+
     fn models(&self) -> Vec<Choice<ModelSpec>> {
         let choice = |value: &str, label: &str| Choice {
             value: value.parse().expect("a model"),
@@ -103,6 +118,27 @@ impl Platform for FakePlatform {
             detail: String::new(),
         };
         vec![choice("256m", "SmolVLM 256M"), choice("500m", "SmolVLM 500M")]
+    }
+
+    fn model_facts(&self) -> Vec<ModelFacts> {
+        let facts = |model: &str, state, disk, fits| ModelFacts {
+            model: model.parse().expect("a model"),
+            state,
+            disk: Some(disk),
+            memory: Some(900_000_000),
+            fits: Some(fits),
+        };
+        vec![
+            facts("demo", ModelState::BuiltIn, 0, true),
+            facts("256m", ModelState::Here, 513_000_000, true),
+            facts("500m", ModelState::Absent, 1_015_000_000, false),
+            facts("2.2b", ModelState::Here, 4_500_000_000, false),
+        ]
+    }
+
+    fn remove(&self, model: &ModelSpec) -> Result<u64, Message> {
+        self.removed.lock().expect("no thread panicked").push(model.to_string());
+        Ok(513_000_000)
     }
 
     fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
@@ -199,7 +235,17 @@ impl Bench {
     }
 
     fn click(&mut self, label: &str) {
+        // What has just opened is not in its place yet.
+        self.window.step();
+        self.window.step();
         self.window.get_by_label(label).click();
+        self.window.step();
+        self.window.step();
+    }
+
+    /// Presses what may have to be scrolled to first.
+    fn press(&mut self, label: &str) {
+        self.window.get_by_label(label).click_accesskit();
         self.window.step();
         self.window.step();
     }

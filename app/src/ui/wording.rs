@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::ZonedDateTime;
 use jiff::civil::Date;
 
 use crate::log::Moment;
@@ -56,6 +57,12 @@ pub fn stage(time: Duration) -> String {
     } else {
         format!("{:.1} s", time.as_secs_f32())
     }
+}
+
+/// A time of the day, such as `12:03:04`.
+#[must_use]
+pub fn clock(at: &ZonedDateTime) -> String {
+    at.strftime("%H:%M:%S").to_string()
 }
 
 /// A day, such as `Today` or `Mon 23 Nov 2026`.

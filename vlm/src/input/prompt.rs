@@ -145,6 +145,11 @@ impl Prompter {
     /// A turn without its end. `grids` are those of its pictures, in order.
     fn said(&self, script: &mut Script, role: Role, parts: &[Part], grids: &[Grid]) {
         self.format.open_turn(script, role, matches!(parts.first(), Some(Part::Picture(_))));
+        self.pieces(script, parts, grids);
+    }
+
+    /// Words and pictures. `grids` are those of the pictures, in order.
+    fn pieces(&self, script: &mut Script, parts: &[Part], grids: &[Grid]) {
         let mut grids = grids.iter();
         for part in parts {
             match part {
@@ -174,6 +179,20 @@ impl Prompter {
             self.format.end_turn(&mut script);
         }
         self.said(&mut script, Role::User, parts, grids);
+        self.head(&mut script);
+        self.ids(&script)
+    }
+
+    /// The rest of a turn that began with a view, and the head of the reply.
+    ///
+    /// # Errors
+    /// As [`Prompter::user_turn`].
+    pub fn rest_of_turn(&self, parts: &[Part], grids: &[Grid]) -> Result<Vec<u32>> {
+        if parts.iter().filter(|part| part.picture().is_none()).all(Part::is_blank) {
+            return Err(Error::EmptyPrompt);
+        }
+        let mut script = Script::default();
+        self.pieces(&mut script, parts, grids);
         self.head(&mut script);
         self.ids(&script)
     }

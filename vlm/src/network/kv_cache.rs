@@ -57,6 +57,22 @@ impl KvCache {
         self.len = self.len.min(len);
     }
 
+    /// Another cache with the first `len` tokens of this one, which both go on from.
+    pub fn fork(&self, len: usize) -> Result<Self> {
+        let len = len.min(self.len);
+        let capacity = (len.div_ceil(BLOCK).max(1) * BLOCK).min(self.most.max(len));
+        let copy = |rows: &Tensor| -> Result<Tensor> {
+            let copied = Tensor::zeros((capacity, rows.dim(1)?), rows.dtype(), rows.device())?;
+            if len > 0 {
+                copied.slice_set(&rows.narrow(0, 0, len)?, 0, 0)?;
+            }
+            Ok(copied)
+        };
+        let copied = |layer: &CachedLayer| Ok(CachedLayer { keys: copy(&layer.keys)?, values: copy(&layer.values)? });
+        let layers = self.layers.iter().map(copied).collect::<Result<Vec<_>>>()?;
+        Ok(Self { layers, len, capacity, most: self.most, kv_heads: self.kv_heads })
+    }
+
     /// Makes room for `more` tokens after the present ones. When it must grow, it grows by a
     /// quarter at least, so that a long conversation is not copied too often.
     pub fn reserve(&mut self, more: usize) -> Result<()> {

@@ -13,7 +13,9 @@
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use candle_core::Tensor;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
@@ -46,12 +48,24 @@ pub struct Conversation {
     tiling: Tiling,
     cache: KvCache,
     /// The ids of everything said, up to the last token of the last reply. The cache holds all of
-    /// them, or all but that token: nothing came after it that would have needed it.
+    /// them, or all but that token: nothing came after it that would have needed it. Or all but the
+    /// view, before the first word.
     ids: Vec<u32>,
     /// Where in `ids` each exchange begins.
     marks: Vec<usize>,
     /// So many of `ids` are the prefix.
     prefix: usize,
+    /// The view that stands at the end of the prefix, within a turn that the next words go on with.
+    view: Option<Ahead>,
+}
+
+/// A view that a conversation begins with.
+pub(crate) struct Ahead {
+    /// What stands for its pictures, where the cache does not hold it yet.
+    pub features: Option<Tensor>,
+    /// Spent on the pictures and not yet reported by a reply.
+    pub preprocess: Duration,
+    pub vision: Duration,
 }
 
 impl Conversation {
@@ -74,7 +88,14 @@ impl Conversation {
     /// [`Error::Backend`](crate::Error::Backend) when memory runs out.
     pub fn new(model: Arc<Model>, tiling: Tiling) -> Result<Self> {
         let cache = model.new_cache()?;
-        Ok(Self { model, tiling, cache, ids: Vec::new(), marks: Vec::new(), prefix: 0 })
+        Ok(Self { model, tiling, cache, ids: Vec::new(), marks: Vec::new(), prefix: 0, view: None })
+    }
+
+    /// A conversation behind these ids, which end with a view and within a turn. The cache holds
+    /// them, or all before the view.
+    pub(crate) fn behind(model: Arc<Model>, tiling: Tiling, cache: KvCache, ids: Vec<u32>, view: Ahead) -> Self {
+        let prefix = ids.len();
+        Self { model, tiling, cache, ids, marks: Vec::new(), prefix, view: Some(view) }
     }
 
     /// The model that answers.
@@ -92,6 +113,7 @@ impl Conversation {
     /// prefix then.
     pub fn set_prefix(&mut self, turns: &[Turn], cancel: &Cancel) -> Result<()> {
         self.prefix = 0;
+        self.view = None;
         self.reset();
         let model = &self.model;
         let ids = model.prompter.opening(turns)?;
@@ -271,7 +293,13 @@ impl Conversation {
         let model = &self.model;
         let pictures = || parts.iter().filter_map(Part::picture);
         let grids = model.grids(pictures(), self.tiling);
-        let said = model.prompter.user_turn(parts, &grids, self.ids.is_empty())?;
+        // Right behind a view, the turn has begun.
+        let view = self.view.as_mut().filter(|_| self.ids.len() == self.prefix);
+        let said = if view.is_some() {
+            model.prompter.rest_of_turn(parts, &grids)?
+        } else {
+            model.prompter.user_turn(parts, &grids, self.ids.is_empty())?
+        };
         let prompt_ids = [&self.ids[..], &said].concat();
         model.check_length(prompt_ids.len() + 1)?;
         let max_tokens = max_tokens.min(model.context() - prompt_ids.len());
@@ -286,9 +314,21 @@ impl Conversation {
             features = model.encode(&tiles, cancel)?;
             timings.vision = start.elapsed();
         }
+        if let Some(ahead) = view.as_ref().and_then(|view| view.features.as_ref()) {
+            features = Some(match features {
+                Some(more) => Tensor::cat(&[ahead, &more], 0)?,
+                None => ahead.clone(),
+            });
+        }
         let start = Instant::now();
         let pass = &prompt_ids[self.cache.len()..];
         let logits = model.forward(pass, features.as_ref(), &mut self.cache, 1, cancel)?;
+        if let Some(view) = view {
+            // The cache holds it from now on.
+            view.features = None;
+            timings.preprocess += std::mem::take(&mut view.preprocess);
+            timings.vision += std::mem::take(&mut view.vision);
+        }
         let mut writer = Writer::new(&model.prompter, ignore_end, max_tokens, cancel, on_text);
         let drafts = Drafts { first: &[], history: None };
         let Decoded { stop, draft, first_token, .. } =

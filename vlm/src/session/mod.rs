@@ -37,6 +37,7 @@ use crate::network::features::Features;
 use crate::network::kv_cache::KvCache;
 pub use crate::session::ask::{Along, Ask, Piece};
 use crate::session::branches::Branches;
+use crate::session::conversation::{Ahead, Conversation};
 use crate::session::ngram::History;
 use crate::session::reply::{Reply, Stop};
 use crate::session::reuse::Reuse;
@@ -353,5 +354,50 @@ impl Session {
     pub fn ask(&mut self, ask: Ask<'_>, cancel: &Cancel, on_text: &mut dyn FnMut(&str)) -> Result<Reply> {
         let nothing = (&Branches::default(), None);
         Ok(self.reply(ask, &[], nothing, cancel, &mut |piece| piece.text(on_text))?.0)
+    }
+
+    /// A conversation that begins with the view: prefix and view are copied from this session's
+    /// cache, and nothing is evaluated again. It leaves no trace here.
+    ///
+    /// ```
+    /// # use std::{path::Path, sync::Arc};
+    /// # use image::{Rgb, RgbImage};
+    /// # use vlm::*;
+    /// # fn main() -> Result<()> {
+    /// # let files = ModelFiles::in_folder(Path::new("../ui-assets/demo-model"))?;
+    /// # let model = Arc::new(Model::load(&files, LoadOptions::default())?);
+    /// # // A large red circle on grey.
+    /// # let picture = RgbImage::from_fn(128, 128, |x, y| {
+    /// #     let (x, y) = (x as i32 - 64, y as i32 - 64);
+    /// #     if x * x + y * y < 32 * 32 { Rgb([220, 40, 40]) } else { Rgb([128, 128, 128]) }
+    /// # });
+    /// # let mut session = Session::new(model)?;
+    /// # let cancel = Cancel::default();
+    /// session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel)?;
+    /// let mut talk = session.conversation(Tiling::One)?;
+    /// let parts = [Part::Text("How many shapes are there?".to_owned())];
+    /// let (max_tokens, sampling) = (40, Sampling::Greedy);
+    /// let turn = Say { parts: &parts, max_tokens, ignore_end: false, sampling };
+    /// let reply = talk.say(turn, &cancel, &mut |_| {})?;
+    /// let prompt = "How many shapes are there?";
+    /// let ask = Ask { prompt, max_tokens, ignore_end: false, sampling };
+    /// assert_eq!(reply.text, session.ask(ask, &cancel, &mut |_| {})?.text);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoView`], or [`Error::Backend`] when memory runs out.
+    pub fn conversation(&mut self, tiling: Tiling) -> Result<Conversation> {
+        let view = self.view.as_mut().ok_or(Error::NoView)?;
+        let ids = [&self.prefix[..], &view.ids].concat();
+        let features = view.pending().cloned();
+        let held = if view.is_pending { self.prefix.len() } else { ids.len() };
+        let ahead = Ahead {
+            features,
+            preprocess: std::mem::take(&mut view.preprocess),
+            vision: std::mem::take(&mut view.vision),
+        };
+        Ok(Conversation::behind(Arc::clone(&self.model), tiling, self.cache.fork(held)?, ids, ahead))
     }
 }

@@ -1,6 +1,7 @@
 //! Videos and streams through ffmpeg: started, asked what there is, and read, in one place. Knows
 //! no codec.
 
+pub(crate) mod clip;
 mod failure;
 pub(crate) mod frames;
 pub(crate) mod input;

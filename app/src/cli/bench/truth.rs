@@ -43,6 +43,11 @@ pub struct TruthArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize, 0, 999_999>)]
     pub untrue: usize,
 
+    /// Choose the threshold of doubt that is best on these scenes, rather than count by the model's
+    /// own
+    #[arg(long)]
+    pub choose_doubt: bool,
+
     #[command(flatten)]
     pub model: ModelArgs,
 }
@@ -58,8 +63,55 @@ struct Report {
     captions: Count,
     answers: Count,
     answers_by_kind: BTreeMap<&'static str, Count>,
+    doubt: Option<Doubt>,
     /// Milliseconds from the pixels to the last word.
     caption_ms: Spread,
+}
+
+/// How a threshold of the mean log-probability tells untrue captions from true ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Doubt {
+    /// Below it, a caption is doubted.
+    below: f32,
+    /// Where it comes from: the model's own, or the one that is best on these scenes.
+    is_chosen_here: bool,
+    /// Of the untrue captions, so many are doubted.
+    untrue: usize,
+    untrue_of: usize,
+    /// Of the true ones.
+    #[serde(rename = "true")]
+    right: usize,
+    #[serde(rename = "true_of")]
+    right_of: usize,
+}
+
+impl Doubt {
+    fn of(sureness: &[(f32, bool)], below: f32, is_chosen_here: bool) -> Self {
+        let count = |is_true: bool, doubted: bool| {
+            sureness.iter().filter(|(mean, right)| *right == is_true && (!doubted || *mean < below)).count()
+        };
+        Self {
+            below,
+            is_chosen_here,
+            untrue: count(false, true),
+            untrue_of: count(false, false),
+            right: count(true, true),
+            right_of: count(true, false),
+        }
+    }
+
+    /// The threshold at which the share of untrue captions that are doubted exceeds that of true
+    /// ones by most (Youden's index).
+    fn best(sureness: &[(f32, bool)]) -> Option<Self> {
+        let index = |doubt: &Self| {
+            let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
+            share(doubt.untrue, doubt.untrue_of) - share(doubt.right, doubt.right_of)
+        };
+        let untrue = sureness.iter().filter(|(_, right)| !right);
+        // Just above each untrue one: between two of them only more true ones would be doubted.
+        let tried = untrue.map(|(mean, _)| Self::of(sureness, mean.next_up(), true));
+        tried.max_by(|one, other| index(one).total_cmp(&index(other)))
+    }
 }
 
 /// How many of how many are true.
@@ -97,6 +149,8 @@ struct Told {
     captions: Tally,
     answers: BTreeMap<&'static str, Tally>,
     caption_ms: Vec<f64>,
+    /// The mean log-probability of each caption, and whether it is true.
+    sureness: Vec<(f32, bool)>,
     untrue: Vec<Untrue>,
 }
 
@@ -126,6 +180,11 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
     let told = tell(&mut *engine, args.seed, args.count, &args.model.prompt, args.model.limits(false))
         .context("The model failed while it was measured")?;
     let card = engine.card();
+    let doubt = if args.choose_doubt {
+        Doubt::best(&told.sureness)
+    } else {
+        card.can.doubt_below.map(|below| Doubt::of(&told.sureness, below, false))
+    };
     let report = Report {
         model: card.model,
         device: card.device,
@@ -135,6 +194,7 @@ pub fn run(args: &TruthArgs) -> anyhow::Result<ExitCode> {
         captions: told.captions.count(),
         answers: told.all_answers().count(),
         answers_by_kind: told.answers.iter().map(|(kind, tally)| (*kind, tally.count())).collect(),
+        doubt,
         caption_ms: Spread::of(told.caption_ms.iter().copied()),
     };
     let mut err = Notes::new(false);
@@ -165,7 +225,9 @@ fn tell(
         let task = Task::Caption { shown, instruction };
         let reply = engine.reply(Turn { view, task, limits }, &cancel, silent)?;
         told.caption_ms.push(ms(reply.timings.total()));
-        let mut replies = vec![(None, instruction.to_owned(), caption(&objects), reply.text)];
+        let truth = caption(&objects);
+        told.sureness.extend(reply.mean_log_prob.map(|mean| (mean, reply.text == truth)));
+        let mut replies = vec![(None, instruction.to_owned(), truth, reply.text)];
         for question in questions(&objects, &mut random) {
             let task = Task::Answer { shown, question: &question.q };
             let reply = engine.reply(Turn { view, task, limits }, &cancel, silent)?;
@@ -245,6 +307,16 @@ mod tests {
 
     fn demo() -> Box<dyn Engine> {
         engine::open(&ModelSpec::Demo, &EngineOptions::default()).expect("the demo model is built in")
+    }
+
+    #[test]
+    fn a_threshold_of_doubt_is_where_untrue_and_true_part() {
+        let sureness = [(-0.9, false), (-0.4, false), (-0.5, true), (-0.1, true), (-0.05, true), (-0.02, false)];
+        let best = Doubt::best(&sureness).expect("a threshold");
+        assert!((-0.4..-0.39).contains(&best.below), "{best:?}");
+        assert_eq!((best.untrue, best.untrue_of, best.right, best.right_of), (2, 3, 1, 3));
+        assert_eq!(Doubt::best(&[(-0.1, true)]), None, "nothing is untrue");
+        assert_eq!(Doubt::of(&sureness, -1.0, false).untrue, 0);
     }
 
     fn tell_all(engine: &mut dyn Engine) -> (Told, String) {

@@ -142,7 +142,7 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
     if entry.bookmarked {
         writeln!(out, "Bookmarked  yes")?;
     }
-    writeln!(out, "Time        {}", entry.at.rfc3339())?;
+    writeln!(out, "Captured    {}", entry.at.rfc3339())?;
     if let Some(EventFacts { rule, peak, probability, is_over, tick }) = &entry.event {
         let kind = if entry.kind == EntryKind::NearMiss { "near miss" } else { "event" };
         writeln!(out, "Rule        {}, {kind}", one_line(rule))?;
@@ -156,7 +156,7 @@ pub fn show(store: &Store, args: &ShowArgs, out: &mut impl Write) -> anyhow::Res
     if entry.kind == EntryKind::Caption {
         writeln!(out, "Held        {}, said {} times", length(entry.duration_ms), entry.repeats + 1)?;
     }
-    writeln!(out, "Source      {}, frame {}, session {}", one_line(&found.source), entry.frame, entry.session)?;
+    writeln!(out, "Source      {}, picture {}, session {}", one_line(&found.source), entry.frame, entry.session)?;
     if let Some(session) = store.session(entry.session)? {
         let (card, prefix) = (session.start.card, session.start.prefix);
         writeln!(

@@ -90,12 +90,12 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn here() -> Here {
+pub(super) fn here() -> Here {
     Here { memory: Memory::here(), auto: place::auto() }
 }
 
 /// The named models, and others that are here.
-fn listed() -> Vec<(ModelSpec, Option<Cached>)> {
+pub(super) fn listed() -> Vec<(ModelSpec, Option<Cached>)> {
     let named: Vec<_> = ModelSpec::named().iter().map(|named| (ModelSpec::Named(*named), named.hub_id)).collect();
     let ids: Vec<_> = named.iter().map(|(_, id)| *id).collect();
     let mut here = vlm::hub_cache().map(|cache| models::cached(&cache, &ids)).unwrap_or_default();

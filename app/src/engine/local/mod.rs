@@ -14,7 +14,7 @@ use vlm::{
 
 use crate::base::folders;
 use crate::base::message::Message;
-use crate::demo::model;
+use crate::demo::model as demo_model;
 use crate::engine::options::EngineOptions;
 use crate::engine::place::Decision;
 use crate::engine::prefix::PrefixCost;
@@ -69,7 +69,8 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let max_isa = options.max_isa;
     let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
     let device = loaded.device().device().to_string();
-    let can = Capabilities { video: loaded.video_sampling(), scores: true, features: true, parallel: 1 };
+    let doubt_below = (*model == ModelSpec::Demo).then_some(demo_model::DOUBT_BELOW);
+    let can = Capabilities { video: loaded.video_sampling(), scores: true, features: true, parallel: 1, doubt_below };
     let card =
         EngineCard { model: model.to_string(), device, precision: name(precision).into(), why, sent_to: None, can };
     Ok((Arc::new(loaded), card))
@@ -103,7 +104,7 @@ fn find(model: &ModelSpec, vision: Option<&Path>) -> Result<ModelFiles, EngineEr
     match model {
         ModelSpec::Folder(path) if vision.is_some() => Ok(ModelFiles::gguf(path, vision)?),
         ModelSpec::Folder(folder) => Ok(ModelFiles::in_folder(folder)?),
-        ModelSpec::Demo => Ok(model::files()),
+        ModelSpec::Demo => Ok(demo_model::files()),
         ModelSpec::Served(id) => {
             let message = Message::new(format!("The model {id} runs on a server and can't be loaded here."));
             Err(EngineError::lasting(message.hint("Choose a model on this machine.")))
@@ -122,6 +123,13 @@ fn find(model: &ModelSpec, vision: Option<&Path>) -> Result<ModelFiles, EngineEr
 }
 
 impl LocalEngine {
+    fn add(&mut self, view: View) -> ViewId {
+        let id = ViewId(self.opened);
+        self.opened += 1;
+        self.views.insert(id, view);
+        id
+    }
+
     /// The model that answers, for measuring.
     #[must_use]
     pub fn model(&self) -> &Model {
@@ -136,11 +144,16 @@ impl Engine for LocalEngine {
 
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
         let ViewOptions { prefix, tiling } = options;
-        let view = View { prefix: prefix.to_vec(), cost: None, tiling, session: None, scene: None, conversation: None };
-        let id = ViewId(self.opened);
-        self.opened += 1;
-        self.views.insert(id, view);
-        Ok(id)
+        Ok(self.add(View::new(prefix.to_vec(), tiling)))
+    }
+
+    fn open_beside(&mut self, view: ViewId, shown: Shown<'_>, cancel: &Cancel) -> Result<Option<ViewId>, EngineError> {
+        let Some(beside) = self.views.get_mut(&view) else { return Err(closed()) };
+        let tiling = beside.tiling;
+        let begun = beside.look(&self.model, shown, cancel).and_then(|session| session.conversation(tiling));
+        let conversation = unless_cancelled(begun)?;
+        // Its prefix is in the conversation.
+        Ok(conversation.map(|talk| self.add(View { conversation: Some(talk), ..View::new(Vec::new(), tiling) })))
     }
 
     fn close_view(&mut self, view: ViewId) {
@@ -230,6 +243,10 @@ fn closed() -> EngineError {
 }
 
 impl View {
+    fn new(prefix: Vec<vlm::Turn>, tiling: Tiling) -> Self {
+        Self { prefix, cost: None, tiling, session: None, scene: None, conversation: None }
+    }
+
     fn reply(
         &mut self,
         model: &Arc<Model>,

@@ -251,6 +251,7 @@ impl Engine for RemoteEngine {
                 video: None,
                 scores: self.may_score,
                 features: false,
+                doubt_below: None,
                 parallel: self.client.options().parallel,
             },
         }

@@ -27,7 +27,7 @@ use crate::engine::prefix::Prefix;
 use crate::live::asides::Asides;
 use crate::live::capture;
 use crate::live::capture::Capture;
-use crate::live::events::{Question, Report, Worker};
+use crate::live::events::{Question, Report, Talk, Worker};
 use crate::live::frame::Frame;
 use crate::live::host::Order;
 use crate::live::inference;
@@ -295,8 +295,32 @@ impl ViewHandle {
     /// # Errors
     /// When as many questions as may wait are waiting.
     pub fn ask(&self, text: &str, frame: Arc<Frame>) -> Result<Question, Busy> {
-        let id = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let question = Question { id, text: text.into(), frame };
+        self.ask_so(text, frame, Tiling::One)
+    }
+
+    /// The same, with the picture cut into tiles in this way.
+    ///
+    /// # Errors
+    /// As [`ViewHandle::ask`].
+    pub fn ask_so(&self, text: &str, frame: Arc<Frame>, tiling: Tiling) -> Result<Question, Busy> {
+        let id = self.number();
+        self.send(Question { id, text: text.into(), frame, talk: Talk { id, before: Arc::from([]), tiling } })
+    }
+
+    /// Asks a question that follows others about the same frame. The engine looks at it again only
+    /// where it has forgotten it.
+    ///
+    /// # Errors
+    /// As [`ViewHandle::ask`].
+    pub fn follow_up(&self, text: &str, frame: Arc<Frame>, talk: Talk) -> Result<Question, Busy> {
+        self.send(Question { id: self.number(), text: text.into(), frame, talk })
+    }
+
+    fn number(&self) -> u64 {
+        self.asked.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn send(&self, question: Question) -> Result<Question, Busy> {
         let cancel = self.shared.answer_cancel();
         self.questions.try_send(Waiting { view: self.number, question: question.clone(), cancel }).map_err(|_| Busy)?;
         self.shared.make_room_for(self.number);

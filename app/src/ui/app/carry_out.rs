@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use egui::Context;
+use vlm::Tiling;
 
 use crate::capture::{CameraChoice, SourceSpec};
-use crate::live::{Event, Framing, Region, framed};
+use crate::live::{Asked, Busy, Event, Framing, Question, Region, framed};
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::app::modes::toggle_full_screen;
@@ -20,7 +21,7 @@ use crate::ui::notice::NoticeAction;
 use crate::ui::path_box::{PathAction, PathBox};
 use crate::ui::pickers::PickAction;
 use crate::ui::platform::Wanted;
-use crate::ui::question::QuestionAction;
+use crate::ui::question::{QuestionAction, Wish};
 use crate::ui::region::RegionDrawing;
 use crate::ui::source_state::SourceAction;
 use crate::ui::state::Topic;
@@ -33,6 +34,7 @@ impl App {
         self.drawing = None;
         self.stale_frames = self.view().latest_frame().map_or(self.stale_frames, |frame| frame.id);
         self.video.clear();
+        self.clip.clear();
         self.set_paused(false);
         let framing = Framing { region: self.region, ..Framing::default() };
         self.view().set_source(framed(self.platform.source(&spec), framing));
@@ -56,6 +58,9 @@ impl App {
     /// A download ended. What came of one that was given up is of no interest.
     pub(super) fn fetched(&mut self, number: u64, result: Result<(), DownloadError>) {
         self.models = self.platform.models();
+        if self.models_dialog.is_some() {
+            self.jobs.list_models();
+        }
         let Some(download) = self.download.take_if(|download| download.number == number) else { return };
         match result {
             Ok(()) => {
@@ -69,8 +74,9 @@ impl App {
         }
     }
 
-    fn open_model(&mut self, model: ModelSpec) {
-        self.pipeline.set_engine(model.clone(), self.platform.engine(&model));
+    pub(super) fn open_model(&mut self, model: ModelSpec) {
+        self.loaded_as = self.preferences.run;
+        self.pipeline.set_engine(model.clone(), self.platform.engine_as(&model, self.loaded_as));
         self.state.choose_model(model, Instant::now());
         self.remember();
     }
@@ -92,6 +98,7 @@ impl App {
             Wanted::Export(_) => self.log.export_to(path),
             Wanted::Reference => self.jobs.read_reference(path),
             Wanted::Picture => self.save_to(&path),
+            Wanted::Clip => self.save_clip_to(path),
         }
     }
 
@@ -130,19 +137,44 @@ impl App {
         self.tab = if open { Tab::Questions } else { Tab::Live };
     }
 
-    fn ask(&mut self, question: String) {
-        let Some(frame) = self.video.frame() else {
-            self.questions.restore(question);
+    /// Asks about the picture on screen, or goes on about another.
+    fn ask(&mut self, wish: Wish) {
+        let talk = wish.about.and_then(|talk| self.state.exchanges.talk(talk));
+        let frame = match &talk {
+            Some(talk) => self.state.exchanges.pinned(talk.id),
+            None => self.video.frame(),
+        };
+        let Some(frame) = frame.map(Arc::clone) else {
+            self.questions.restore(wish);
             return;
         };
-        match self.view().ask(&question, Arc::clone(frame)) {
+        let tiling = if wish.small_print { Tiling::Split } else { Tiling::One };
+        let asked = match talk {
+            Some(talk) => self.view().follow_up(&wish.words, frame, talk),
+            None => self.view().ask_so(&wish.words, frame, tiling),
+        };
+        self.asked(asked, wish);
+    }
+
+    /// Asks the same about the same picture, as if for the first time.
+    fn ask_again(&mut self, id: Asked) {
+        let Some(exchange) = self.state.exchanges.get(id) else { return };
+        let Some(frame) = self.state.exchanges.pinned(exchange.talk) else { return };
+        let (words, small_print) = (exchange.question.to_string(), exchange.tiling == Tiling::Split);
+        let asked = self.view().ask_so(&words, Arc::clone(frame), exchange.tiling);
+        self.asked(asked, Wish { words, about: None, small_print });
+    }
+
+    /// A question was sent to the model, or was not taken.
+    fn asked(&mut self, asked: Result<Question, Busy>, wish: Wish) {
+        match asked {
             Ok(question) => {
                 self.set_questions(true);
                 self.state.apply(Event::Asked(question), Instant::now());
             }
             Err(busy) => {
                 self.state.notices.post(Topic::Question, busy.into(), None);
-                self.questions.restore(question);
+                self.questions.restore(wish);
             }
         }
     }
@@ -155,8 +187,10 @@ impl App {
             Command::Questions => self.set_questions(!self.questions.is_open()),
             Command::Rules => self.set_rules_open(!self.rules.is_open()),
             Command::OpenPath => self.path_box = Some(PathBox::new(Wanted::Source, String::new())),
+            Command::Models => self.open_models(),
             Command::Instruction => self.open_instruction(),
-            Command::SavePicture => self.save_picture(),
+            Command::SavePicture => self.save_picture(ctx),
+            Command::SaveClip => self.save_clip(),
             Command::CopyCaption => self.copy_caption(ctx),
             Command::CopyPicture => self.copy_picture(ctx),
             Command::Mirror => {
@@ -221,6 +255,7 @@ impl App {
             }
             PickAction::Open(wanted) => self.jobs.choose(wanted),
             PickAction::LookForCameras => self.jobs.look_for_cameras(),
+            PickAction::Models => self.open_models(),
         }
     }
 
@@ -239,9 +274,25 @@ impl App {
         }
     }
 
-    pub(super) fn questioned(&mut self, action: QuestionAction) {
+    pub(super) fn questioned(&mut self, ctx: &Context, action: QuestionAction) {
         match action {
-            QuestionAction::Ask(question) => self.ask(question),
+            QuestionAction::Ask(wish) => self.ask(wish),
+            QuestionAction::Again(id) => self.ask_again(id),
+            QuestionAction::AboutNow(id) => {
+                let wish = self.state.exchanges.get(id).map(|exchange| Wish {
+                    words: exchange.question.to_string(),
+                    about: None,
+                    small_print: exchange.tiling == Tiling::Split,
+                });
+                if let Some(wish) = wish {
+                    self.ask(wish);
+                }
+            }
+            QuestionAction::Copy(id) => {
+                if let Some(exchange) = self.state.exchanges.get(id) {
+                    ctx.copy_text(exchange.answer.clone());
+                }
+            }
             QuestionAction::Stop => self.pipeline.cancel_answer(),
             QuestionAction::Clear => self.state.exchanges.clear(),
             QuestionAction::UndoClear => self.state.exchanges.undo_clear(),

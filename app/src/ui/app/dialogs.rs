@@ -8,7 +8,8 @@ use crate::base::text;
 use crate::live::{DEFAULT_MAX_TOKENS, STEADY, STEADY_UNLESS_TOLD, Tuning};
 use crate::ui::app::{App, Dialog};
 use crate::ui::options::READABLE;
-use crate::ui::{help, preferences, settings, theme};
+use crate::ui::settings::SettingsAction;
+use crate::ui::{help, settings, theme};
 
 impl App {
     /// Draws the dialogs that are open.
@@ -23,6 +24,7 @@ impl App {
             self.dialog = None;
         }
         self.show_instruction(ui);
+        self.show_models(ui);
         if let Some(action) = self.path_box.as_mut().and_then(|path_box| path_box.show(ui)) {
             self.typed_path(action);
         }
@@ -30,11 +32,27 @@ impl App {
 
     fn show_settings(&mut self, ui: &Ui) -> bool {
         let before = self.preferences.clone();
-        let change = self.view().statistics().change;
-        let path = preferences::default_path().map(|path| text::path(&path));
-        let is_done = settings::show(ui, &mut self.preferences, change, path.as_deref());
+        let run = before.run;
+        let told = settings::Told {
+            change: self.view().statistics().change,
+            path: self.platform.settings_file().map(|path| text::path(&path)),
+            devices: self.platform.devices(),
+            runs_as: self.platform.runs_as(run),
+            is_loaded_so: run == self.loaded_as || self.state.model.spec.is_none(),
+        };
+        let action = settings::show(ui, &mut self.preferences, &told);
+        if action == Some(SettingsAction::Load)
+            && let Some(model) = self.state.model.spec.clone()
+        {
+            self.choose_model(model);
+        }
+        let is_done = action == Some(SettingsAction::Close);
         if self.preferences != before {
             self.tune();
+            if !self.preferences.clips {
+                self.clip.clear();
+            }
+            self.recording.set_keep(self.preferences.log_limits.behind(self.line_keep));
             theme::choose(ui.ctx(), self.preferences.theme);
         }
         if is_done {

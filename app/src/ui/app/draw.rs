@@ -16,10 +16,13 @@ use crate::ui::command::{COMMANDS, Command};
 use crate::ui::icon::{Icon, Look};
 use crate::ui::instruction::MenuAction;
 use crate::ui::platform::Choice;
+use crate::ui::question::QuestionAction;
 use crate::ui::room::{Place, Room};
 use crate::ui::state::{ModelPhase, SourcePhase};
 use crate::ui::status::Told;
-use crate::ui::{first_run, icon, instruction, notice, performance, pickers, source_state, status, subtitle, theme};
+use crate::ui::{
+    first_run, icon, instruction, models, notice, performance, pickers, question, source_state, status, subtitle, theme,
+};
 
 /// The height of the bar at the top, in points.
 const BAR: f32 = 13.0 * theme::GRID;
@@ -65,13 +68,15 @@ impl App {
             self.log.show_timeline(ui);
         }
         let (is_recording, always) = (self.recording.status().is_some(), self.preferences.always_record);
-        if let Some(action) = self.log.show_panel(ui, room.log, is_recording, always) {
+        let panels = &mut self.preferences.panels;
+        if let Some(action) = self.log.show_panel(ui, room.log, &mut panels.log_width, is_recording, always) {
             self.logged(action);
         }
         if let Place::Beside(most) = room.questions
-            && let Some(action) = self.questions.show_panel(ui, &self.state.exchanges, most)
+            && let Some(action) =
+                self.questions.show_panel(ui, &self.state.exchanges, most, &mut self.preferences.panels.questions_width)
         {
-            self.questioned(action);
+            self.questioned(ui.ctx(), action);
         }
         if let Some(action) = self.rules.show_panel(ui, room.rules, 0, now) {
             self.ruled(action);
@@ -158,20 +163,35 @@ impl App {
         let dock = panel.inner_margin(Margin { left: 16, right: 16, top: if has_room { 4 } else { 12 }, bottom: 6 });
         let (can_ask, answering) = (self.video.frame().is_some(), self.state.exchanges.is_open());
         let asked = Panel::bottom("question").frame(dock).show_separator_line(false).show(ui, |ui| {
-            let has_prefix = !self.told.prefix.is_empty();
-            let own = &self.preferences.own_instructions;
-            let chosen = has_room.then(|| instruction::menu(ui, &self.told.instruction, own, has_prefix)).flatten();
-            (self.questions.show_box(ui, can_ask, answering), chosen)
+            let options = if has_room { self.above_the_box(ui, can_ask) } else { (None, None) };
+            (self.questions.show_box(ui, can_ask, answering).or(options.0), options.1)
         });
         let (asked, chosen) = asked.inner;
         if let Some(action) = asked {
-            self.questioned(action);
+            self.questioned(ui.ctx(), action);
         }
         match chosen {
             Some(MenuAction::Instruct(instruction)) => self.instruct(instruction),
             Some(MenuAction::Open) => self.open_instruction(),
             None => {}
         }
+    }
+
+    /// The row above the question box: the instruction, and what may be asked.
+    fn above_the_box(&mut self, ui: &mut Ui, can_ask: bool) -> (Option<QuestionAction>, Option<MenuAction>) {
+        let has_prefix = !self.told.prefix.is_empty();
+        let own = &self.preferences.own_instructions;
+        let row = ui.horizontal(|ui| {
+            let (width, height) = (ui.available_width() - question::OPTIONS, ui.available_height());
+            let menu = ui.allocate_ui(vec2(width.max(0.0), height), |ui| {
+                ui.set_min_width(width.max(0.0));
+                instruction::menu(ui, &self.told.instruction, own, has_prefix)
+            });
+            let is_demo = self.state.model.spec == Some(ModelSpec::Demo);
+            let asked = self.questions.show_options(ui, &self.state.exchanges, can_ask, is_demo);
+            (asked, menu.inner)
+        });
+        row.inner
     }
 
     /// The picture, an entry of the log, or the tab in their place.
@@ -194,7 +214,7 @@ impl App {
                 Tab::Questions if room.questions == Place::Tab => {
                     let shown = panel.show(ui, |ui| self.questions.show_content(ui, &self.state.exchanges));
                     if let Some(action) = shown.inner {
-                        self.questioned(action);
+                        self.questioned(ui.ctx(), action);
                     }
                 }
                 Tab::Rules if room.rules == Place::Tab => {
@@ -292,7 +312,8 @@ impl App {
             choice.value.to_string() == DEFAULT_MODEL && self.platform.is_absent(&choice.value)
         };
         let Some(model) = self.models.iter().find(is_offered).cloned() else { return };
-        if let Some(action) = first_run::show(ui, &model, stage) {
+        let speed = models::speed(&self.preferences.speeds, &model.value.to_string());
+        if let Some(action) = first_run::show(ui, &model, speed, stage) {
             self.first_run(action, model.value);
         }
     }

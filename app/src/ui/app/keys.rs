@@ -9,7 +9,11 @@ use crate::ui::platform::Wanted;
 impl App {
     /// Whether something stands before everything else, so that keys are its.
     pub(super) fn has_dialog(&self) -> bool {
-        self.log.has_dialog() || self.path_box.is_some() || self.instruction_dialog.is_some() || self.dialog.is_some()
+        self.log.has_dialog()
+            || self.path_box.is_some()
+            || self.instruction_dialog.is_some()
+            || self.models_dialog.is_some()
+            || self.dialog.is_some()
     }
 
     pub(super) fn take_keys(&mut self, ui: &Ui) {

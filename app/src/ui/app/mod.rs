@@ -8,6 +8,7 @@ mod carry_out;
 mod dialogs;
 mod draw;
 mod keys;
+mod models;
 mod modes;
 mod remember;
 mod rules;
@@ -20,13 +21,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use egui::{Context, Ui, ViewportCommand};
+use vlm::Stop;
 
 use crate::actions::{Actions, CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
+use crate::capture::ffmpeg::clip::Clip;
 use crate::engine::prefix::Prefix;
-use crate::live::{Pipeline, Region, ViewHandle, Waker};
-use crate::log::{RecordedView, Recording, RecordingNews};
+use crate::live::{Caption, Event, Pipeline, Region, ViewHandle, Waker};
+use crate::log::{Keep, LogOptions, RecordedView, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
+use crate::ui::clip::ClipRing;
 use crate::ui::download::Download;
 use crate::ui::fonts::SystemFonts;
 use crate::ui::frame_times::FrameTimes;
@@ -34,6 +38,8 @@ use crate::ui::instruction::{InstructionDialog, Told};
 use crate::ui::jobs::{BackgroundJobs, Outcome};
 use crate::ui::keep::KeptPicture;
 use crate::ui::log::LogPanel;
+use crate::ui::measuring::Measuring;
+use crate::ui::models::ModelsDialog;
 use crate::ui::options::{Options, UiError};
 use crate::ui::path_box::PathBox;
 use crate::ui::pickers::Cameras;
@@ -42,6 +48,7 @@ use crate::ui::preferences::Preferences;
 use crate::ui::question::Questions;
 use crate::ui::region::RegionDrawing;
 use crate::ui::rules::RulesPanel;
+use crate::ui::run_choice::RunChoice;
 use crate::ui::state::{State, Topic};
 use crate::ui::video::Video;
 use crate::ui::{focus, theme};
@@ -67,12 +74,18 @@ pub struct App {
     preferences: Preferences,
     /// What was kept last.
     kept: Preferences,
+    /// How the model in use was to be run when it was loaded.
+    loaded_as: RunChoice,
+    /// What the command line says of how much of the log stays.
+    line_keep: Keep,
     cameras: Cameras,
     models: Vec<Choice<ModelSpec>>,
     download: Option<Download>,
     downloads: u64,
     source_menu_open: bool,
     path_box: Option<PathBox>,
+    models_dialog: Option<ModelsDialog>,
+    measuring: Option<Measuring>,
     instruction_dialog: Option<InstructionDialog>,
     dialog: Option<Dialog>,
     mode: Mode,
@@ -80,6 +93,9 @@ pub struct App {
     told: Told,
     /// The picture that is to be saved once it has a name.
     to_save: Option<KeptPicture>,
+    /// The last half minute, and the one that is to be saved once it has a name.
+    clip: ClipRing,
+    clip_to_save: Option<Clip>,
     /// The part of the picture that alone is looked at.
     region: Option<Region>,
     /// It is being drawn.
@@ -151,7 +167,9 @@ impl App {
             instruction: options.settings.instruction.clone(),
             prefix: options.settings.prefix.text(),
         };
-        let recording = Recording::new(options.log, vec![recorded], Arc::clone(&wake));
+        let line_keep = options.log.keep;
+        let log_options = LogOptions { keep: options.preferences.log_limits.behind(line_keep), ..options.log };
+        let recording = Recording::new(log_options, vec![recorded], Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let rules = RulesPanel::new(options.rules, recording.path().map(Path::to_owned), Arc::clone(&wake));
         let pipeline =
@@ -171,17 +189,23 @@ impl App {
             rules,
             actions: options.actions,
             kept: options.preferences.clone(),
+            loaded_as: options.preferences.run,
+            line_keep,
             preferences: options.preferences,
             cameras: Cameras::default(),
             download: None,
             downloads: 0,
             source_menu_open: false,
             path_box: None,
+            models_dialog: None,
+            measuring: None,
             instruction_dialog: None,
             dialog: None,
             mode: Mode::default(),
             told,
             to_save: None,
+            clip: ClipRing::default(),
+            clip_to_save: None,
             region: None,
             drawing: None,
             wants_camera: false,
@@ -230,6 +254,11 @@ impl App {
             }
             self.watch_rules(&report, now);
             self.recording.observe(&report);
+            if let Event::Captioned(Caption { frame, reply, .. }) = &report.event
+                && reply.stop != Stop::Cancelled
+            {
+                self.clip.say(frame, &reply.text);
+            }
             self.state.apply(report.event, now);
         }
         match self.caption_files.as_ref().and_then(CaptionFiles::news) {
@@ -244,6 +273,7 @@ impl App {
             Some(RecordingNews::Well(_)) => self.state.notices.clear(Topic::Log),
             None => {}
         }
+        self.catch_up_measuring();
         self.log.catch_up(ctx);
         self.catch_up_rules(ctx);
         while let Some(outcome) = self.jobs.outcome() {
@@ -259,6 +289,9 @@ impl App {
         if let Some(frame) = newest.filter(|frame| self.video.frame().is_none_or(|shown| shown.id != frame.id)) {
             self.state.show_frame(&frame);
             self.state.source.moved = frame.id > self.stale_frames + 1;
+            if self.preferences.clips {
+                self.clip.offer(&frame);
+            }
             self.video.set(frame);
         }
     }
@@ -274,6 +307,12 @@ impl App {
                 self.path_box = Some(PathBox::instead_of_dialog(wanted, self.proposed(wanted)));
             }
             Outcome::Fetched(number, result) => self.fetched(number, result),
+            Outcome::ModelsListed(facts) => {
+                if let Some(dialog) = &mut self.models_dialog {
+                    dialog.list(facts);
+                }
+            }
+            Outcome::ModelRemoved(model, freed) => self.removed(&model, freed),
             Outcome::ReferenceRead(file, picture) => self.reference_read(file, picture),
             Outcome::ReferencesLoaded(loaded) => self.recalled(loaded),
             Outcome::ReferencesKept(kept) => self.references_kept(kept),

@@ -1,6 +1,6 @@
 //! The picture on screen and its caption: saved, and put into the clipboard.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egui::{ColorImage, Context};
@@ -9,21 +9,57 @@ use crate::base::message::Message;
 use crate::base::text;
 use crate::ui::app::App;
 use crate::ui::keep::KeptPicture;
+use crate::ui::keep_drawn;
 use crate::ui::platform::Wanted;
 use crate::ui::state::Topic;
 
 impl App {
     /// Takes hold of the picture on screen, and asks where it is to be saved.
-    pub(super) fn save_picture(&mut self) {
+    pub(super) fn save_picture(&mut self, ctx: &Context) {
         let Some(frame) = self.video.frame() else { return };
+        let mut image = frame.image.clone();
+        let words = self.state.caption.words();
+        if self.preferences.draw_captions {
+            let words = format!("{}{}", words.hedge(), words.firm);
+            keep_drawn::draw(ctx, &mut image, &words, self.preferences.captions.background);
+        }
         self.to_save = Some(KeptPicture {
-            frame: Arc::clone(frame),
-            caption: self.state.caption.words().firm.to_owned(),
+            image: Arc::new(image),
+            time: frame.time.clone(),
+            caption: words.firm.to_owned(),
             source: self.state.source.name.clone().unwrap_or_default(),
             model: self.state.model.name(),
             instruction: self.told.instruction.clone(),
         });
         self.jobs.choose(Wanted::Picture);
+    }
+
+    /// Whether there is a picture of the last half minute.
+    #[cfg(test)]
+    pub(in crate::ui) fn has_clip(&self) -> bool {
+        self.clip.clip().is_some()
+    }
+
+    /// Takes hold of the last half minute, and asks where it is to be saved.
+    pub(super) fn save_clip(&mut self) {
+        self.clip_to_save = self.clip.clip().filter(|_| self.preferences.clips);
+        if self.clip_to_save.is_some() {
+            return self.jobs.choose(Wanted::Clip);
+        }
+        let message = Message::new("There is nothing to make a clip of.");
+        let hint = if self.preferences.clips {
+            "Wait for some pictures, and try again."
+        } else {
+            "Switch on \"The last 30 seconds\" in the settings, and try again in a while."
+        };
+        self.state.notices.post(Topic::Kept, message.hint(hint), None);
+    }
+
+    /// Saves the half minute that was taken hold of there.
+    pub(super) fn save_clip_to(&mut self, path: PathBuf) {
+        if let Some(clip) = self.clip_to_save.take() {
+            self.jobs.save_clip(path, clip);
+        }
     }
 
     /// Saves what was taken hold of there.
@@ -34,7 +70,7 @@ impl App {
     }
 
     /// Says what became of it.
-    pub(super) fn saved(&mut self, saved: Result<std::path::PathBuf, Message>) {
+    pub(super) fn saved(&mut self, saved: Result<PathBuf, Message>) {
         let message = saved.map(|path| Message::new(format!("Saved as {}.", text::path(&path))));
         self.state.notices.clear(Topic::Kept);
         self.state.notices.post(Topic::Kept, message.unwrap_or_else(|message| message), None);

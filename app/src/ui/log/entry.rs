@@ -96,7 +96,7 @@ impl Detail {
                 let room = vec2(ui.available_width(), (ui.available_height() * PICTURE).max(160.0));
                 let size = room.min(picture.size_vec2() * LARGEST);
                 let image = Image::from_texture(&picture).fit_to_exact_size(size).maintain_aspect_ratio(true);
-                ui.add(image.corner_radius(theme::RADIUS).alt_text("The frame that the words are about"));
+                ui.add(image.corner_radius(theme::RADIUS).alt_text("The picture that the words are about"));
                 ui.add_space(theme::GRID);
             }
             let Some(told) = &self.told else { return };
@@ -162,10 +162,10 @@ impl Detail {
 fn facts(ui: &mut Ui, found: &FoundEntry, session: &Session) {
     let (entry, metrics) = (&found.entry, &found.entry.metrics);
     let mut rows: Vec<(&str, String)> = Vec::new();
-    rows.push(("Captured", format!("{}, frame {}", wording::moment(entry.at), entry.frame)));
+    rows.push(("Captured", format!("{}, picture {}", wording::moment(entry.at), entry.frame)));
     if entry.kind == EntryKind::Caption {
         let said = if entry.repeats > 0 { format!(", said {} times", entry.repeats + 1) } else { String::new() };
-        rows.push(("On screen", format!("{}{said}", text::length(entry.duration_ms))));
+        rows.push(("Held", format!("{}{said}", text::length(entry.duration_ms))));
     }
     let card = &session.start.card;
     rows.push(("Source", found.source.clone()));

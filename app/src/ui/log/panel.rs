@@ -13,7 +13,7 @@ use crate::ui::icon::{Icon, Look};
 use crate::ui::log::entry::Detail;
 use crate::ui::log::export::ExportScopes;
 use crate::ui::log::{LogAction, LogPanel, Shown, list_id, row, rows};
-use crate::ui::room::{LOG_WIDTH, Place};
+use crate::ui::room::{LOG_WIDTH, Place, Room};
 use crate::ui::theme;
 
 /// The width of the panel, in points.
@@ -22,15 +22,25 @@ const WIDTH: f32 = 400.0;
 const SEARCH: &str = "Search the log";
 
 impl LogPanel {
-    /// Draws the panel at the right, if that is its place, and the export dialog.
-    pub fn show_panel(&mut self, ui: &mut Ui, place: Place, is_recording: bool, always: bool) -> Option<LogAction> {
+    /// Draws the panel at the right, if that is its place, and the export dialog. `width` is what
+    /// the user chose.
+    pub fn show_panel(
+        &mut self,
+        ui: &mut Ui,
+        place: Place,
+        width: &mut Option<u32>,
+        is_recording: bool,
+        always: bool,
+    ) -> Option<LogAction> {
         // What the list has of the newest entry may come while the dialog is open.
         let parts = if self.export.is_choosing() { self.parts() } else { ExportScopes::default() };
         let wanted = self.export.show(ui, &parts).map(LogAction::SaveAs);
         let Place::Beside(most) = place else { return wanted };
         let frame = Frame::new().fill(theme::palette(ui.visuals()).panel).inner_margin(Margin::same(12));
-        let panel = Panel::right("log").frame(frame).default_size(WIDTH).size_range(LOG_WIDTH[0]..=most);
+        let wide = width.map_or(WIDTH, |width| width as f32);
+        let panel = Panel::right("log").frame(frame).default_size(wide).size_range(LOG_WIDTH[0]..=most);
         let inner = panel.show(ui, |ui| self.show_content(ui, is_recording, always));
+        *width = Room::chosen(inner.response.rect.width(), LOG_WIDTH[0], most, LOG_WIDTH[1]).or(*width);
         wanted.or(inner.inner)
     }
 

@@ -21,6 +21,8 @@ struct Spoken {
     captured_at: Instant,
     /// Whether it was stopped before its end.
     cut: bool,
+    /// Whether the model was in doubt.
+    doubted: bool,
 }
 
 /// The words to draw.
@@ -33,13 +35,23 @@ pub struct Words<'a> {
     pub tentative: &'a str,
     /// Whether more words are coming.
     pub writing: bool,
+    /// Whether the model doubted what is said.
+    pub doubted: bool,
+}
+
+impl Words<'_> {
+    /// What stands before them.
+    #[must_use]
+    pub fn hedge(&self) -> &'static str {
+        if self.doubted { "Could be: " } else { "" }
+    }
 }
 
 impl CaptionView {
     /// A caption of a picture captured at `captured_at` begins. The last one stays until its first
     /// word.
     pub fn begin(&mut self, captured_at: Instant) {
-        self.writing = Some(Spoken { text: String::new(), captured_at, cut: false });
+        self.writing = Some(Spoken { text: String::new(), captured_at, cut: false, doubted: false });
     }
 
     /// The next piece of the caption that began.
@@ -50,11 +62,11 @@ impl CaptionView {
         }
     }
 
-    /// The caption is complete.
-    pub fn finish(&mut self, text: String, captured_at: Instant) {
+    /// The caption is complete, and the model doubted it or not.
+    pub fn finish(&mut self, text: String, captured_at: Instant, doubted: bool) {
         self.writing = None;
         self.unchanged = None;
-        self.last = Some(Spoken { text, captured_at, cut: false });
+        self.last = Some(Spoken { text, captured_at, cut: false, doubted });
     }
 
     /// The caption stopped halfway: what it said so far stays, marked as cut off, unless it only
@@ -108,7 +120,9 @@ impl CaptionView {
             Some(last) if writing && self.repeats() => &last.text[firm.len()..],
             _ => "",
         };
-        Words { firm, tentative, writing }
+        // What says the same so far is doubted as before.
+        let doubted = self.last.as_ref().is_some_and(|last| last.doubted) && (!writing || self.repeats());
+        Words { firm, tentative, writing, doubted }
     }
 
     fn shown(&self) -> Option<&Spoken> {

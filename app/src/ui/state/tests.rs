@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use image::RgbImage;
-use vlm::{Draft, Reply};
+use vlm::{Draft, Reply, Tiling};
 
-use crate::live::{Asked, Caption, Question};
+use crate::engine::Capabilities;
+use crate::live::{Asked, Caption, Question, Talk};
 use crate::ui::state::*;
 
 fn reply(text: &str, stop: Stop) -> Reply {
@@ -26,18 +27,18 @@ fn frame(id: u64) -> Arc<Frame> {
     Arc::new(Frame::now(id, RgbImage::new(4, 3)))
 }
 
+fn caption_of(frame: &Arc<Frame>) -> Caption {
+    let reply = reply("", Stop::End);
+    Caption { frame: Arc::clone(frame), reply, age: Duration::ZERO, dropped: 0, skipped: 0 }
+}
+
 fn captioned(frame: &Arc<Frame>, text: &str, stop: Stop) -> Event {
-    Event::Captioned(Caption {
-        frame: Arc::clone(frame),
-        reply: reply(text, stop),
-        age: Duration::ZERO,
-        dropped: 0,
-        skipped: 0,
-    })
+    Event::Captioned(Caption { reply: reply(text, stop), ..caption_of(frame) })
 }
 
 fn asked(id: Asked, text: &str, frame: &Arc<Frame>) -> Question {
-    Question { id, text: text.into(), frame: Arc::clone(frame) }
+    let talk = Talk { id, before: Arc::from([]), tiling: Tiling::One };
+    Question { id, text: text.into(), frame: Arc::clone(frame), talk }
 }
 
 fn text(frame: &Arc<Frame>, piece: &str) -> Event {
@@ -76,7 +77,7 @@ fn a_caption_streams_over_the_last_one() {
     assert_eq!(scene.words(), ("A cat sleeps.", ""));
     assert!(scene.0.caption.words().writing);
     scene.happens([captioned(&one, "A cat sleeps.", Stop::End)]);
-    assert_eq!(scene.0.caption.words(), Words { firm: "A cat sleeps.", tentative: "", writing: false });
+    assert_eq!(scene.0.caption.words(), Words { firm: "A cat sleeps.", ..Words::default() });
 
     scene.happens([began(&two)]);
     assert_eq!(scene.words(), ("A cat sleeps.", ""), "the last caption stays until the next one's first word");
@@ -141,6 +142,27 @@ fn an_unchanged_view_says_so_until_the_next_caption() {
 }
 
 #[test]
+fn a_caption_that_the_model_doubted_is_set_off_where_that_was_calibrated() {
+    let one = frame(1);
+    let told = |mean: f32, doubt_below: Option<f32>| {
+        let mut scene = Scene::new();
+        let can = Capabilities { doubt_below, ..Capabilities::default() };
+        let reply = Reply { mean_log_prob: Some(mean), ..reply("A cat.", Stop::End) };
+        let caption = Event::Captioned(Caption { reply, ..caption_of(&one) });
+        scene.happens([Event::ModelReady(EngineCard { can, ..EngineCard::default() }), began(&one), caption]);
+        scene
+    };
+    assert!(!told(-0.01, Some(-0.1)).0.caption.words().doubted);
+    assert!(!told(-0.5, None).0.caption.words().doubted, "nothing was calibrated");
+    let mut scene = told(-0.5, Some(-0.1));
+    assert_eq!((scene.0.caption.words().doubted, scene.0.caption.words().hedge()), (true, "Could be: "));
+    scene.happens([began(&one), text(&one, "A cat")]);
+    assert!(scene.0.caption.words().doubted, "the same words are doubted as before");
+    scene.happens([text(&one, " sleeps")]);
+    assert!(!scene.0.caption.words().doubted, "of these nothing is known yet");
+}
+
+#[test]
 fn an_answer_streams_in_beside_the_caption() {
     let mut scene = Scene::new();
     let one = frame(1);
@@ -155,7 +177,7 @@ fn an_answer_streams_in_beside_the_caption() {
     scene.happens([done]);
     let exchange = scene.0.exchanges.iter().next_back().expect("an exchange");
     assert_eq!(exchange.answer, "A cat.");
-    assert_eq!(exchange.phase, Phase::Answered(Duration::from_millis(120)));
+    assert_eq!(exchange.phase, Phase::Answered { took: Duration::from_millis(120), saved: None });
     assert!(!scene.0.exchanges.is_open());
     assert_eq!(scene.words(), ("", ""), "an answer is not a caption");
 }
@@ -184,7 +206,31 @@ fn only_so_many_exchanges_are_kept() {
     }
     assert_eq!(scene.0.exchanges.iter().count(), 50);
     assert_eq!(scene.0.exchanges.iter().next_back().expect("an exchange").id, 79);
-    assert_eq!(Arc::strong_count(&one), 1, "an exchange keeps a thumbnail and not the frame");
+    assert_eq!(Arc::strong_count(&one), 9, "eight pictures are kept whole, and of the others thumbnails");
+}
+
+#[test]
+fn a_conversation_remembers_what_was_answered_in_it_and_what_its_picture_saved() {
+    let mut scene = Scene::new();
+    let one = frame(1);
+    let mut caption = reply("A cat.", Stop::End);
+    caption.timings.vision = Duration::from_millis(400);
+    scene.happens([began(&one), Event::Captioned(Caption { reply: caption, ..caption_of(&one) })]);
+    let first = asked(7, "What is it?", &one);
+    let answer =
+        |question: &Question, text| Event::Answered { question: question.clone(), reply: reply(text, Stop::End) };
+    scene.happens([Event::Asked(first.clone()), answer(&first, "A cat.")]);
+    let talk = scene.0.exchanges.talk(7).expect("a conversation");
+    assert_eq!(talk.before[..], [("What is it?".into(), "A cat.".to_owned())]);
+    let second = Question { id: 8, text: "Why?".into(), frame: Arc::clone(&one), talk };
+    scene.happens([Event::Asked(second.clone())]);
+    assert_eq!(scene.0.exchanges.talk(7).expect("a conversation").before.len(), 1, "the second is not answered yet");
+    scene.happens([answer(&second, "Because.")]);
+    assert_eq!(scene.0.exchanges.talk(7).expect("a conversation").before.len(), 2);
+    assert!(scene.0.exchanges.pinned(7).is_some() && scene.0.exchanges.pinned(8).is_none(), "one picture for both");
+    let saved = Some(Duration::from_millis(400));
+    let exchange = scene.0.exchanges.get(8).expect("an exchange");
+    assert_eq!(exchange.phase, Phase::Answered { took: Duration::from_millis(120), saved });
 }
 
 #[test]

@@ -186,3 +186,31 @@ fn the_tab_key_goes_from_left_to_right() {
         last = left;
     }
 }
+
+#[test]
+fn how_the_model_is_run_and_what_stays_of_the_log_are_settings() {
+    let mut bench = Bench::captioned();
+    bench.let_go();
+    bench.window.key_press_modifiers(Modifiers::COMMAND, Key::Comma);
+    bench.wait_for_label("Settings");
+    assert!(!bench.shows("In effect when the model is loaded again."));
+    bench.press("int8");
+    bench.wait_for_part("In effect when the model is loaded again.");
+    let opened = bench.opened().len();
+    bench.press("Load it again");
+    assert_eq!(bench.opened()[opened..], ["model 256m as int8"]);
+    bench.wait("the hint to go", |window| window.query_by_label_contains("loaded again").is_none());
+    let limit = bench
+        .window
+        .get_by(|node| node.label().as_deref() == Some("Age of its entries") && node.role() == Role::Slider);
+    limit.focus();
+    bench.window.step();
+    bench.window.key_press(Key::ArrowLeft);
+    bench.window.step();
+    bench.window.step();
+    bench.click("Close");
+    let platform = Arc::clone(&bench.platform);
+    bench.wait("the choices to be kept", |_| {
+        platform.keeps(|kept| kept.run.precision.to_string() == "int8" && kept.log_limits.keep_days.is_some())
+    });
+}

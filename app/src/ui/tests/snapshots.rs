@@ -154,7 +154,7 @@ fn an_entry_looks_as_it_did() {
         }
         bench.window.key_press(Key::Enter);
         bench.wait_for_label("Remove bookmark");
-        bench.wait_for_label("The frame that the words are about");
+        bench.wait_for_label("The picture that the words are about");
         bench
     });
 }

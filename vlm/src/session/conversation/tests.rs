@@ -13,7 +13,9 @@ use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::session::conversation::{Conversation, Say};
 use crate::session::reply::{Reply, Stop};
+use crate::session::reuse::Reuse;
 use crate::session::sampling::{Sampler, Sampling};
+use crate::session::{Ask, Session};
 use crate::tests::fixtures;
 
 fn model() -> Arc<Model> {
@@ -307,4 +309,55 @@ fn a_prefix_stands_before_everything_and_is_evaluated_once() {
     raised.cancel();
     assert!(matches!(conversation.set_prefix(&turns, &raised), Err(Error::Cancelled)));
     assert_eq!((conversation.tokens(), conversation.exchanges()), (0, 0));
+}
+
+/// A session that looks at a picture behind a prefix, and has described it or not.
+fn looking(model: &Arc<Model>, described: bool) -> Session {
+    let mut session = Session::new(model.clone()).unwrap();
+    let standing = Turn { role: Role::System, parts: vec![text("Answer briefly.")] };
+    session.set_prefix(&[standing], &Cancel::default()).unwrap();
+    let coffee = fixtures::picture("coffee");
+    session.set_images(&[&coffee], Tiling::One, Reuse::IfIdentical, &Cancel::default()).unwrap();
+    if described {
+        let ask = Ask { prompt: "Describe.", max_tokens: 9, ignore_end: true, sampling: Sampling::Greedy };
+        session.caption(ask, &Cancel::default(), &mut |_| {}).unwrap();
+    }
+    session
+}
+
+#[test]
+fn a_conversation_about_a_view_evaluates_it_once_and_equals_one_that_was_told_everything() {
+    let model = model();
+    let parts = |words: &str| vec![text(words)];
+    let mut whole = new(&model);
+    let standing = Turn { role: Role::System, parts: vec![text("Answer briefly.")] };
+    whole.set_prefix(&[standing], &Cancel::default()).unwrap();
+    let want = [say(&mut whole, &[picture("coffee"), text("What is it?")]), say(&mut whole, &second_turn())];
+    for described in [false, true] {
+        let mut session = looking(&model, described);
+        let mut talk = session.conversation(Tiling::One).unwrap();
+        let first = say(&mut talk, &parts("What is it?"));
+        assert_eq!((&first.prompt_ids, &first.token_ids), (&want[0].prompt_ids, &want[0].token_ids));
+        assert_eq!(first.timings.vision.is_zero(), described, "it was encoded for the description, or not yet told");
+        let second = say(&mut talk, &second_turn());
+        assert_eq!((&second.prompt_ids, &second.token_ids), (&want[1].prompt_ids, &want[1].token_ids));
+        assert!(talk.undo() && talk.undo() && !talk.undo());
+        assert_eq!(say(&mut talk, &parts("What is it?")).token_ids, first.token_ids, "the picture stays");
+        // What was said there leaves no trace in the session.
+        let ask = Ask { prompt: "What is it?", max_tokens: 14, ignore_end: true, sampling: Sampling::Greedy };
+        assert_eq!(session.ask(ask, &Cancel::default(), &mut |_| {}).unwrap().token_ids, first.token_ids);
+    }
+    assert!(matches!(Session::new(model).unwrap().conversation(Tiling::One), Err(Error::NoView)));
+}
+
+#[test]
+fn a_turn_that_was_cancelled_right_behind_the_view_can_be_said_again() {
+    let model = model();
+    let mut talk = looking(&model, false).conversation(Tiling::One).unwrap();
+    let raised = Cancel::default();
+    raised.cancel();
+    let parts = [text("What is it?")];
+    assert!(matches!(talk.say(turn(&parts), &raised, &mut |_| {}), Err(Error::Cancelled)));
+    let want = say(&mut looking(&model, true).conversation(Tiling::One).unwrap(), &parts);
+    assert_eq!(say(&mut talk, &parts).token_ids, want.token_ids);
 }

@@ -110,3 +110,76 @@ fn an_answer_can_be_cancelled_and_so_can_those_that_wait() {
     let (question, _, reply) = until(&pipeline, answered);
     assert_eq!((question, reply.stop), (last, Stop::End));
 }
+
+fn talk_of(question: &Question, answers: &[(&str, &str)]) -> Talk {
+    let before = answers.iter().map(|(asked, answer)| (Arc::from(*asked), (*answer).to_owned())).collect();
+    Talk { before, ..question.talk.clone() }
+}
+
+#[test]
+fn follow_ups_keep_their_picture_while_captions_go_on() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    source.show(1);
+    let frame = until(&pipeline, whole_caption).frame;
+    let first = pipeline.view(0).ask("What is it?", Arc::clone(&frame)).expect("room for a question");
+    let answer = until(&pipeline, answered).2.text;
+    source.show(2);
+    until(&pipeline, whole_caption);
+    let before = engine.calls().len();
+    let talk = talk_of(&first, &[("What is it?", &answer)]);
+    pipeline.view(0).follow_up("Why?", Arc::clone(&frame), talk).expect("room for a question");
+    assert_eq!(until(&pipeline, answered).2.text, answer_of("Why?", 1));
+    source.show(3);
+    until(&pipeline, whole_caption);
+    let describe = Call::Caption("Describe.".to_owned());
+    assert_eq!(engine.calls()[before..], [Call::Ask("Why?".to_owned()), Call::Look(3), describe]);
+}
+
+#[test]
+fn a_conversation_that_was_forgotten_is_told_anew_with_its_words() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    source.show(1);
+    let frame = until(&pipeline, whole_caption).frame;
+    let first = pipeline.view(0).ask("What is it?", Arc::clone(&frame)).expect("room for a question");
+    let answer = until(&pipeline, answered).2.text;
+    // So many others that the first has to go.
+    for _ in 0..4 {
+        pipeline.view(0).ask("And this?", Arc::clone(&frame)).expect("room for a question");
+        until(&pipeline, answered);
+    }
+    assert!(engine.calls().contains(&Call::Close), "memory is bounded");
+    let talk = talk_of(&first, &[("What is it?", &answer)]);
+    pipeline.view(0).follow_up("Why?", frame, talk).expect("room for a question");
+    assert_eq!(until(&pipeline, answered).2.text, answer_of("Why?", 1));
+    assert!(engine.calls().contains(&Call::OpenBehind(2)), "question and answer come before: {:?}", engine.calls());
+}
+
+#[test]
+fn small_print_is_looked_at_apart_from_captions() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    source.show(1);
+    let frame = until(&pipeline, whole_caption).frame;
+    pipeline.view(0).ask_so("What does it say?", frame, Tiling::Split).expect("room for a question");
+    assert_eq!(until(&pipeline, answered).2.text, answer_of("What does it say?", 1));
+    let (ask, describe) = (Call::Ask("What does it say?".to_owned()), Call::Caption("Describe.".to_owned()));
+    assert_eq!(engine.calls(), [Call::Look(1), describe, Call::Look(1), ask]);
+}
+
+#[test]
+fn a_question_about_an_older_picture_leaves_the_one_in_hand() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let pipeline = running(ungated(), &source, &engine);
+    source.show(1);
+    let old = until(&pipeline, whole_caption).frame;
+    source.show(2);
+    let new = until(&pipeline, whole_caption).frame;
+    pipeline.view(0).ask("What was it?", old).expect("room for a question");
+    assert_eq!(until(&pipeline, answered).2.text, answer_of("What was it?", 1));
+    let before = engine.calls().len();
+    pipeline.view(0).ask("And now?", new).expect("room for a question");
+    assert_eq!(until(&pipeline, answered).2.text, answer_of("And now?", 2));
+    assert_eq!(engine.calls()[before..], [Call::Ask("And now?".to_owned())], "it was in hand still");
+}
