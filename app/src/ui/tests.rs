@@ -8,7 +8,6 @@ mod first_run;
 mod kept;
 mod log_panel;
 mod models;
-mod panels;
 mod questions;
 mod raster;
 mod rules_panel;

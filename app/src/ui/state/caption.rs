@@ -87,7 +87,7 @@ impl CaptionView {
             self.writing = None;
             self.still_holds(now);
         } else {
-            self.finish(text, captured_at);
+            self.finish(text, captured_at, false);
         }
     }
 
