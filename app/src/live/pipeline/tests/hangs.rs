@@ -12,7 +12,7 @@ const LONG: u64 = 3600;
 struct Bench {
     pipeline: Pipeline,
     seconds: Arc<AtomicU64>,
-    /// How often the clock was asked.
+    /// How often the watchdog asked the clock.
     asked: Arc<AtomicU64>,
 }
 
@@ -23,7 +23,9 @@ impl Bench {
         let clock: Clock = {
             let (seconds, asked) = (Arc::clone(&seconds), Arc::clone(&asked));
             Arc::new(move || {
-                asked.fetch_add(1, Ordering::SeqCst);
+                if thread::current().name() == Some("watchdog") {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
                 start + Duration::from_secs(seconds.load(Ordering::SeqCst))
             })
         };
