@@ -7,6 +7,7 @@ mod address;
 mod alpha;
 pub mod camera;
 pub mod ffmpeg;
+mod folder;
 mod kind;
 mod latest;
 mod open;
@@ -24,6 +25,7 @@ use crate::base::message::Message;
 
 pub use crate::capture::address::{Address, Login, PASSWORD_VARIABLE};
 pub use crate::capture::ffmpeg::frames::{Frames, read_footage};
+pub use crate::capture::folder::{Neighbours, neighbours};
 pub use crate::capture::open::{SourceOptions, is_video, open};
 pub use crate::capture::picture::load::picture_named;
 pub use crate::capture::player::{PlayOrder, Position};
@@ -50,6 +52,10 @@ pub trait Source: Send {
     fn waits(&self) -> bool {
         !self.is_live()
     }
+
+    /// Nobody asks for its pictures for a while: what it would go on with by itself stands still.
+    /// Called where [`Source::waits`].
+    fn rest(&mut self) {}
 
     /// Where it is, if it has a beginning and an end.
     fn position(&self) -> Option<Position> {

@@ -114,6 +114,11 @@ const ROWS_OF_PICTURES: [&str; 2] = ["mjpeg", "mjpg"];
 const VIDEOS: [&str; 14] =
     ["3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm"];
 
+/// Whether the name says that this is a video.
+pub(crate) fn is_video_name(path: &Path) -> bool {
+    is_named(path, &VIDEOS) || is_named(path, &ROWS_OF_PICTURES)
+}
+
 fn is_named(path: &Path, endings: &[&str]) -> bool {
     path.extension().and_then(|e| e.to_str()).is_some_and(|e| endings.iter().any(|x| e.eq_ignore_ascii_case(x)))
 }

@@ -110,9 +110,22 @@ impl Capture {
 
     /// Takes no pictures. A source that would go on by itself is closed, and due again afterwards.
     fn rest(&mut self) {
-        if matches!(&self.state, State::Running(source) if !source.waits()) {
-            self.close();
-            self.state = State::Due(Instant::now());
+        match &mut self.state {
+            State::Running(source) if source.waits() => {
+                let rested =
+                    self.links.pulse.watch(MOST_READING, None, || catch_unwind(AssertUnwindSafe(|| source.rest())));
+                if !self.links.lease.is_valid() {
+                    return;
+                }
+                if let Err(panic) = rested {
+                    self.recover(panic_message(&*panic));
+                }
+            }
+            State::Running(_) => {
+                self.close();
+                self.state = State::Due(Instant::now());
+            }
+            State::Idle | State::Due(_) => {}
         }
         self.rate = FrameRate::default();
         self.show_rate();
@@ -140,7 +153,7 @@ impl Capture {
     }
 
     /// Takes leave of the source in hand and of its frames.
-    fn replace(&mut self, open: SharedSource) {
+    fn replace(&mut self, open: Option<SharedSource>) {
         self.close();
         let view = &self.links.view;
         view.ended.store(false, Ordering::Release);
@@ -148,7 +161,7 @@ impl Capture {
         let _ = view.orders.take();
         self.outdate_frames();
         *lock(&self.links.view.latest) = None;
-        self.open = Some(open);
+        self.open = open;
         self.backoff.reset();
         self.state = State::Due(Instant::now());
         self.outbox.wake();
@@ -224,7 +237,10 @@ impl Capture {
             }
             Ok(Ok(Next::Nothing)) => self.show_rate(),
             Ok(Ok(Next::Ended)) => {
+                let position = source.position();
                 self.close();
+                // There it stays, until another source takes its place.
+                *lock(&self.links.view.position) = position;
                 self.outbox.send(Some(self.links.number), Event::SourceEnded);
                 // After the last frame was put, so that who sees the flag finds the frame.
                 self.links.view.ended.store(true, Ordering::Release);

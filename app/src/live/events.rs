@@ -138,6 +138,18 @@ pub enum Event {
     Done,
 }
 
+impl Event {
+    /// Whether it is about a question or its answer.
+    #[must_use]
+    pub fn is_of_question(&self) -> bool {
+        match self {
+            Self::Began(of) | Self::Text { of, .. } | Self::RequestFailed { of, .. } => matches!(of, Told::Answer(_)),
+            Self::Asked(_) | Self::Answered { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// What a piece of text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {

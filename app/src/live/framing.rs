@@ -49,6 +49,16 @@ impl TryFrom<i64> for Rotation {
 }
 
 impl Rotation {
+    /// A quarter further.
+    fn further(self) -> Self {
+        match self {
+            Self::None => Self::Quarter,
+            Self::Quarter => Self::Half,
+            Self::Half => Self::ThreeQuarters,
+            Self::ThreeQuarters => Self::None,
+        }
+    }
+
     fn by(degrees: i64) -> Option<Self> {
         match degrees {
             0 => Some(Self::None),
@@ -106,6 +116,12 @@ impl Region {
         (is_within(x, width) && is_within(y, height)).then_some(Self { x, y, width, height })
     }
 
+    /// The same part of the picture turned clockwise by a quarter.
+    fn turned(self) -> Self {
+        let Self { x, y, width, height } = self;
+        Self { x: (WHOLE - y - height).max(0.0), y: x, width: height, height: width }
+    }
+
     /// The pixels of a picture of this size that the part touches: left, top, width, height. At
     /// least one pixel of a picture that has any.
     fn pixels(self, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
@@ -131,6 +147,17 @@ pub struct Framing {
 }
 
 impl Framing {
+    /// A quarter further clockwise. Parts stay where they are in what is seen: what is blacked out
+    /// stays so.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        Self {
+            rotation: self.rotation.further(),
+            region: self.region.map(Region::turned),
+            masks: self.masks.iter().map(|mask| mask.turned()).collect(),
+        }
+    }
+
     /// The picture that is looked at.
     #[must_use]
     pub fn apply(&self, picture: RgbImage) -> RgbImage {
@@ -183,6 +210,10 @@ impl Source for Framed {
 
     fn waits(&self) -> bool {
         self.source.waits()
+    }
+
+    fn rest(&mut self) {
+        self.source.rest();
     }
 
     fn position(&self) -> Option<Position> {
@@ -257,6 +288,19 @@ mod tests {
         let framing =
             Framing { rotation: Rotation::Half, region: Some(region("0,0,25,50")), masks: vec![region("25,0,75,100")] };
         assert_eq!(framing.apply(picture(4, 2)).into_raw(), [4, 2, 9]);
+    }
+
+    #[test]
+    fn turning_further_keeps_parts_where_they_are_in_what_is_seen() {
+        let mut framing =
+            Framing { region: Some(region("25,0,50,75")), masks: vec![region("50,25,25,50")], ..Framing::default() };
+        let mut seen = framing.apply(picture(8, 8));
+        for _ in 0..4 {
+            framing = framing.turned();
+            seen = rotate90(&seen);
+            assert_eq!(framing.apply(picture(8, 8)), seen, "{framing:?}");
+        }
+        assert_eq!(framing.rotation, Rotation::None);
     }
 
     #[test]

@@ -27,7 +27,8 @@
 //! `Failed` of this thread. A frame that made the engine fail is not tried again; the next one is.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select};
@@ -41,9 +42,9 @@ use crate::live::host::{Failure, Host, Order, Trouble};
 use crate::live::lanes::{Done, Job, Lanes, Outcome, What};
 use crate::live::outbox::Outbox;
 use crate::live::pulse::{Lease, Pulse};
-use crate::live::shared::Shared;
+use crate::live::shared::{Shared, lock};
 use crate::live::turns;
-use crate::live::view::{Candidate, Polled, View};
+use crate::live::view::{Candidate, Polled, Seed, View};
 
 /// The rest after a caption whose request failed: every frame of the view would fail alike, and say
 /// so.
@@ -66,6 +67,8 @@ pub struct Waiting {
 #[derive(Clone)]
 pub struct Links {
     pub shared: Arc<Shared>,
+    /// All views; those that are added come last.
+    pub seeds: Arc<Mutex<Vec<Seed>>>,
     pub engines: Slot<Order>,
     pub questions: Receiver<Waiting>,
     /// Rings when something shared changed.
@@ -84,14 +87,16 @@ pub struct Inference {
     host: Host,
     /// Where the engine takes several requests at a time.
     lanes: Option<Lanes>,
+    /// How many it takes.
+    parallel: usize,
     views: Vec<View>,
     /// A question that waits for the request of its own view to end.
     held: Option<Waiting>,
 }
 
 impl Inference {
-    pub fn new(links: Links, outbox: Outbox, views: Vec<View>) -> Self {
-        Self { links, outbox, host: Host::default(), lanes: None, views, held: None }
+    pub fn new(links: Links, outbox: Outbox) -> Self {
+        Self { links, outbox, host: Host::default(), lanes: None, parallel: 1, views: Vec::new(), held: None }
     }
 
     /// Works until the pipeline stops.
@@ -129,8 +134,41 @@ impl Inference {
             self.views.iter_mut().for_each(View::forget_engine);
             self.host.replace(order);
         }
+        let known = self.views.len();
+        self.views.extend(lock(&self.links.seeds).iter().skip(known).map(View::new));
+        if self.views.len() > known && self.host.is_ready() {
+            self.add_lanes();
+        }
         let now = Instant::now();
-        self.views.iter_mut().for_each(|view| view.take_orders(now));
+        let Self { views, host, .. } = self;
+        for view in views {
+            view.take_orders(now);
+            // Lanes have views of servers alone, which hold nothing for them.
+            if view.opened.is_open() && !view.is_asking && view.shared.vacant.load(Ordering::SeqCst) {
+                let closed = host.call(|engine| {
+                    view.opened.close(engine);
+                    Ok(())
+                });
+                if closed.is_err() {
+                    view.lose_engine();
+                }
+            }
+        }
+    }
+
+    /// Opens as many lanes as there may be requests under way: one a view at most, and as many as
+    /// the engine takes.
+    fn add_lanes(&mut self) {
+        let wanted = self.parallel.min(self.views.len());
+        let there = self.lanes.as_ref().map_or(0, Lanes::count);
+        if wanted < 2 || wanted <= there {
+            return;
+        }
+        let hands = self.host.hands(wanted - there);
+        let mut lanes = self.lanes.take().unwrap_or_else(|| Lanes::new(self.parallel));
+        lanes.add(hands, &self.outbox);
+        self.lanes = Some(lanes).filter(|lanes| lanes.count() > 0);
+        self.links.shared.set_lanes(self.lanes.as_ref().map_or(1, Lanes::count));
     }
 
     fn open(&mut self) {
@@ -145,12 +183,9 @@ impl Inference {
         }
         match opened {
             Ok(card) => {
-                // More than one request a view there never is.
-                let wanted = card.can.parallel.min(self.views.len());
-                let hands = if wanted > 1 { self.host.hands(wanted) } else { Vec::new() };
-                let lanes = Lanes::start(hands, self.views.len(), &self.outbox);
-                self.lanes = Some(lanes).filter(|lanes| lanes.count() > 0);
-                self.links.shared.set_lanes(self.lanes.as_ref().map_or(1, Lanes::count));
+                self.parallel = card.can.parallel;
+                self.links.shared.set_lanes(1);
+                self.add_lanes();
                 self.outbox.send(None, Event::ModelReady(card));
             }
             Err(failure) => self.report(None, failure),

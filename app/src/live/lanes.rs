@@ -122,6 +122,8 @@ pub struct Done {
 /// The threads. Dropping them stops what runs.
 pub struct Lanes {
     jobs: Option<Sender<Job>>,
+    taken: Receiver<Job>,
+    sender: Sender<Done>,
     done: Receiver<Done>,
     threads: Vec<Thread>,
     /// The flags of the jobs that are under way.
@@ -129,17 +131,23 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// A thread for each of these hands of an engine, for as many views; fewer where the system
-    /// starts no more.
-    pub fn start(hands: Vec<Box<dyn Engine>>, views: usize, outbox: &Outbox) -> Self {
-        let (jobs, taken) = bounded::<Job>(hands.len());
-        let (sender, done) = bounded(hands.len());
-        let mut threads = Vec::new();
+    /// None yet, and `most` at most.
+    pub fn new(most: usize) -> Self {
+        let (jobs, taken) = bounded(most);
+        let (sender, done) = bounded(most);
+        Self { jobs: Some(jobs), taken, sender, done, threads: Vec::new(), running: Vec::new() }
+    }
+
+    /// Adds a thread for each of these hands of an engine; fewer where the system starts no more.
+    pub fn add(&mut self, hands: Vec<Box<dyn Engine>>, outbox: &Outbox) {
         for mut engine in hands {
-            let (taken, sender, mut outbox) = (taken.clone(), sender.clone(), outbox.another());
+            let (taken, sender, mut outbox) = (self.taken.clone(), self.sender.clone(), outbox.another());
             let work = move || {
-                let mut opened = vec![Opened::default(); views];
+                let mut opened: Vec<Opened> = Vec::new();
                 for job in taken {
+                    if opened.len() <= job.view {
+                        opened.resize_with(job.view + 1, Opened::default);
+                    }
                     let told =
                         guarded(&mut *engine, |engine| job.carry_out(engine, &mut opened[job.view], &mut outbox));
                     outbox.flush();
@@ -149,14 +157,13 @@ impl Lanes {
                 }
             };
             match Thread::start("request", work) {
-                Ok(thread) => threads.push(thread),
+                Ok(thread) => self.threads.push(thread),
                 Err(error) => {
                     tracing::warn!("fewer requests at a time: {error}");
                     break;
                 }
             }
         }
-        Self { jobs: Some(jobs), done, threads, running: Vec::new() }
     }
 
     /// How many requests may be under way.

@@ -46,4 +46,16 @@ impl Opened {
         self.open = Some(Open { id, prefix: Arc::clone(prefix), tiling });
         Ok(id)
     }
+
+    /// Whether anything is open.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Closes what is open.
+    pub fn close(&mut self, engine: &mut dyn Engine) {
+        if let Some(open) = std::mem::take(self).open {
+            engine.close_view(open.id);
+        }
+    }
 }

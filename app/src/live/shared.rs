@@ -11,7 +11,7 @@ use crate::capture::{PlayOrder, Position};
 use crate::engine::prefix::Prefix;
 use crate::live::asides::Asides;
 use crate::live::frame::Frame;
-use crate::live::settings::{OpenSource, Tuning};
+use crate::live::settings::{OpenSource, Settings, Tuning};
 
 /// What was counted and measured of a view so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -115,8 +115,8 @@ pub type SharedSource = Arc<Mutex<OpenSource>>;
 pub struct SharedView {
     /// The newest frame that nobody took.
     pub frames: Slot<Arc<Frame>>,
-    /// Another source, to be taken by the capture thread.
-    pub sources: Slot<SharedSource>,
+    /// Another source, to be taken by the capture thread; `None` is no source any more.
+    pub sources: Slot<Option<SharedSource>>,
     /// The one that was ordered last.
     pub source: Mutex<Option<SharedSource>>,
     /// The id of the last frame.
@@ -124,6 +124,10 @@ pub struct SharedView {
     /// What the source is told, to be passed on by the capture thread.
     pub orders: Slot<PlayOrder>,
     pub position: Mutex<Option<Position>>,
+    /// Nobody has it: the next view that is added takes its place.
+    pub vacant: AtomicBool,
+    /// It begins anew with these, to be taken over.
+    pub settings: Mutex<Option<Settings>>,
     pub paused: AtomicBool,
     /// The source gives what is to be seen now, rather than one picture after another.
     pub is_live: AtomicBool,
@@ -152,6 +156,21 @@ pub struct SharedView {
 }
 
 impl SharedView {
+    /// Begins with these settings, and nothing counted.
+    pub fn set(&self, settings: &Settings) {
+        settings.instruction.clone_into(&mut lock(&self.instruction));
+        *lock(&self.prefix) = Arc::clone(&settings.prefix);
+        *lock(&self.tiling) = settings.tiling;
+        *lock(&self.asides) = Arc::clone(&settings.asides);
+        *lock(&self.tuning) = None;
+        *lock(&self.change) = None;
+        self.paused.store(false, Ordering::SeqCst);
+        self.resting.store(false, Ordering::SeqCst);
+        for count in [&self.captured, &self.dropped, &self.skipped] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
     pub fn set_fps(&self, fps: f32) {
         self.fps.store(fps.to_bits(), Ordering::Relaxed);
     }

@@ -22,6 +22,14 @@ use crate::live::settings::Settings;
 use crate::live::shared::{SharedView, lock};
 use crate::live::turns::Waiting;
 
+/// What a view is made of, on this inference thread and on one that takes its place.
+pub struct Seed {
+    pub shared: Arc<SharedView>,
+    /// Rings on the capture thread.
+    pub dealt_with: Sender<()>,
+    pub settings: Settings,
+}
+
 /// See the module.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the view")]
 pub struct View {
@@ -52,6 +60,8 @@ pub struct View {
     captioned: u64,
     /// The frame taken from the slot last.
     last_taken: u64,
+    /// The first frame of the source of the last frame.
+    first_of_source: u64,
     /// The last caption holds no more, whatever the gate says: there is another model or
     /// instruction.
     is_outdated: bool,
@@ -90,12 +100,17 @@ pub enum Polled {
 }
 
 impl View {
-    pub fn new(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
+    pub fn new(seed: &Seed) -> Self {
+        Self::with(Arc::clone(&seed.shared), seed.dealt_with.clone(), seed.settings.clone())
+    }
+
+    fn with(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
         let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval, asides, steady, keep_views } =
             settings;
         // Frames that another thread had in hand, which hangs, are not waited for.
         let waits = u64::from(!shared.frames.is_empty());
         let last_taken = shared.last_id.load(Ordering::Acquire).saturating_sub(waits);
+        let first_of_source = shared.first_of_source.load(Ordering::Acquire);
         Self {
             shared,
             dealt_with,
@@ -115,6 +130,7 @@ impl View {
             candidate: None,
             captioned: 0,
             last_taken,
+            first_of_source,
             is_outdated: false,
             rest_until: None,
             dropped: 0,
@@ -134,8 +150,20 @@ impl View {
         self.owes_cost = !self.prefix.is_empty();
     }
 
+    /// It is another view from now on, of which nothing was seen; what it has open in the engine
+    /// and what is under way there is still the former one's.
+    fn begin_anew(&mut self, settings: Settings) {
+        let (opened, is_asking) = (std::mem::take(&mut self.opened), self.is_asking);
+        let anew = Self::with(Arc::clone(&self.shared), self.dealt_with.clone(), settings);
+        *self = Self { opened, is_asking, ..anew };
+    }
+
     /// Takes over what the front end changed, and tells a patient source how far this view is.
     pub fn take_orders(&mut self, now: Instant) {
+        let settings = lock(&self.shared.settings).take();
+        if let Some(settings) = settings {
+            self.begin_anew(settings);
+        }
         let instruction = lock(&self.shared.instruction);
         if *instruction != self.instruction {
             self.instruction.clone_from(&instruction);
@@ -233,9 +261,9 @@ impl View {
                 return Polled::Nothing;
             }
             // Of a picture, or of a source that ended, no other frame will come.
-            (None, None) if self.is_outdated => {
-                lock(&self.shared.latest).clone().filter(|latest| latest.id == self.last_taken)
-            }
+            (None, None) if self.is_outdated => lock(&self.shared.latest)
+                .clone()
+                .filter(|latest| latest.id == self.last_taken && self.is_of_this_source(latest)),
             (None, None) => None,
         };
         frame.map_or(Polled::Nothing, |frame| self.consider(frame, must, None, now))
@@ -244,6 +272,9 @@ impl View {
     /// Lets the gate decide on a frame.
     fn consider(&mut self, frame: Arc<Frame>, must: bool, waiting: Option<Waiting>, now: Instant) -> Polled {
         self.is_outdated = false;
+        // What was said of the source before, or of another place of this one, holds no more.
+        let first = self.shared.first_of_source.load(Ordering::Acquire);
+        let must = must || std::mem::replace(&mut self.first_of_source, first) != first;
         let seen = self.sketch(frame);
         *lock(&self.shared.change) =
             self.gate.as_ref().zip(seen.sketch.as_ref()).and_then(|(gate, sketch)| gate.difference(sketch));

@@ -57,6 +57,8 @@ pub struct Recording {
     options: LogOptions,
     wake: Waker,
     views: Vec<Recorded>,
+    /// Who captions now.
+    card: EngineCard,
     recorder: Option<Recorder>,
     /// What was said last.
     trouble: Option<Message>,
@@ -83,6 +85,15 @@ struct Recorded {
     last: Option<Caption>,
 }
 
+impl Recorded {
+    fn new(number: usize, view: RecordedView, card: &EngineCard) -> Self {
+        let events = EventRecorder::new(String::new(), card.clone(), view.instruction);
+        let mut events = events.of_view(number, view.name);
+        events.set_prefix(view.prefix);
+        Self { events, last: None }
+    }
+}
+
 /// News about recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordingNews {
@@ -99,14 +110,26 @@ impl Recording {
     /// called when there is news.
     #[must_use]
     pub fn new(options: LogOptions, views: Vec<RecordedView>, wake: Waker) -> Self {
-        let recorded = |(number, view): (usize, RecordedView)| {
-            let events = EventRecorder::new(String::new(), EngineCard::default(), view.instruction);
-            let mut events = events.of_view(number, view.name);
-            events.set_prefix(view.prefix);
-            Recorded { events, last: None }
-        };
-        let views = views.into_iter().enumerate().map(recorded).collect();
-        Self { options, wake, views, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+        let card = EngineCard::default();
+        let views = views.into_iter().enumerate().map(|(number, view)| Recorded::new(number, view, &card)).collect();
+        Self { options, wake, views, card, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+    }
+
+    /// Records this as the view with this number from now on: one that was added, or that took the
+    /// place of another.
+    pub fn set_view(&mut self, number: usize, view: RecordedView) {
+        let recorded = Recorded::new(number, view, &self.card);
+        match self.views.get_mut(number) {
+            Some(view) => *view = recorded,
+            None => self.views.push(recorded),
+        }
+    }
+
+    /// A view is called as its source calls itself from the next source on, whatever it was called.
+    pub fn unname(&mut self, view: usize) {
+        if let Some(view) = self.views.get_mut(view) {
+            view.events.unname();
+        }
     }
 
     /// Captions of a view are made by another instruction from now on.
@@ -227,6 +250,9 @@ impl Recording {
     /// Takes in what a pipeline tells of a view, or of all of them.
     pub fn observe(&mut self, report: &Report) {
         let Report { view, event } = report;
+        if let Event::ModelReady(card) = event {
+            self.card.clone_from(card);
+        }
         let views = self.views.iter_mut().enumerate().filter(|(number, _)| view.is_none_or(|view| view == *number));
         for (_, Recorded { events, last }) in views {
             match event {

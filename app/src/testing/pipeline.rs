@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
-use vlm::{Along, Cancel, Draft, Part, Piece, Reply, Reuse, Scored, Scores, Stop, Timings};
+use vlm::{Along, Cancel, Draft, Part, Piece, Reply, Reuse, Scored, Scores, Stop, Tiling, Timings};
 
 use crate::base::message::Message;
 use crate::capture::{Next, Source, SourceError};
@@ -152,6 +152,8 @@ pub enum Call {
     Ask(String),
     /// Opened a view behind a prefix of so many turns.
     OpenBehind(usize),
+    /// Opened a view whose pictures are cut into tiles.
+    OpenTiled,
     /// Closed a view.
     Close,
 }
@@ -406,6 +408,9 @@ impl Engine for FakeEngine {
     fn open_view(&mut self, options: ViewOptions<'_>) -> Result<ViewId, EngineError> {
         if !options.prefix.is_empty() {
             lock(&self.script.calls).push(Call::OpenBehind(options.prefix.len()));
+        }
+        if options.tiling == Tiling::Split {
+            lock(&self.script.calls).push(Call::OpenTiled);
         }
         let shown = options.prefix.iter().flat_map(|turn| &turn.parts).filter_map(red_of).next_back();
         Ok(self.add(FakeView { in_hand: None, about: shown }))

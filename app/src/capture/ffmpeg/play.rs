@@ -78,6 +78,8 @@ pub(crate) struct Video {
     patience: Duration,
     last_frame: Instant,
     given: bool,
+    /// It stands still, and goes on from where its film begins then.
+    rests: bool,
     over: Option<Result<(), SourceError>>,
 }
 
@@ -197,6 +199,7 @@ impl Video {
             patience,
             last_frame: Instant::now(),
             given: false,
+            rests: false,
             over: None,
         })
     }
@@ -246,16 +249,29 @@ impl Source for Video {
         true
     }
 
+    /// ffmpeg would play on, and decode for nobody.
+    fn rest(&mut self) {
+        if let (Some(film), false, None) = (&mut self.film, self.rests, &self.over) {
+            film.begin = film.at(self.read.swap(0, Ordering::Relaxed));
+            self.process.kill();
+            self.rests = true;
+        }
+    }
+
     fn position(&self) -> Option<Position> {
         let film = self.film.as_ref()?;
-        Some(Position::Time { at: film.at(self.read.load(Ordering::Relaxed)), length: film.length })
+        let read = if self.rests { 0 } else { self.read.load(Ordering::Relaxed) };
+        Some(Position::Time { at: film.at(read), length: film.length })
     }
 
     fn obey(&mut self, order: PlayOrder) -> Result<bool, SourceError> {
         let Some(film) = &self.film else { return Ok(false) };
         let (begin, repeat) = match order {
             PlayOrder::SeekTo(at) => (film.length.map_or(at, |length| at.min(length)), film.repeat),
-            PlayOrder::Repeat(repeat) if repeat != film.repeat => (film.at(self.read.load(Ordering::Relaxed)), repeat),
+            PlayOrder::Repeat(repeat) if repeat != film.repeat => {
+                let read = if self.rests { 0 } else { self.read.load(Ordering::Relaxed) };
+                (film.at(read), repeat)
+            }
             _ => return Ok(false),
         };
         *self = Self::open_at(&film.path, repeat, begin)?;
@@ -263,6 +279,9 @@ impl Source for Video {
     }
 
     fn next(&mut self) -> Result<Next, SourceError> {
+        if let (Some(film), true) = (&self.film, self.rests) {
+            *self = Self::open_at(&film.path, film.repeat, film.begin)?;
+        }
         if self.over.is_none() {
             match self.frames.take(WAIT) {
                 Taken::Thing(bytes) => {

@@ -177,7 +177,7 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Numbers by their value, letters without case, the whole name where that is equal.
-fn natural_order(a: &str, b: &str) -> Ordering {
+pub(crate) fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.chars().peekable(), b.chars().peekable());
     loop {
         let order = match (left.peek().copied(), right.peek().copied()) {

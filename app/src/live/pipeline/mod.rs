@@ -36,7 +36,7 @@ use crate::live::outbox::Outbox;
 use crate::live::pulse::{Clock, Lease, Pulse};
 use crate::live::settings::{OpenEngine, OpenSource, Settings, Tuning, Waker};
 use crate::live::shared::{Shared, SharedView, Statistics, lock};
-use crate::live::view::View;
+use crate::live::view::Seed;
 use crate::live::watchdog;
 use crate::live::watchdog::{Start, Watched};
 use crate::models::spec::ModelSpec;
@@ -48,6 +48,9 @@ const QUESTIONS: usize = 4;
 /// How long the end of the pipeline waits for its threads. They need a token, a vision layer or 100
 /// ms; only a source or engine that breaks its promise, or a model being loaded, takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Makes the outbox of a worker with this lease.
+type MakeOutbox = Arc<dyn Fn(&Lease) -> Outbox + Send + Sync>;
 
 /// Why a question was not taken: as many as may wait are waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,13 +68,22 @@ impl From<Busy> for Message {
 pub struct Pipeline {
     shared: Arc<Shared>,
     views: Vec<ViewHandle>,
+    seeds: Arc<Mutex<Vec<Seed>>>,
     engines: Slot<Order>,
     /// The order that was given last.
     order: Arc<Mutex<Option<Order>>>,
     events: Receiver<Report>,
+    questions: Sender<Waiting>,
+    /// Rings on the inference thread.
+    bell: Sender<()>,
+    /// The number of the question that was asked last.
+    asked: Arc<AtomicU64>,
+    outbox: MakeOutbox,
+    clock: Clock,
     /// Nothing is ever sent: dropping it wakes all threads for their end, and no full queue can
     /// hold that back.
     stop: Option<Sender<Infallible>>,
+    stopped: Receiver<Infallible>,
     workers: Arc<Mutex<Vec<Watched>>>,
     watchdog: Option<Thread>,
 }
@@ -87,7 +99,6 @@ impl Pipeline {
     }
 
     /// The same by a clock that tells when a thread hangs.
-    #[expect(clippy::needless_pass_by_value, reason = "who starts a pipeline has no use for them afterwards")]
     fn start_by(views: Vec<Settings>, wake: Waker, clock: Clock) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let engines = Slot::default();
@@ -95,68 +106,37 @@ impl Pipeline {
         let (bell, rung) = bounded(1);
         let (stop, stopped) = bounded(0);
         let (sender, events) = bounded(EVENTS);
-        let outbox = {
-            let (shared, wake) = (Arc::clone(&shared), Arc::clone(&wake));
-            move |lease: &Lease| Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake), lease.clone())
+        let outbox: MakeOutbox = {
+            let shared = Arc::clone(&shared);
+            Arc::new(move |lease: &Lease| {
+                Outbox::new(sender.clone(), Arc::clone(&shared), Arc::clone(&wake), lease.clone())
+            })
         };
-        let numbers = Arc::new(AtomicU64::new(0));
         let workers = Arc::new(Mutex::new(Vec::new()));
         // Dropped on the way out, should a thread not start: then those that did end.
         let mut pipeline = Self {
             shared: Arc::clone(&shared),
             views: Vec::new(),
+            seeds: Arc::default(),
             engines: engines.clone(),
             order: Arc::default(),
             events,
+            questions,
+            bell,
+            asked: Arc::default(),
+            outbox: Arc::clone(&outbox),
+            clock: Arc::clone(&clock),
             stop: Some(stop),
+            stopped: stopped.clone(),
             workers: Arc::clone(&workers),
             watchdog: None,
         };
-        let mut seeds = Vec::new();
-        for (number, settings) in views.into_iter().enumerate() {
-            let view = Arc::new(SharedView::default());
-            settings.instruction.clone_into(&mut lock(&view.instruction));
-            *lock(&view.prefix) = Arc::clone(&settings.prefix);
-            *lock(&view.tiling) = settings.tiling;
-            *lock(&view.asides) = Arc::clone(&settings.asides);
-            let (deal, dealt_with) = bounded(1);
-            let handle = ViewHandle {
-                number,
-                shared: Arc::clone(&shared),
-                view: Arc::clone(&view),
-                questions: questions.clone(),
-                bell: bell.clone(),
-                capture_bell: deal.clone(),
-                asked: Arc::clone(&numbers),
-            };
-            let links = capture::Links {
-                shared: Arc::clone(&shared),
-                view: Arc::clone(&view),
-                number,
-                bell: bell.clone(),
-                dealt_with,
-                stop: stopped.clone(),
-                lease: Lease::first(),
-                pulse: Arc::new(Pulse::new(Arc::clone(&clock))),
-            };
-            let outbox = outbox.clone();
-            let start: Start = Box::new(move |lease, pulse| {
-                let outbox = outbox(&lease);
-                let capture = Capture::new(capture::Links { lease, pulse, ..links.clone() }, outbox);
-                Thread::start("capture", || capture.run())
-            });
-            let resumed = Arc::clone(&view);
-            let resume = Box::new(move || {
-                if let Some(source) = lock(&resumed.source).clone().filter(|_| resumed.sources.is_empty()) {
-                    resumed.sources.put(source);
-                }
-            });
-            lock(&workers).push(Watched::new(Worker::Capture, Some(number), start, resume, Arc::clone(&clock))?);
-            seeds.push((view, deal, settings));
-            pipeline.views.push(handle);
+        for settings in views {
+            pipeline.start_view(settings)?;
         }
         let links = inference::Links {
             shared,
+            seeds: Arc::clone(&pipeline.seeds),
             engines: engines.clone(),
             questions: asked,
             bell: rung,
@@ -167,11 +147,7 @@ impl Pipeline {
         let watchdog_outbox = outbox(&Lease::first());
         let start: Start = Box::new(move |lease, pulse| {
             let outbox = outbox(&lease);
-            let view = |(view, deal, settings): &(Arc<SharedView>, Sender<()>, Settings)| {
-                View::new(Arc::clone(view), deal.clone(), settings.clone())
-            };
-            let views = seeds.iter().map(view).collect();
-            let inference = Inference::new(inference::Links { lease, pulse, ..links.clone() }, outbox, views);
+            let inference = Inference::new(inference::Links { lease, pulse, ..links.clone() }, outbox);
             Thread::start("inference", || inference.run())
         });
         let order = Arc::clone(&pipeline.order);
@@ -184,6 +160,84 @@ impl Pipeline {
         let watched = move || watchdog::watch(&workers, watchdog_outbox, &stopped);
         pipeline.watchdog = Some(Thread::start("watchdog", watched)?);
         Ok(pipeline)
+    }
+
+    /// Starts the capture thread of another view, which then has its place among the others.
+    fn start_view(&mut self, settings: Settings) -> io::Result<()> {
+        let number = self.views.len();
+        let view = Arc::new(SharedView::default());
+        view.set(&settings);
+        let (deal, dealt_with) = bounded(1);
+        let links = capture::Links {
+            shared: Arc::clone(&self.shared),
+            view: Arc::clone(&view),
+            number,
+            bell: self.bell.clone(),
+            dealt_with,
+            stop: self.stopped.clone(),
+            lease: Lease::first(),
+            pulse: Arc::new(Pulse::new(Arc::clone(&self.clock))),
+        };
+        let outbox = Arc::clone(&self.outbox);
+        let start: Start = Box::new(move |lease, pulse| {
+            let outbox = outbox(&lease);
+            let capture = Capture::new(capture::Links { lease, pulse, ..links.clone() }, outbox);
+            Thread::start("capture", || capture.run())
+        });
+        let resumed = Arc::clone(&view);
+        let resume = Box::new(move || {
+            if let Some(source) = lock(&resumed.source).clone().filter(|_| resumed.sources.is_empty()) {
+                resumed.sources.put(Some(source));
+            }
+        });
+        let watched = Watched::new(Worker::Capture, Some(number), start, resume, Arc::clone(&self.clock))?;
+        lock(&self.workers).push(watched);
+        lock(&self.seeds).push(Seed { shared: Arc::clone(&view), dealt_with: deal.clone(), settings });
+        self.views.push(ViewHandle {
+            number,
+            shared: Arc::clone(&self.shared),
+            view,
+            questions: self.questions.clone(),
+            bell: self.bell.clone(),
+            capture_bell: deal,
+            asked: Arc::clone(&self.asked),
+        });
+        Ok(())
+    }
+
+    /// Adds a view, while the others go on. Gives its number, which may be that of one that was
+    /// removed.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn add_view(&mut self, settings: Settings) -> io::Result<usize> {
+        let vacant = self.views.iter().position(|handle| handle.view.vacant.load(Ordering::SeqCst));
+        let number = if let Some(number) = vacant {
+            let view = &self.views[number].view;
+            view.set(&settings);
+            if let Some(seed) = lock(&self.seeds).get_mut(number) {
+                seed.settings.clone_from(&settings);
+            }
+            *lock(&view.settings) = Some(settings);
+            view.vacant.store(false, Ordering::SeqCst);
+            number
+        } else {
+            self.start_view(settings)?;
+            self.views.len() - 1
+        };
+        self.views[number].ring();
+        Ok(number)
+    }
+
+    /// Removes a view: its source is closed, and what it has open in the engine. The others go on,
+    /// and keep their numbers.
+    pub fn remove_view(&self, number: usize) {
+        let ViewHandle { view, .. } = &self.views[number];
+        *lock(&view.source) = None;
+        view.sources.put(None);
+        view.vacant.store(true, Ordering::SeqCst);
+        self.views[number].ring();
+        self.shared.interrupt_caption_of(number);
     }
 
     /// The view with this number, counted from 0 in the order of the settings.
@@ -260,7 +314,7 @@ impl ViewHandle {
     pub fn set_source(&self, open: OpenSource) {
         let source = Arc::new(Mutex::new(open));
         *lock(&self.view.source) = Some(Arc::clone(&source));
-        self.view.sources.put(source);
+        self.view.sources.put(Some(source));
     }
 
     /// Tells the source to go on elsewhere, if it can: a video, or a folder of pictures. The newest
@@ -271,7 +325,7 @@ impl ViewHandle {
         let _ = self.capture_bell.try_send(());
     }
 
-    /// Where the source is, while it gives pictures and has a beginning and an end.
+    /// Where the source is, or where it ended, if it has a beginning and an end.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         lock(&self.view.position).clone()

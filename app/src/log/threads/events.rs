@@ -142,6 +142,11 @@ impl EventRecorder {
         Self { view, is_named: name.is_some(), source: name.unwrap_or(self.source), ..self }
     }
 
+    /// Its source is called as it calls itself, from the next one on.
+    pub fn unname(&mut self) {
+        self.is_named = false;
+    }
+
     /// Begins another session now, whatever goes on.
     pub fn begin_anew(&mut self) {
         self.session = None;

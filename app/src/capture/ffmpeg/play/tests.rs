@@ -112,6 +112,28 @@ fn a_clip_goes_on_from_where_it_is_told() {
 }
 
 #[test]
+fn a_clip_that_rests_stands_still_and_goes_on_there() {
+    let (_dir, path) = clip("long.mkv", "color=red:s=32x32:r=10:d=60", &["-preset", "ultrafast"]);
+    let mut video = open(&path);
+    while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
+    assert_eq!(video.obey(PlayOrder::SeekTo(Duration::from_secs(20))), Ok(true));
+    while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
+    video.rest();
+    let at = video.position();
+    // What ffmpeg had decoded before it was stopped counts for nothing.
+    assert_ne!(video.process.end(), Ending::Done, "nothing is decoded meanwhile");
+    video.rest();
+    assert_eq!(video.position(), at);
+    while !matches!(video.next().expect("no error"), Next::Picture(_)) {}
+    let (Some(Position::Time { at: before, .. }), Some(Position::Time { at: after, .. })) = (at, video.position())
+    else {
+        panic!("a video")
+    };
+    assert!(before >= Duration::from_secs(20) && after >= before, "{before:?} {after:?}");
+    assert!(after < Duration::from_secs(50), "it did not play on: {after:?}");
+}
+
+#[test]
 fn a_turned_clip_is_upright() {
     let (dir, path) = two_colours("level.mp4", &[]);
     let turned = dir.path().join("turned.mp4");

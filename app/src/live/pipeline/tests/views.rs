@@ -92,3 +92,71 @@ fn a_pause_a_loss_and_a_fault_of_one_view_disturb_no_other() {
     let caption = until_report(&pipeline, |report| any_caption(&report.event));
     assert_eq!((caption.reply.stop, pipeline.view(1).statistics().dropped), (Stop::End, 0));
 }
+
+#[test]
+fn views_come_and_go_while_the_others_go_on() {
+    let (engine, one, other) = (EngineScript::default(), SourceScript::live(), SourceScript::live());
+    let mut pipeline = running_all(ungated(), &[&one], &engine);
+    let captioned = |pipeline: &Pipeline, wanted: usize, red: u8| {
+        let (view, caption) = until_report(pipeline, caption_in);
+        assert_eq!((view, caption.reply.text), (wanted, caption_of(red)));
+    };
+    one.show(1);
+    captioned(&pipeline, 0, 1);
+    let added = pipeline.add_view(Settings { instruction: "Where?".to_owned(), ..ungated() }).expect("a thread");
+    assert_eq!(added, 1);
+    pipeline.view(1).set_source(other.open());
+    other.show(7);
+    captioned(&pipeline, 1, 7);
+    assert!(engine.calls().contains(&Call::Caption("Where?".to_owned())));
+
+    pipeline.remove_view(1);
+    wait_for("its source is closed", || other.closed.load(Ordering::SeqCst) == 1);
+    wait_for("the engine holds nothing of it", || engine.calls().contains(&Call::Close));
+    one.show(2);
+    captioned(&pipeline, 0, 2);
+
+    assert_eq!(pipeline.add_view(ungated()).expect("a thread"), 1, "its place is free");
+    let third = SourceScript::live();
+    pipeline.view(1).set_source(third.open());
+    third.show(7);
+    captioned(&pipeline, 1, 7);
+    assert_eq!(pipeline.view(1).statistics().captured, 1);
+    assert_eq!(engine.opened.load(Ordering::SeqCst), 1, "one model for all");
+}
+
+#[test]
+fn an_engine_of_several_requests_serves_views_that_are_added() {
+    let engine = EngineScript::parallel(4);
+    let sources = [SourceScript::live(), SourceScript::live(), SourceScript::live()];
+    let mut pipeline = running_all(ungated(), &[&sources[0]], &engine);
+    until(&pipeline, |event| matches!(event, Event::ModelReady(_)).then_some(()));
+    for source in &sources[1..] {
+        let number = pipeline.add_view(ungated()).expect("a thread");
+        pipeline.view(number).set_source(source.open());
+    }
+    engine.hold_captions(true);
+    for source in &sources {
+        source.show(3);
+    }
+    wait_for("a request of each view", || engine.under_way().0 == 3);
+    engine.hold_captions(false);
+    let mut seen = std::collections::BTreeSet::new();
+    until_report(&pipeline, |report| {
+        seen.insert(caption_in(report)?.0);
+        (seen.len() == 3).then_some(())
+    });
+}
+
+#[test]
+fn another_source_is_captioned_though_it_shows_the_same() {
+    let (engine, one, other) = (EngineScript::default(), SourceScript::live(), SourceScript::live());
+    let settings = Settings { gate: Some(GateSettings::default()), ..ungated() };
+    let pipeline = running_all(settings, &[&one], &engine);
+    one.show(7);
+    until_report(&pipeline, caption_in);
+    pipeline.view(0).set_source(other.open());
+    other.show(7);
+    let (_, caption) = until_report(&pipeline, caption_in);
+    assert_eq!((caption.frame.id, caption.reply.text), (2, caption_of(7)));
+}
