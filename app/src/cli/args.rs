@@ -11,9 +11,10 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use vlm::{Sampling, Steadiness};
+use vlm::{Sampling, Steadiness, Tiling};
 
 use crate::base::message::Message;
+use crate::base::text;
 use crate::capture;
 use crate::capture::{SourceOptions, SourceSpec};
 use crate::cli::parse::{seed, temperature, threads, top_p, whole};
@@ -22,9 +23,11 @@ use crate::engine;
 use crate::engine::options::{DeviceChoice, EngineOptions, Precision};
 use crate::engine::remote::options::RemoteOptions;
 use crate::engine::{Limits, local};
-use crate::live::{DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation, STEADY};
+use crate::live::{
+    DEFAULT_INSTRUCTION, DEFAULT_MAX_TOKENS, Framing, OpenEngine, OpenSource, Region, Rotation, STEADY, Settings,
+};
 use crate::models::spec::ModelSpec;
-use crate::plan::EnginePlan;
+use crate::plan::{Defaults, EnginePlan, ViewPlan};
 
 /// Which model, and what it is asked.
 #[derive(Clone, Debug)]
@@ -326,6 +329,25 @@ impl<T: FromStr<Err = Message>> FromStr for OfSource<T> {
     }
 }
 
+/// Whether pictures are cut into tiles.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct TilingArgs {
+    /// Cut pictures into tiles, for small print: slower, and usual for screens and windows
+    #[arg(long)]
+    pub split: bool,
+
+    /// Never cut pictures into tiles
+    #[arg(long, conflicts_with = "split")]
+    pub no_split: bool,
+}
+
+impl TilingArgs {
+    /// How pictures of a source are cut, unless a plan says so for its view.
+    pub fn of(self, source: &SourceSpec) -> Tiling {
+        if self.split || source.is_mostly_text() && !self.no_split { Tiling::Split } else { Tiling::One }
+    }
+}
+
 /// Reads a source: any name of a file that the system allows.
 pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
     NamedParser(|text| SourceSpec::from_os(text).map_err(|error| error.message))
@@ -362,6 +384,19 @@ pub fn refused(message: &Message) -> clap::Error {
 /// What opens a source, for a pipeline.
 pub fn open_source(spec: SourceSpec, options: SourceOptions) -> OpenSource {
     Box::new(move || capture::open(&spec, &options))
+}
+
+/// The views of these sources, by what holds for each of them.
+pub fn views(sources: &[SourceSpec], framing: &FramingArgs, defaults: &Defaults<'_>) -> Vec<ViewPlan> {
+    let view = |(number, source): (usize, &SourceSpec)| ViewPlan {
+        name: text::one_line(&source.to_string()),
+        source: source.clone(),
+        options: defaults.options.clone(),
+        framing: framing.of(number),
+        settings: Settings { tiling: (defaults.tiling)(source), ..defaults.settings.clone() },
+        rules: Vec::new(),
+    };
+    sources.iter().enumerate().map(view).collect()
 }
 
 #[cfg(test)]

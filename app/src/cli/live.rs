@@ -4,20 +4,21 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use image::RgbImage;
 use jiff::ZonedDateTime;
-use vlm::Cancel;
+use vlm::{Cancel, Tiling};
 
 use crate::actions::{Actions, Announced};
 use crate::base::files;
 use crate::base::message::Message;
 use crate::base::text;
-use crate::capture::{CameraChoice, SourceOptions, SourceSpec, camera};
+use crate::capture::camera::WantedFormat;
+use crate::capture::{self, CameraChoice, Next, SourceOptions, SourceSpec, camera};
 use crate::cli::actions::ActionArgs;
-use crate::cli::args::{ModelArgs, PaceArgs, open_source, source};
+use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, TilingArgs, open_source, source, views};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::models::listed;
 use crate::cli::parse::file;
@@ -31,12 +32,16 @@ use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{Cached, DownloadError, ModelFacts, ModelSize, Progress, Running, bytes};
+use crate::plan::{self, Defaults, MOST_VIEWS};
 use crate::rules;
 use crate::rules::calibrations;
 use crate::ui;
 use crate::ui::preferences;
 use crate::ui::preferences::Preferences;
-use crate::ui::{Choice, Chosen, Platform, READABLE, RuleBook, RunChoice, Wanted};
+use crate::ui::{Choice, Chosen, FoundCamera, Platform, READABLE, RuleBook, RunChoice, Wanted};
+
+/// How long a camera may take for the still in the menu, once it is open.
+const STILL: Duration = Duration::from_secs(3);
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -45,8 +50,21 @@ pub struct LiveArgs {
     /// video, or the address of a stream
     /// [default: camera if there is one and a model that knows more than the demo's world,
     /// otherwise demo]
+    ///
+    /// Give it several times to see several beside each other: one model captions all of them in
+    /// turn.
     #[arg(long, value_name = "SOURCE", value_parser = source())]
-    pub source: Option<SourceSpec>,
+    pub source: Vec<SourceSpec>,
+
+    /// Read the sources, and what is asked of each, from this file in TOML
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "region", "mask", "rotate"], value_parser = file())]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub framing: FramingArgs,
+
+    #[command(flatten)]
+    pub tiling: TilingArgs,
 
     #[command(flatten)]
     pub opening: SourceArgs,
@@ -81,9 +99,20 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let (preferences, trouble) =
         preferences::default_path().map_or_else(|| (Preferences::default(), None), |path| Preferences::load(&path));
     let settings = settings(args, &preferences);
-    let model = chosen_model(&args.model, &preferences);
-    let remembered = || preferences.source.as_ref().and_then(|source| source.parse().ok());
-    let source = args.source.clone().or_else(remembered).unwrap_or_else(|| preferred_source(&model));
+    let source_options = args.opening.options()?;
+    let defaults = Defaults {
+        options: source_options.clone(),
+        settings: settings.clone(),
+        tiling: &|source| args.tiling.of(source),
+    };
+    let plan = args.config.as_ref().map(|path| plan::read(path, &defaults)).transpose()?;
+    let engine = plan.as_ref().and_then(|plan| plan.engine.as_ref());
+    let named = args.model.clone().or_planned(engine);
+    let model = if engine.is_some() { named.model.clone() } else { chosen_model(&named, &preferences) };
+    let log = args.record.log_options_or(plan.as_ref().and_then(|plan| plan.log.as_ref()));
+    let is_from_file = plan.is_some();
+    let views =
+        plan.map_or_else(|| views(&sources(args, &preferences, &model), &args.framing, &defaults), |plan| plan.views);
     let wake: Arc<Mutex<Option<Waker>>> = Arc::default();
     let woken = Arc::clone(&wake);
     let ending = interrupt::flag_and(move || {
@@ -92,27 +121,42 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         }
     })?;
     let (rules, actions, rules_trouble) = rules(args)?;
+    // One alone needs no name before its captions.
+    let names: Vec<_> = views.iter().filter(|_| views.len() > 1).map(|view| view.name.clone()).collect();
     let options = ui::Options {
-        source: Some(source),
+        caption_files: args.caption_files.start(&names)?,
+        views,
+        is_from_file,
+        source_options,
         model: Some(model),
         settings,
-        log: args.record.log_options(),
-        caption_files: args.caption_files.start(&[])?,
+        log,
+        caption_files: args.caption_files.start(&names)?,
         rules,
         actions,
         clock: ZonedDateTime::now,
         preferences,
         trouble: trouble.or(rules_trouble),
         platform: Arc::new(Desktop {
-            model: args.model.clone(),
-            served: args.model.remote.as_ref().map(remote::served).unwrap_or_default(),
-            source: args.opening.options()?,
+            served: named.remote.as_ref().map(remote::served).unwrap_or_default(),
+            model: named,
+            tiling: args.tiling,
             ending,
             wake,
         }),
     };
     ui::run(options)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The sources that were named, those of the last time, or the one that fits this machine.
+fn sources(args: &LiveArgs, preferences: &Preferences, model: &ModelSpec) -> Vec<SourceSpec> {
+    if !args.source.is_empty() {
+        return args.source.clone();
+    }
+    let kept = preferences.source.iter().chain(&preferences.beside);
+    let remembered: Vec<_> = kept.filter_map(|source| source.parse().ok()).take(MOST_VIEWS).collect();
+    if remembered.is_empty() { vec![preferred_source(model)] } else { remembered }
 }
 
 /// What the pipeline starts with: what the command line says, then what was remembered.
@@ -183,15 +227,16 @@ struct Desktop {
     model: ModelArgs,
     /// The models of the server that was named.
     served: Vec<Choice<ModelSpec>>,
-    source: SourceOptions,
+    /// How pictures of sources are cut that are chosen in the window.
+    tiling: TilingArgs,
     /// Raised by a signal, which then wakes the window.
     ending: Cancel,
     wake: Arc<Mutex<Option<Waker>>>,
 }
 
 impl Platform for Desktop {
-    fn source(&self, spec: &SourceSpec) -> OpenSource {
-        open_source(spec.clone(), self.source.clone())
+    fn source(&self, spec: &SourceSpec, options: &SourceOptions) -> OpenSource {
+        open_source(spec.clone(), options.clone())
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
@@ -261,13 +306,38 @@ impl Platform for Desktop {
         models::remove(&cache, id).map_err(|error| error.message())
     }
 
-    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
+    fn cameras(&self) -> Result<Vec<FoundCamera>, Message> {
         let cameras = camera::list().map_err(|error| error.message)?;
-        let choice = |camera: camera::Camera| {
+        let found = |camera: camera::Camera| {
             let value = SourceSpec::Camera(CameraChoice::Number(camera.number));
-            Choice { detail: value.to_string(), value, label: camera.name }
+            let choice = Choice { detail: value.to_string(), value, label: camera.name };
+            // The same size and rate may be there in several layouts of pixels.
+            let mut formats: Vec<WantedFormat> = Vec::new();
+            for wanted in camera.formats.into_iter().map(WantedFormat::of) {
+                if !formats.contains(&wanted) {
+                    formats.push(wanted);
+                }
+            }
+            FoundCamera { choice, formats }
         };
-        Ok(cameras.into_iter().map(choice).collect())
+        Ok(cameras.into_iter().map(found).collect())
+    }
+
+    fn still(&self, spec: &SourceSpec) -> Result<RgbImage, Message> {
+        let mut source = capture::open(spec, &SourceOptions::default()).map_err(|error| error.message)?;
+        let deadline = Instant::now() + STILL;
+        while Instant::now() < deadline {
+            match source.next().map_err(|error| error.message)? {
+                Next::Picture(picture) => return Ok(picture),
+                Next::Nothing => {}
+                Next::Ended => break,
+            }
+        }
+        Err(Message::new("No picture came."))
+    }
+
+    fn tiling(&self, spec: &SourceSpec) -> Tiling {
+        self.tiling.of(spec)
     }
 
     fn remember(&self, preferences: &Preferences) -> Result<(), Message> {
@@ -330,11 +400,11 @@ mod tests {
 
     fn desktop() -> Desktop {
         let line = Line::parse_from(["sightline", "--loop"]);
-        assert!(line.live.opening.repeat && line.live.source.is_none());
+        assert!(line.live.opening.repeat && line.live.source.is_empty());
         Desktop {
             model: line.live.model,
             served: Vec::new(),
-            source: SourceOptions { repeat: true, ..SourceOptions::default() },
+            tiling: TilingArgs::default(),
             ending: Cancel::default(),
             wake: Arc::default(),
         }

@@ -43,6 +43,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::base::message::Message;
 use crate::base::panic::panic_message;
+use crate::cli::args::FramingArgs;
 use crate::cli::output::Notes;
 use crate::plan::MOST_VIEWS;
 
@@ -175,17 +176,24 @@ fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
             let sentence = "--log-limit and --log-keep are about a log that is recorded: add --log.";
             Err(Arguments::command().error(ErrorKind::MissingRequiredArgument, sentence))
         }
-        Some(Command::Watch(watch)) if watch.source.len() > MOST_VIEWS => {
-            let sentence = format!("At most {MOST_VIEWS} sources are watched at once: leave some out.");
-            Err(Arguments::command().error(ErrorKind::TooManyValues, sentence))
-        }
-        Some(Command::Watch(watch)) if watch.framing.largest_number() > watch.source.len() => {
-            let sentence =
-                format!("There is no source {}: count the --source options.", watch.framing.largest_number());
-            Err(Arguments::command().error(ErrorKind::ValueValidation, sentence))
-        }
+        Some(Command::Watch(watch)) => fit(&watch.framing, watch.source.len()).map(|()| arguments),
+        None => fit(&arguments.live.framing, arguments.live.source.len()).map(|()| arguments),
         _ => Ok(arguments),
     }
+}
+
+/// Whether there may be so many sources, and each is there that a part is for.
+fn fit(framing: &FramingArgs, sources: usize) -> Result<(), clap::Error> {
+    if sources > MOST_VIEWS {
+        let sentence = format!("At most {MOST_VIEWS} sources are watched at once: leave some out.");
+        return Err(Arguments::command().error(ErrorKind::TooManyValues, sentence));
+    }
+    let number = framing.largest_number();
+    if number > sources {
+        let sentence = format!("There is no source {number}: count the --source options.");
+        return Err(Arguments::command().error(ErrorKind::ValueValidation, sentence));
+    }
+    Ok(())
 }
 
 /// Sends what the modules trace to standard error.
@@ -215,7 +223,7 @@ mod tests {
         let arguments = parse("sightline --source camera:1 --model demo --device cuda:1 --precision int8 --threads 2")
             .expect("arguments");
         assert!(arguments.command.is_none());
-        assert_eq!(arguments.live.source.expect("a source").to_string(), "camera:1");
+        assert_eq!(arguments.live.source.iter().map(ToString::to_string).collect::<Vec<_>>(), ["camera:1"]);
         assert_eq!(arguments.live.model.model.to_string(), "demo");
         assert_eq!(arguments.live.model.device, DeviceChoice::Cuda(1));
         assert_eq!(arguments.live.model.precision, Precision::Int8);
@@ -265,6 +273,8 @@ mod tests {
             "sightline watch --source demo --rotate 45",
             "sightline watch --source demo --region 2:0,0,50,50",
             "sightline watch --source demo --config a.toml",
+            "sightline --source demo --config a.toml",
+            "sightline --source demo --region 2:0,0,50,50",
             "sightline watch --config a.toml --mask 0,0,50,50",
             "sightline watch --source demo --engine-first 9",
             "sightline watch --source demo --engine http://127.0.0.1:8000",

@@ -14,14 +14,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use vlm::Tiling;
 
 use crate::actions::{Announced, RuleName};
 use crate::base::message::Message;
-use crate::base::text;
 use crate::capture::SourceSpec;
 use crate::cli::actions::ActionArgs;
-use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, source};
+use crate::cli::args::{FramingArgs, ModelArgs, PaceArgs, TilingArgs, source, views};
 use crate::cli::caption_files::CaptionFileArgs;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{file, seconds, whole};
@@ -42,7 +40,6 @@ use crate::rules::watch::RuleWatch;
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct WatchArgs {
     /// camera, camera:N, camera:NAME, screen, screen:N, window:TITLE, demo, a picture, folder or
     /// video, or the address of a stream
@@ -58,13 +55,8 @@ pub struct WatchArgs {
     #[command(flatten)]
     pub framing: FramingArgs,
 
-    /// Cut pictures into tiles, for small print: slower, and usual for screens and windows
-    #[arg(long)]
-    pub split: bool,
-
-    /// Never cut pictures into tiles
-    #[arg(long, conflicts_with = "split")]
-    pub no_split: bool,
+    #[command(flatten)]
+    pub tiling: TilingArgs,
 
     /// End after this many captions
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64, 1, 1_000_000_000>)]
@@ -112,11 +104,6 @@ pub struct WatchArgs {
 }
 
 impl WatchArgs {
-    /// How pictures of a source are cut, unless a plan says so for its view.
-    fn tiling(&self, source: &SourceSpec) -> Tiling {
-        if self.split || source.is_mostly_text() && !self.no_split { Tiling::Split } else { Tiling::One }
-    }
-
     /// The rules that are wanted, and the actions that stand beside them.
     fn rules(&self) -> Result<Book, Message> {
         match &self.rules {
@@ -149,19 +136,11 @@ impl WatchArgs {
     /// All that is to be done: what the file says, or the line alone.
     fn plan(&self, prefix: &Arc<Prefix>) -> anyhow::Result<Plan> {
         let options = self.opening.options()?;
-        let defaults = Defaults { options, settings: self.settings(prefix), tiling: &|source| self.tiling(source) };
+        let defaults = Defaults { options, settings: self.settings(prefix), tiling: &|source| self.tiling.of(source) };
         if let Some(path) = &self.config {
             return Ok(plan::read(path, &defaults)?);
         }
-        let view = |(number, source): (usize, &SourceSpec)| ViewPlan {
-            name: text::one_line(&source.to_string()),
-            source: source.clone(),
-            options: defaults.options.clone(),
-            framing: self.framing.of(number),
-            settings: Settings { tiling: self.tiling(source), ..defaults.settings.clone() },
-            rules: Vec::new(),
-        };
-        Ok(Plan { views: self.source.iter().enumerate().map(view).collect(), ..Plan::default() })
+        Ok(Plan { views: views(&self.source, &self.framing, &defaults), ..Plan::default() })
     }
 }
 

@@ -32,8 +32,12 @@ pub enum Command {
     CopyPicture,
     /// Shows the picture the other way round, or as it is.
     Mirror,
+    /// Turns the picture clockwise by a quarter, for the model too.
+    Turn,
     /// Draws the part of the picture that alone is looked at, or shows all of it again.
     Region,
+    /// One of several views large, or all of them.
+    Grid,
     /// Full screen, or no longer.
     FullScreen,
     /// The captions alone, or everything again.
@@ -73,7 +77,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 22] = [
+pub const COMMANDS: [Entry; 23] = [
     entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
     entry(Command::Record, "Record", "R", NONE, Key::R),
     entry(Command::Log, "Log", "L", NONE, Key::L),
@@ -87,7 +91,9 @@ pub const COMMANDS: [Entry; 22] = [
     entry(Command::CopyCaption, "Copy caption", "Ctrl+C", CTRL, Key::C),
     entry(Command::CopyPicture, "Copy picture", "Ctrl+Shift+C", CTRL_SHIFT, Key::C),
     entry(Command::Mirror, "Mirror the picture", "F", NONE, Key::F),
+    entry(Command::Turn, "Turn the picture by a quarter", "T", NONE, Key::T),
     entry(Command::Region, "Look at a part, or at all", "D", NONE, Key::D),
+    entry(Command::Grid, "One view, or all", "G", NONE, Key::G),
     entry(Command::FullScreen, "Full screen", "F11", NONE, Key::F11),
     entry(Command::CaptionsOnly, "Captions only", "F9", NONE, Key::F9),
     entry(Command::OnTop, "Small, on top", "F8", NONE, Key::F8),
@@ -99,9 +105,10 @@ pub const COMMANDS: [Entry; 22] = [
 ];
 
 /// Keys that are not commands, for the table of all keys.
-pub const OTHER_KEYS: [(&str, &str); 12] = [
+pub const OTHER_KEYS: [(&str, &str); 13] = [
     ("Enter", "Ask what was typed, about the picture on screen"),
-    ("Esc", "Stop the answer; close a menu or dialog; leave full screen"),
+    ("Esc", "Stop the answer; close a menu or dialog; leave full screen; show all views"),
+    ("1 to 9", "Of several views: this one large, or all again"),
     ("?", "Show all keys"),
     ("Tab, Shift+Tab", "Go on to the next or the last control"),
     ("Ctrl++, Ctrl+-, Ctrl+0", "Everything larger, smaller, as usual"),

@@ -11,6 +11,14 @@ use crate::ui::theme;
 pub enum Icon {
     /// Two bars.
     Pause,
+    /// A triangle that points back to a bar.
+    Previous,
+    /// A triangle that points on to a bar.
+    Next,
+    /// An arrow in a circle.
+    Again,
+    /// Two arrows round and round.
+    Loop,
     /// A triangle that points on.
     Play,
     /// A square.
@@ -79,6 +87,26 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
                 colour,
                 Stroke::NONE,
             ));
+        }
+        Icon::Previous | Icon::Next => {
+            let side = |x: f32| if icon == Icon::Next { x } else { 16.0 - x };
+            let triangle = vec![at(side(3.5), 3.0), at(side(10.5), 8.0), at(side(3.5), 13.0)];
+            painter.add(egui::Shape::convex_polygon(triangle, colour, Stroke::NONE));
+            bar(at(side(11.0), 3.0), at(side(12.8), 13.0));
+        }
+        Icon::Again => {
+            let on_circle = |turn: f32| {
+                let angle = turn * std::f32::consts::TAU;
+                at(8.0 + 5.2 * angle.sin(), 8.5 - 5.2 * angle.cos())
+            };
+            painter.line((0..=20).map(|step| on_circle(0.06 + 0.82 * step as f32 / 20.0)).collect(), line);
+            painter.line(vec![at(10.6, 0.9), at(9.2, 3.4), at(12.0, 4.6)], line);
+        }
+        Icon::Loop => {
+            painter.line(vec![at(2.5, 8.0), at(2.5, 5.0), at(13.0, 5.0)], line);
+            painter.line(vec![at(10.8, 2.6), at(13.2, 5.0), at(10.8, 7.4)], line);
+            painter.line(vec![at(13.5, 8.0), at(13.5, 11.0), at(3.0, 11.0)], line);
+            painter.line(vec![at(5.2, 8.6), at(2.8, 11.0), at(5.2, 13.4)], line);
         }
         Icon::Stop => {
             painter.rect_filled(Rect::from_two_pos(at(4.0, 4.0), at(12.0, 12.0)), 2.0, colour);

@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use egui::ColorImage;
 use image::RgbImage;
 use vlm::Cancel;
 
 use crate::base::message::Message;
 use crate::capture::ffmpeg::clip::Clip;
-use crate::capture::{SourceSpec, picture_named};
+use crate::capture::{self, Neighbours, SourceSpec, picture_named};
 use crate::engine::prefix::Reference;
 use crate::live::Waker;
 use crate::models::spec::ModelSpec;
@@ -25,7 +26,8 @@ use crate::ui::clip;
 use crate::ui::download::Link;
 use crate::ui::keep;
 use crate::ui::keep::KeptPicture;
-use crate::ui::platform::{Choice, Chosen, Platform, Wanted};
+use crate::ui::pixels;
+use crate::ui::platform::{Chosen, FoundCamera, Platform, Wanted};
 use crate::ui::preferences::{KeptReference, Preferences};
 use crate::ui::rules::{RuleBook, RuleEdit};
 
@@ -34,6 +36,9 @@ use crate::ui::rules::{RuleBook, RuleEdit};
 const RESULTS: usize = 4;
 /// Changes of the rules that wait to be written.
 const MOST_EDITS: usize = 64;
+
+/// Sides that a still fits in, in pixels.
+pub const STILL: [usize; 2] = [128, 96];
 
 /// Jobs under way and their results.
 #[expect(clippy::struct_excessive_bools, reason = "each is a job that runs once at a time")]
@@ -66,9 +71,13 @@ pub type RulesKept = Result<Option<Vec<Arc<RuleSpec>>>, Message>;
 #[derive(Debug)]
 pub enum Outcome {
     /// The cameras of this machine, or why they can't be listed.
-    Cameras(Result<Vec<Choice<SourceSpec>>, Message>),
+    Cameras(Result<Vec<FoundCamera>, Message>),
+    /// A still of this source, if it gives one.
+    Still(SourceSpec, Option<ColorImage>),
     /// What the user chose, if anything.
     Chosen(Wanted, Chosen),
+    /// What stands beside this file, the source of the view with this number.
+    Beside(usize, PathBuf, Neighbours),
     /// The download with this number ended.
     Fetched(u64, Result<(), DownloadError>),
     /// What is known of the models.
@@ -87,6 +96,8 @@ pub enum Outcome {
     Saved(Result<PathBuf, Message>),
     /// A change of the rules was written, or not.
     RulesKept(RulesKept),
+    /// No more stills come.
+    StillsTaken,
     /// The system started no thread for the job.
     NotStarted,
 }
@@ -124,6 +135,36 @@ impl BackgroundJobs {
             self.looking = true;
             self.run("cameras", |platform| Outcome::Cameras(platform.cameras()));
         }
+    }
+
+    /// Takes a still of each of these, one after the other, until `cancel` is raised.
+    pub fn take_stills(&self, sources: Vec<SourceSpec>, cancel: Cancel) {
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
+        self.run("stills", move |platform| {
+            for source in sources {
+                if cancel.is_cancelled() {
+                    break;
+                }
+                let still = platform.still(&source).inspect_err(|why| tracing::debug!(%source, "no still: {why}"));
+                let still = still.ok().map(|picture| pixels::thumbnail(&picture, STILL));
+                // When the window is gone there is nobody to tell.
+                let _ = sender.send(Outcome::Still(source, still));
+                wake();
+            }
+            Outcome::StillsTaken
+        });
+    }
+
+    /// Finds what stands beside a file that a view shows. Of a folder nothing does.
+    pub fn look_beside(&self, view: usize, path: PathBuf) {
+        self.run("folder", move |_| {
+            let found = if path.is_file() { capture::neighbours(&path) } else { Ok(Neighbours::default()) };
+            let neighbours = found.unwrap_or_else(|error| {
+                tracing::debug!(%error, "the folder of a source can't be read");
+                Neighbours::default()
+            });
+            Outcome::Beside(view, path, neighbours)
+        });
     }
 
     /// Opens a dialog, unless one is open.
@@ -256,7 +297,10 @@ impl BackgroundJobs {
         match outcome {
             Outcome::Cameras(_) => self.looking = false,
             Outcome::Chosen(..) => self.choosing = false,
-            Outcome::Fetched(..)
+            Outcome::Still(..)
+            | Outcome::StillsTaken
+            | Outcome::Beside(..)
+            | Outcome::Fetched(..)
             | Outcome::ModelsListed(_)
             | Outcome::ModelRemoved(..)
             | Outcome::ReferenceRead(..)

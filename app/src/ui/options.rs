@@ -9,10 +9,11 @@ use jiff::ZonedDateTime;
 
 use crate::actions::{Actions, CaptionFiles};
 use crate::base::message::Message;
-use crate::capture::SourceSpec;
+use crate::capture::SourceOptions;
 use crate::live::Settings;
 use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
+use crate::plan::ViewPlan;
 use crate::ui::platform::Platform;
 use crate::ui::preferences::Preferences;
 use crate::ui::rules::RuleBook;
@@ -25,11 +26,15 @@ pub type Clock = fn() -> ZonedDateTime;
 
 /// What the window opens with.
 pub struct Options {
-    /// The source to open.
-    pub source: Option<SourceSpec>,
+    /// What is looked at, each in a view of its own; one without a source where it is empty.
+    pub views: Vec<ViewPlan>,
+    /// They stand in a file, which says them again the next time: they are not remembered.
+    pub is_from_file: bool,
+    /// How sources are opened that are chosen later.
+    pub source_options: SourceOptions,
     /// The model to open.
     pub model: Option<ModelSpec>,
-    /// What the pipeline is started with.
+    /// What a view is started with that is added later, or that has no source yet.
     pub settings: Settings,
     /// Which caption log is shown, and recorded into.
     pub log: LogOptions,

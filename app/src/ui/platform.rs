@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use image::RgbImage;
-use vlm::Cancel;
+use vlm::{Cancel, Tiling};
 
 use crate::base::message::Message;
-use crate::capture::SourceSpec;
+use crate::capture::camera::WantedFormat;
+use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::options::DeviceChoice;
 use crate::live::{OpenEngine, OpenSource, Waker};
 use crate::log::export::Format;
@@ -22,7 +23,7 @@ use crate::ui::run_choice::RunChoice;
 /// own.
 pub trait Platform: Send + Sync {
     /// How to open this source. Whether it can be opened shows later.
-    fn source(&self, spec: &SourceSpec) -> OpenSource;
+    fn source(&self, spec: &SourceSpec, options: &SourceOptions) -> OpenSource;
 
     /// How to open this model. Whether it can be opened shows later.
     fn engine(&self, model: &ModelSpec) -> OpenEngine;
@@ -80,7 +81,21 @@ pub trait Platform: Send + Sync {
     ///
     /// # Errors
     /// Why they can't be listed.
-    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message>;
+    fn cameras(&self) -> Result<Vec<FoundCamera>, Message>;
+
+    /// One picture of a source, for a menu. Blocks until it is there or can't be had.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn still(&self, _spec: &SourceSpec) -> Result<RgbImage, Message> {
+        Err(Message::new("Stills are not taken here."))
+    }
+
+    /// How pictures of a source are cut that is chosen in the window: what is mostly text, into
+    /// tiles.
+    fn tiling(&self, spec: &SourceSpec) -> Tiling {
+        if spec.is_mostly_text() { Tiling::Split } else { Tiling::One }
+    }
 
     /// Lets the user choose a file or folder in a dialog of the desktop. Blocks until they did.
     fn choose(&self, wanted: Wanted) -> Chosen;
@@ -136,6 +151,15 @@ pub struct Choice<T> {
     pub label: String,
     /// A few words more, or nothing.
     pub detail: String,
+}
+
+/// A camera that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCamera {
+    /// Which.
+    pub choice: Choice<SourceSpec>,
+    /// Sizes and rates that it offers, from the one that would be chosen to the worst.
+    pub formats: Vec<WantedFormat>,
 }
 
 /// What came of a dialog.

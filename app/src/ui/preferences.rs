@@ -25,6 +25,8 @@ pub const CAPTION_SIZES: [f32; 2] = [0.5, 3.0];
 pub const ZOOMS: [f32; 2] = [0.5, 3.0];
 /// How much of a change counts, as a part of what usually does.
 pub const SENSITIVITIES: [f32; 2] = [0.25, 4.0];
+/// The most sources that were looked at that are kept.
+pub const MOST_RECENT: usize = 8;
 /// The most own instructions that are kept.
 pub const MOST_INSTRUCTIONS: usize = 20;
 /// The most speeds that are kept.
@@ -38,6 +40,12 @@ pub struct Preferences {
     /// The source, as it is written after `--source`. One with a password is not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The sources beside it, written likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+    /// Files, folders and addresses that were looked at, newest first, written likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<String>,
     /// The model, as it is written after `--model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -98,6 +106,8 @@ impl Default for Preferences {
     fn default() -> Self {
         Self {
             source: None,
+            beside: Vec::new(),
+            recent: Vec::new(),
             model: None,
             instruction: None,
             own_instructions: Vec::new(),
@@ -308,6 +318,7 @@ impl Preferences {
         self.log_limits.most_megabytes = self.log_limits.most_megabytes.map(|size| size.max(LEAST_MEGABYTES));
         self.own_instructions.truncate(MOST_INSTRUCTIONS);
         self.speeds.retain(|speed| speed.per_minute.is_finite() && speed.per_minute > 0.0);
+        self.recent.truncate(MOST_RECENT);
         self
     }
 

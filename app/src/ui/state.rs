@@ -12,6 +12,7 @@ mod notices;
 mod tests;
 
 use std::collections::VecDeque;
+use std::mem::swap;
 use std::time::{Duration, Instant};
 
 use vlm::{Draft, Reply, Stop, Timings};
@@ -151,6 +152,20 @@ impl State {
         self.caption_rate = CaptionRate::default();
         self.notices.clear(Topic::Model);
         self.notices.clear(Topic::Request);
+    }
+
+    /// Changes places with another view's: all that belongs to a view, and nothing of the model or
+    /// of what was asked.
+    pub fn swap_view(&mut self, other: &mut Self) {
+        swap(&mut self.source, &mut other.source);
+        swap(&mut self.caption, &mut other.caption);
+        swap(&mut self.caption_rate, &mut other.caption_rate);
+        swap(&mut self.timings, &mut other.timings);
+        swap(&mut self.history, &mut other.history);
+        swap(&mut self.prefix_cost, &mut other.prefix_cost);
+        swap(&mut self.paused, &mut other.paused);
+        swap(&mut self.recent, &mut other.recent);
+        self.notices.swap(&mut other.notices, &[Topic::Source, Topic::Request]);
     }
 
     /// A frame is on screen.

@@ -5,15 +5,19 @@ mod downloads;
 mod everyday;
 mod everything;
 mod first_run;
+mod grid;
 mod kept;
 mod log_panel;
 mod models;
+mod player;
 mod questions;
 mod raster;
 mod rules_panel;
 mod sizes;
 mod snapshots;
+mod sources;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,11 +32,12 @@ use image::RgbImage;
 use jiff::ZonedDateTime;
 
 use crate::base::message::Message;
-use crate::capture::{CameraChoice, SourceSpec};
-use crate::live::{OpenEngine, OpenSource, Settings};
+use crate::capture::{CameraChoice, SourceOptions, SourceSpec};
+use crate::live::{Framing, OpenEngine, OpenSource, Settings};
 use crate::log::{Keep, LogOptions};
 use crate::models::spec::ModelSpec;
 use crate::models::{ModelFacts, ModelState};
+use crate::plan::ViewPlan;
 use crate::testing::pipeline::{Call, EngineFault, EngineScript, SourceScript, Step, answer_of, caption_of};
 use crate::ui::preferences::Preferences;
 use crate::ui::window::{SIZE, icon};
@@ -45,6 +50,8 @@ const BOX: &str = "Question about the picture";
 /// A machine on which everything is made up.
 struct FakePlatform {
     source: SourceScript,
+    /// Sources that are others than that one, by what they are written as.
+    others: Mutex<BTreeMap<String, SourceScript>>,
     engine: EngineScript,
     opened: Mutex<Vec<String>>,
     chosen: Mutex<Option<PathBuf>>,
@@ -63,7 +70,8 @@ impl FakePlatform {
     fn new(source: SourceScript, engine: EngineScript) -> Arc<Self> {
         let kept = Mutex::new(Ok(Preferences::default()));
         let (opened, chosen, has_dialogs) = (Mutex::default(), Mutex::default(), AtomicBool::new(true));
-        Arc::new(Self { source, engine, opened, chosen, kept, removed: Mutex::default(), has_dialogs })
+        let others = Mutex::default();
+        Arc::new(Self { source, others, engine, opened, chosen, kept, removed: Mutex::default(), has_dialogs })
     }
 
     /// A window that opens nothing by itself.
@@ -75,7 +83,9 @@ impl FakePlatform {
             Err(trouble) => (Preferences::default(), Some(trouble)),
         };
         Options {
-            source: None,
+            views: Vec::new(),
+            is_from_file: false,
+            source_options: SourceOptions::default(),
             model: None,
             settings,
             log,
@@ -91,9 +101,11 @@ impl FakePlatform {
 }
 
 impl Platform for FakePlatform {
-    fn source(&self, spec: &SourceSpec) -> OpenSource {
-        self.opened.lock().expect("no thread panicked").push(format!("source {spec}"));
-        self.source.open()
+    fn source(&self, spec: &SourceSpec, options: &SourceOptions) -> OpenSource {
+        let format = options.camera_format.map_or_else(String::new, |format| format!(" at {format}"));
+        self.opened.lock().expect("no thread panicked").push(format!("source {spec}{format}"));
+        let others = self.others.lock().expect("no thread panicked");
+        others.get(&spec.to_string()).unwrap_or(&self.source).open()
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
@@ -140,9 +152,15 @@ impl Platform for FakePlatform {
         Ok(513_000_000)
     }
 
-    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
+    fn cameras(&self) -> Result<Vec<FoundCamera>, Message> {
         let label = "Desk camera".to_owned();
-        Ok(vec![Choice { value: SourceSpec::Camera(CameraChoice::Number(1)), label, detail: String::new() }])
+        let choice = Choice { value: SourceSpec::Camera(CameraChoice::Number(1)), label, detail: String::new() };
+        let formats = ["1280x720@30", "1920x1080@15"].map(|format| format.parse().expect("a format"));
+        Ok(vec![FoundCamera { choice, formats: formats.to_vec() }])
+    }
+
+    fn still(&self, _: &SourceSpec) -> Result<RgbImage, Message> {
+        Ok(crate::testing::pipeline::picture(50))
     }
 
     fn choose(&self, _: Wanted) -> Chosen {
@@ -160,6 +178,18 @@ impl Platform for FakePlatform {
     fn remember(&self, preferences: &Preferences) -> Result<(), Message> {
         let mut kept = self.kept.lock().expect("no thread panicked");
         kept.as_mut().map(|kept| kept.clone_from(preferences)).map_err(|why| why.clone())
+    }
+}
+
+/// A view of this source, as the command line makes one.
+fn view(source: &str) -> ViewPlan {
+    ViewPlan {
+        name: source.to_owned(),
+        source: source.parse().expect("a source"),
+        options: SourceOptions::default(),
+        framing: Framing::default(),
+        settings: Settings { gate: None, ..Settings::default() },
+        rules: Vec::new(),
     }
 }
 
@@ -191,14 +221,14 @@ impl Bench {
         folder: tempfile::TempDir,
     ) -> Self {
         let platform = FakePlatform::new(source, engine);
-        let source = spec.map(|spec| spec.parse().expect("a source"));
+        let views = spec.map(view).into_iter().collect();
         let model = model.map(|model| model.parse().expect("a model"));
         let rules = RuleBook {
             file: Some(folder.path().join("rules.toml")),
             calibration_file: Some(folder.path().join("calibration.toml")),
             ..RuleBook::default()
         };
-        let options = Options { source, model, rules, ..platform.options(log) };
+        let options = Options { views, model, rules, ..platform.options(log) };
         Self { window: open(Harness::builder().with_size(SIZE), options), platform, folder }
     }
 

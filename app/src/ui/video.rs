@@ -40,7 +40,8 @@ impl Video {
 
     /// Draws the picture as large as `place` allows. Returns where it is.
     /// With `mirror` it is shown the other way round, for those who see themselves.
-    pub fn show(&mut self, ui: &mut Ui, place: Rect, mirror: bool) -> Rect {
+    /// Screen readers are told `name`.
+    pub fn show(&mut self, ui: &mut Ui, place: Rect, mirror: bool, name: &str) -> Rect {
         let Some(frame) = self.frame.clone() else { return place };
         let rect = fit(frame.image.width(), frame.image.height(), place);
         self.upload(ui, &frame, rect.size() * ui.pixels_per_point());
@@ -50,7 +51,7 @@ impl Video {
             ui.painter().image(texture.id(), rect, whole, egui::Color32::WHITE);
         }
         let response = ui.interact(rect, ui.scope_id().with("video"), Sense::hover());
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Live picture"));
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
         rect
     }
 

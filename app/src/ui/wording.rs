@@ -24,6 +24,14 @@ pub fn age(age: Duration) -> String {
     }
 }
 
+/// A place in a film, such as `1:05` or `1:02:05`.
+#[must_use]
+pub fn clock(at: Duration) -> String {
+    let seconds = at.as_secs();
+    let (hours, minutes, seconds) = (seconds / HOUR, seconds / MINUTE % 60, seconds % MINUTE);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
 /// How long until [`age`] reads differently.
 #[must_use]
 pub fn until_older(age: Duration) -> Duration {

@@ -8,7 +8,7 @@ use egui::Context;
 use vlm::Tiling;
 
 use crate::capture::{CameraChoice, SourceSpec};
-use crate::live::{Asked, Busy, Event, Framing, Question, Region, framed};
+use crate::live::{Asked, Busy, Event, Framing, Question, Region};
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::app::modes::toggle_full_screen;
@@ -27,21 +27,6 @@ use crate::ui::source_state::SourceAction;
 use crate::ui::state::Topic;
 
 impl App {
-    pub(super) fn choose_source(&mut self, spec: SourceSpec) {
-        if self.state.source.spec.as_ref() != Some(&spec) {
-            self.region = None;
-        }
-        self.drawing = None;
-        self.stale_frames = self.view().latest_frame().map_or(self.stale_frames, |frame| frame.id);
-        self.video.clear();
-        self.clip.clear();
-        self.set_paused(false);
-        let framing = Framing { region: self.region, ..Framing::default() };
-        self.view().set_source(framed(self.platform.source(&spec), framing));
-        self.state.choose_source(spec);
-        self.remember();
-    }
-
     /// Opens a model, or has it downloaded first; until then the one in hand goes on.
     pub(super) fn choose_model(&mut self, model: ModelSpec) {
         self.download = None;
@@ -90,10 +75,10 @@ impl App {
         self.state.notices.clear(Topic::Picker);
         match wanted {
             Wanted::Source => match SourceSpec::from_os(path.as_os_str()) {
-                Ok(source) => self.choose_source(source),
+                Ok(source) => self.take_source(source),
                 Err(error) => self.state.notices.post(Topic::Picker, error.message, None),
             },
-            Wanted::PictureOrVideo | Wanted::PictureFolder => self.choose_source(SourceSpec::Path(path)),
+            Wanted::PictureOrVideo | Wanted::PictureFolder => self.take_source(SourceSpec::Path(path)),
             Wanted::ModelFolder => self.choose_model(ModelSpec::Folder(path)),
             Wanted::Export(_) => self.log.export_to(path),
             Wanted::Reference => self.jobs.read_reference(path),
@@ -102,7 +87,7 @@ impl App {
         }
     }
 
-    fn set_paused(&mut self, paused: bool) {
+    pub(super) fn set_paused(&mut self, paused: bool) {
         self.state.paused = paused;
         self.view().set_paused(paused);
         self.view().set_resting(paused);
@@ -207,7 +192,9 @@ impl App {
             Command::Settings => self.dialog = Some(Dialog::Settings),
             Command::Help => self.dialog = Some(Dialog::Keys),
             Command::About => self.dialog = Some(Dialog::About),
+            Command::Turn => self.frame_anew(self.framing.turned()),
             Command::Region => self.toggle_region(),
+            Command::Grid => self.views.toggle_large(),
             Command::Undo => {
                 if !self.log.undo() {
                     self.state.exchanges.undo_clear();
@@ -218,18 +205,25 @@ impl App {
 
     /// Lets a part of the picture be drawn, or shows all of it again.
     fn toggle_region(&mut self) {
-        if self.region.is_some() {
+        if self.framing.region.is_some() {
             self.set_region(None);
         } else {
+            // It is drawn over the large picture.
+            self.views.set_large(true);
             self.drawing = if self.drawing.is_some() { None } else { Some(RegionDrawing::default()) };
         }
     }
 
     /// Looks at this part of the picture alone from now on.
     pub(super) fn set_region(&mut self, region: Option<Region>) {
-        self.region = region;
+        self.frame_anew(Framing { region, ..self.framing.clone() });
+    }
+
+    /// Has the pictures of the view in hand framed so from now on.
+    fn frame_anew(&mut self, framing: Framing) {
+        self.framing = framing;
         if let Some(spec) = self.state.source.spec.clone() {
-            self.choose_source(spec);
+            self.open_source_at(spec, self.player.at());
         }
     }
 
@@ -248,13 +242,23 @@ impl App {
 
     pub(super) fn picked(&mut self, action: PickAction) {
         match action {
-            PickAction::Source(spec) => self.choose_source(spec),
+            PickAction::Source(spec) => self.take_source(spec),
+            PickAction::ForgetRecent => {
+                self.preferences.recent.clear();
+                self.remember();
+            }
+            PickAction::Format(format) => self.set_format(format),
+            PickAction::RemoveView => self.remove_view(self.views.chosen()),
             PickAction::Model(model) => self.choose_model(model),
             PickAction::Open(Wanted::Source) => {
                 self.path_box = Some(PathBox::new(Wanted::Source, String::new()));
             }
             PickAction::Open(wanted) => self.jobs.choose(wanted),
-            PickAction::LookForCameras => self.jobs.look_for_cameras(),
+            PickAction::LookForCameras => {
+                self.views.adds = false;
+                self.jobs.look_for_cameras();
+            }
+            PickAction::StopStills => self.stills.stop(),
             PickAction::Models => self.open_models(),
         }
     }

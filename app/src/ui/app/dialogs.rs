@@ -63,13 +63,19 @@ impl App {
 
     /// Puts into effect what was chosen of captions.
     pub(super) fn tune(&self) {
+        for number in self.views.numbers() {
+            self.pipeline.view(number).tune(self.tuning());
+        }
+    }
+
+    pub(super) fn tuning(&self) -> Tuning {
         let preferences = &self.preferences;
         let pace = preferences.most_per_minute.filter(|most| *most > 0).map(|most| Duration::from_mins(1) / most);
-        self.view().tune(Tuning {
+        Tuning {
             max_tokens: preferences.most_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
             least_interval: pace.unwrap_or_default().max(READABLE),
             sensitivity: preferences.sensitivity,
             steady: preferences.steady.unwrap_or(STEADY_UNLESS_TOLD).then_some(STEADY),
-        });
+        }
     }
 }

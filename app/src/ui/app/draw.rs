@@ -5,8 +5,7 @@ use std::time::Instant;
 use egui::accesskit::Role;
 use egui::containers::menu::MenuButton;
 use egui::{
-    Align2, Button, CentralPanel, Color32, FontId, Frame, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    Align2, Button, CentralPanel, Frame, Margin, Panel, Rect, RichText, ScrollArea, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use crate::capture::SourceSpec;
@@ -15,13 +14,15 @@ use crate::ui::app::{App, Mode, Tab};
 use crate::ui::command::{COMMANDS, Command};
 use crate::ui::icon::{Icon, Look};
 use crate::ui::instruction::MenuAction;
+use crate::ui::plate::plate;
 use crate::ui::platform::Choice;
 use crate::ui::question::QuestionAction;
 use crate::ui::room::{Place, Room};
 use crate::ui::state::{ModelPhase, SourcePhase};
 use crate::ui::status::Told;
 use crate::ui::{
-    first_run, icon, instruction, models, notice, performance, pickers, question, source_state, status, subtitle, theme,
+    first_run, icon, instruction, models, notice, performance, pickers, question, source_menu, source_state, status,
+    subtitle, theme,
 };
 
 /// The height of the bar at the top, in points.
@@ -95,7 +96,14 @@ impl App {
                 let for_buttons = buttons as f32 * BAR_BUTTON;
                 let each = (ui.available_width() - for_buttons - ui.spacing().item_spacing.x) / 2.0;
                 let menu_open = &mut self.source_menu_open;
-                action = pickers::source(ui, &self.state.source, &self.cameras, menu_open, each);
+                self.stills.upload(ui.ctx());
+                let known = source_menu::Known {
+                    state: &self.state,
+                    cameras: &self.cameras,
+                    stills: &self.stills,
+                    recent: &self.preferences.recent,
+                };
+                action = source_menu::show(ui, &known, &mut self.views, menu_open, each);
                 action = pickers::model(ui, &self.state.model, &self.models, each).or(action.take());
                 // The buttons stand at the right, and go from left to right for the Tab key.
                 ui.add_space((ui.available_width() - for_buttons).max(0.0));
@@ -260,13 +268,14 @@ impl App {
         });
     }
 
-    pub(super) fn stage(&mut self, ui: &mut Ui, now: Instant) {
-        let stage = ui.max_rect();
+    /// The view in hand, in all of `ui`.
+    pub(super) fn one_view(&mut self, ui: &mut Ui, now: Instant) {
+        let stage = self.show_player(ui);
         let style = &self.preferences.captions;
         let below = subtitle::room_below(style, stage);
         let for_picture = stage.with_max_y(stage.bottom() - below);
         ui.painter().rect_filled(stage, 0.0, theme::STAGE);
-        let picture = self.video.show(ui, for_picture, self.preferences.mirror);
+        let picture = self.video.show(ui, for_picture, self.preferences.mirror, "Live picture");
         let clock = (!self.state.paused).then_some(now);
         subtitle::show(ui, &self.state.caption, style, picture, stage, clock);
         if self.video.frame().is_none() {
@@ -295,7 +304,7 @@ impl App {
             if let Some(region) = drawing.show(ui, picture, self.preferences.mirror) {
                 self.set_region(Some(region));
             }
-        } else if self.region.is_some() {
+        } else if self.framing.region.is_some() {
             plate(ui, Align2::RIGHT_TOP, picture, "Part of the picture (D: all)", 13.0);
         }
         self.offer_model(ui, stage);
@@ -305,7 +314,12 @@ impl App {
     fn offer_model(&mut self, ui: &mut Ui, stage: Rect) {
         let is_demo =
             self.state.model.spec == Some(ModelSpec::Demo) && self.state.source.spec == Some(SourceSpec::Demo);
-        if !is_demo || self.preferences.demo_will_do || self.download.is_some() || self.mode != Mode::Whole {
+        if !is_demo
+            || self.views.len() > 1
+            || self.preferences.demo_will_do
+            || self.download.is_some()
+            || self.mode != Mode::Whole
+        {
             return;
         }
         let is_offered = |choice: &&Choice<ModelSpec>| {
@@ -347,20 +361,4 @@ fn everything(ui: &mut Ui) -> Option<Command> {
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Everything else"));
     response.on_hover_text("Everything that can be done, with its keys");
     wanted
-}
-
-/// A short text on a dark plate in a corner or the middle of `place`. Left out where it has no
-/// room.
-fn plate(ui: &Ui, align: Align2, place: Rect, text: &str, size: f32) {
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), Color32::WHITE);
-    let padding = vec2(4.0 * theme::GRID, 2.0 * theme::GRID);
-    let within = place.shrink(2.0 * theme::GRID);
-    let rect = align.align_size_within_rect(galley.size() + 2.0 * padding, within);
-    if !within.contains_rect(rect) {
-        return;
-    }
-    ui.painter().rect_filled(rect, theme::RADIUS, theme::PLATE);
-    ui.painter().galley(rect.min + padding, galley, theme::SUBTITLE);
-    let response = ui.interact(rect, ui.scope_id().with(text), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }

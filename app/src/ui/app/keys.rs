@@ -28,6 +28,10 @@ impl App {
             if let Some(command) = command.filter(|_| !is_taken) {
                 self.command(ui.ctx(), command);
             }
+            if !typing {
+                self.take_player_keys(ui);
+                self.take_view_keys(ui);
+            }
         }
         if self.state.exchanges.is_open() && ui.input(|input| input.key_pressed(Key::Escape)) {
             self.pipeline.cancel_answer();

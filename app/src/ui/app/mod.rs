@@ -10,10 +10,12 @@ mod draw;
 mod keys;
 mod models;
 mod modes;
+mod playing;
 mod remember;
 mod rules;
 mod save;
 mod tell;
+mod views;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,8 +29,8 @@ use crate::actions::{Actions, CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::capture::ffmpeg::clip::Clip;
 use crate::engine::prefix::Prefix;
-use crate::live::{Caption, Event, Pipeline, Region, ViewHandle, Waker};
-use crate::log::{Keep, LogOptions, RecordedView, Recording, RecordingNews};
+use crate::live::{Caption, Event, Framing, Pipeline, Settings, ViewHandle, Waker};
+use crate::log::{LogOptions, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
 use crate::ui::clip::ClipRing;
 use crate::ui::download::Download;
@@ -42,15 +44,18 @@ use crate::ui::measuring::Measuring;
 use crate::ui::models::ModelsDialog;
 use crate::ui::options::{Options, UiError};
 use crate::ui::path_box::PathBox;
-use crate::ui::pickers::Cameras;
 use crate::ui::platform::{Choice, Chosen, Platform};
+use crate::ui::player::Player;
 use crate::ui::preferences::Preferences;
 use crate::ui::question::Questions;
 use crate::ui::region::RegionDrawing;
 use crate::ui::rules::RulesPanel;
 use crate::ui::run_choice::RunChoice;
+use crate::ui::source_menu::Cameras;
 use crate::ui::state::{State, Topic};
+use crate::ui::stills::Stills;
 use crate::ui::video::Video;
+use crate::ui::views::{Views, recorded, settings_of};
 use crate::ui::{focus, theme};
 
 /// How long the end of the window waits for the user's choices to be on the disk.
@@ -61,6 +66,11 @@ const HIDDEN: Duration = Duration::from_millis(500);
 /// The window's contents.
 pub struct App {
     pub(super) pipeline: Pipeline,
+    /// All views. Of the one in hand, what it has to show is here: `state`, `video`, `told`,
+    /// `framing`, `stale_frames` and `player`.
+    views: Views,
+    /// What a view is started with that is added.
+    settings: Settings,
     platform: Arc<dyn Platform>,
     jobs: BackgroundJobs,
     state: State,
@@ -79,6 +89,7 @@ pub struct App {
     /// What the command line says of how much of the log stays.
     line_keep: Keep,
     cameras: Cameras,
+    pub(super) stills: Stills,
     models: Vec<Choice<ModelSpec>>,
     download: Option<Download>,
     downloads: u64,
@@ -96,9 +107,9 @@ pub struct App {
     /// The last half minute, and the one that is to be saved once it has a name.
     clip: ClipRing,
     clip_to_save: Option<Clip>,
-    /// The part of the picture that alone is looked at.
-    region: Option<Region>,
-    /// It is being drawn.
+    /// What is done to its pictures before anything looks at them.
+    framing: Framing,
+    /// The part of the picture that alone is looked at is being drawn.
     drawing: Option<RegionDrawing>,
     /// The camera is wanted once the model is here.
     wants_camera: bool,
@@ -107,6 +118,8 @@ pub struct App {
     frame_times: FrameTimes,
     /// Frames up to this one came before the source was chosen.
     stale_frames: u64,
+    /// Where its film or folder is.
+    player: Player,
     /// Nobody sees the window.
     is_hidden: Arc<AtomicBool>,
 }
@@ -160,23 +173,20 @@ impl App {
                 }
             })
         };
-        let told =
-            Told { instruction: options.settings.instruction.clone(), prefix: Prefix::default(), files: Vec::new() };
-        let recorded = RecordedView {
-            name: None,
-            instruction: options.settings.instruction.clone(),
-            prefix: options.settings.prefix.text(),
-        };
+        let views = Views::of(&options.views, options.is_from_file, options.source_options);
+        let settings = settings_of(&options.views, &options.settings);
+        let recorded = recorded(&options.views, &settings);
         let line_keep = options.log.keep;
         let log_options = LogOptions { keep: options.preferences.log_limits.behind(line_keep), ..options.log };
-        let recording = Recording::new(log_options, vec![recorded], Arc::clone(&wake));
+        let recording = Recording::new(log_options, recorded, Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
         let rules = RulesPanel::new(options.rules, recording.path().map(Path::to_owned), Arc::clone(&wake));
-        let pipeline =
-            Pipeline::start(vec![options.settings], Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
+        let pipeline = Pipeline::start(settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         options.platform.wake_at_end(Arc::clone(&wake));
         let mut app = Self {
             pipeline,
+            views,
+            settings: options.settings,
             jobs: BackgroundJobs::new(Arc::clone(&options.platform), wake),
             models: options.platform.models(),
             platform: options.platform,
@@ -193,6 +203,7 @@ impl App {
             line_keep,
             preferences: options.preferences,
             cameras: Cameras::default(),
+            stills: Stills::default(),
             download: None,
             downloads: 0,
             source_menu_open: false,
@@ -202,24 +213,22 @@ impl App {
             instruction_dialog: None,
             dialog: None,
             mode: Mode::default(),
-            told,
+            told: Told::default(),
             to_save: None,
             clip: ClipRing::default(),
             clip_to_save: None,
-            region: None,
+            framing: Framing::default(),
             drawing: None,
             wants_camera: false,
             tab: Tab::default(),
             frame_times: FrameTimes::default(),
             stale_frames: 0,
+            player: Player::default(),
             is_hidden,
         };
         ctx.set_zoom_factor(app.preferences.window.zoom);
         theme::choose(ctx, app.preferences.theme);
-        app.recall_prefix();
-        if (app.preferences.sensitivity - 1.0).abs() > f32::EPSILON {
-            app.tune();
-        }
+        app.begin_views(&options.views);
         if let Some(message) = options.trouble {
             app.state.notices.post(Topic::Preferences, message, None);
         }
@@ -232,18 +241,15 @@ impl App {
         if app.preferences.panels.rules {
             app.rules.set_open(true);
         }
-        if let Some(source) = options.source {
-            app.choose_source(source);
-        }
         if let Some(model) = options.model {
             app.choose_model(model);
         }
         Ok(app)
     }
 
-    /// The view on show.
+    /// The view in hand.
     fn view(&self) -> &ViewHandle {
-        self.pipeline.view(0)
+        self.pipeline.view(self.views.in_hand().number)
     }
 
     /// Takes in what happened since the last time.
@@ -254,12 +260,7 @@ impl App {
             }
             self.watch_rules(&report, now);
             self.recording.observe(&report);
-            if let Event::Captioned(Caption { frame, reply, .. }) = &report.event
-                && reply.stop != Stop::Cancelled
-            {
-                self.clip.say(frame, &reply.text);
-            }
-            self.state.apply(report.event, now);
+            self.take_report(report, now);
         }
         match self.caption_files.as_ref().and_then(CaptionFiles::news) {
             Some(CaptionFileNews::Trouble(message)) => self.state.notices.post(Topic::CaptionFiles, message, None),
@@ -282,30 +283,21 @@ impl App {
         if let Some(download) = &mut self.download {
             download.catch_up(now);
         }
-        if self.state.paused && self.video.frame().is_some() {
-            return;
-        }
-        let newest = self.view().latest_frame().filter(|frame| frame.id > self.stale_frames);
-        if let Some(frame) = newest.filter(|frame| self.video.frame().is_none_or(|shown| shown.id != frame.id)) {
-            self.state.show_frame(&frame);
-            self.state.source.moved = frame.id > self.stale_frames + 1;
-            if self.preferences.clips {
-                self.clip.offer(&frame);
-            }
-            self.video.set(frame);
-        }
+        self.show_newest();
     }
 
     /// Takes in what came of a job.
     fn take(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Cameras(Ok(found)) => self.cameras = Cameras::Found(found),
+            Outcome::Cameras(Ok(found)) => self.found_cameras(found),
+            Outcome::Still(source, still) => self.stills.take(&source, still),
             Outcome::Cameras(Err(message)) => self.cameras = Cameras::Failed(message),
             Outcome::Chosen(wanted, Chosen::Path(path)) => self.choose_path(wanted, path),
-            Outcome::Chosen(_, Chosen::Nothing) => {}
+            Outcome::Chosen(_, Chosen::Nothing) | Outcome::StillsTaken => {}
             Outcome::Chosen(wanted, Chosen::NoDialog) => {
                 self.path_box = Some(PathBox::instead_of_dialog(wanted, self.proposed(wanted)));
             }
+            Outcome::Beside(view, path, neighbours) => self.found_beside(view, &path, neighbours),
             Outcome::Fetched(number, result) => self.fetched(number, result),
             Outcome::ModelsListed(facts) => {
                 if let Some(dialog) = &mut self.models_dialog {
@@ -349,7 +341,7 @@ impl eframe::App for App {
         self.draw(ui, now);
         focus::show(ui.ctx());
         self.note_window(ui.ctx());
-        if let Some(wait) = self.state.next_change(now) {
+        if let Some(wait) = self.next_change(now) {
             ui.ctx().request_repaint_after(wait);
         }
     }

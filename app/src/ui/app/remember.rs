@@ -2,8 +2,9 @@
 
 use egui::Context;
 
+use crate::capture::SourceSpec;
 use crate::ui::app::App;
-use crate::ui::preferences::{WindowPlace, ZOOMS};
+use crate::ui::preferences::{MOST_RECENT, WindowPlace, ZOOMS};
 
 /// As it is written, if it is read again as the same: what has a password in it, or a name that is
 /// no text, is not.
@@ -15,7 +16,11 @@ fn written<T: ToString + std::str::FromStr + PartialEq>(value: &T) -> Option<Str
 impl App {
     /// Keeps what was chosen, if it is another choice than the one kept last.
     pub(super) fn remember(&mut self) {
-        self.preferences.source = self.state.source.spec.as_ref().and_then(written);
+        if !self.views.is_from_file {
+            let mut sources = self.sources().into_iter().map(|source| source.as_ref().and_then(written));
+            self.preferences.source = sources.next().flatten();
+            self.preferences.beside = sources.flatten().collect();
+        }
         // One of a server is another machine's.
         self.preferences.model = self.state.model.spec.as_ref().and_then(written);
         self.preferences.panels.log = self.log.is_open();
@@ -23,6 +28,17 @@ impl App {
         if self.preferences != self.kept {
             self.kept.clone_from(&self.preferences);
             self.jobs.remember(self.preferences.clone());
+        }
+    }
+
+    /// Notes that this was looked at, for the menu. Cameras and the demo are in it anyway.
+    pub(super) fn note_recent(&mut self, source: &SourceSpec) {
+        let (SourceSpec::Path(_) | SourceSpec::Stream(_)) = source else { return };
+        if let Some(written) = written(source) {
+            let recent = &mut self.preferences.recent;
+            recent.retain(|other| *other != written);
+            recent.insert(0, written);
+            recent.truncate(MOST_RECENT);
         }
     }
 

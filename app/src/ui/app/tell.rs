@@ -60,7 +60,7 @@ impl App {
     /// Tells the model this from now on.
     fn tell(&mut self, told: Told) {
         self.view().set_instruction(told.instruction.clone());
-        self.recording.set_instruction(0, told.instruction.clone());
+        self.recording.set_instruction(self.views.in_hand().number, told.instruction.clone());
         let is_other = told.prefix != self.told.prefix;
         self.told = told;
         if is_other {
@@ -80,14 +80,16 @@ impl App {
     fn set_prefix(&mut self) {
         self.state.prefix_cost = None;
         self.view().set_prefix(Arc::new(self.told.prefix.clone()));
-        self.recording.set_prefix(0, self.told.prefix.text());
+        self.recording.set_prefix(self.views.in_hand().number, self.told.prefix.text());
     }
 
-    /// Takes what was remembered: the text at once, pictures when they were read.
+    /// Takes what was remembered, for every view: the text at once, pictures when they were read.
     pub(super) fn recall_prefix(&mut self) {
-        self.told.prefix.standing.clone_from(&self.preferences.standing);
-        if !self.told.prefix.is_empty() {
-            self.set_prefix();
+        if !self.preferences.standing.is_empty() {
+            self.in_each_view(|app, _| {
+                app.told.prefix.standing.clone_from(&app.preferences.standing);
+                app.set_prefix();
+            });
         }
         if !self.preferences.references.is_empty() {
             self.jobs.load_references(self.preferences.references.clone());
@@ -98,14 +100,15 @@ impl App {
     pub(super) fn recalled(&mut self, loaded: Vec<LoadedReference>) {
         for LoadedReference { kept: KeptReference { label, file }, picture } in loaded {
             match picture {
-                Ok(picture) => {
-                    self.told.prefix.references.push(Reference { label, picture });
-                    self.told.files.push(Some(file));
-                }
+                Ok(picture) => self.in_each_view(|app, _| {
+                    let (label, picture) = (label.clone(), Arc::clone(&picture));
+                    app.told.prefix.references.push(Reference { label, picture });
+                    app.told.files.push(Some(file.clone()));
+                }),
                 Err(message) => self.state.notices.post(Topic::Prefix, message, None),
             }
         }
-        self.set_prefix();
+        self.in_each_view(|app, _| app.set_prefix());
     }
 
     /// A file was read that is to be a reference picture.

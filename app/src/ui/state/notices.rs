@@ -90,6 +90,25 @@ impl Notices {
         self.dismissed.retain(|(dismissed, _)| *dismissed != topic);
     }
 
+    /// Changes what is shown and was dismissed of these topics for what `other` has of them.
+    pub fn swap(&mut self, other: &mut Self, topics: &[Topic]) {
+        let (mine, theirs) = (self.take(topics), other.take(topics));
+        self.put(theirs);
+        other.put(mine);
+    }
+
+    fn take(&mut self, topics: &[Topic]) -> Self {
+        Self {
+            shown: self.shown.extract_if(.., |notice| topics.contains(&notice.topic)).collect(),
+            dismissed: self.dismissed.extract_if(.., |(topic, _)| topics.contains(topic)).collect(),
+        }
+    }
+
+    fn put(&mut self, mut other: Self) {
+        self.shown.append(&mut other.shown);
+        self.dismissed.append(&mut other.dismissed);
+    }
+
     /// The user has read the notice.
     pub fn dismiss(&mut self, topic: Topic) {
         for notice in self.shown.extract_if(.., |notice| notice.topic == topic) {

@@ -16,8 +16,8 @@ struct Far {
 }
 
 impl Platform for Far {
-    fn source(&self, spec: &SourceSpec) -> OpenSource {
-        self.near.source(spec)
+    fn source(&self, spec: &SourceSpec, options: &SourceOptions) -> OpenSource {
+        self.near.source(spec, options)
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
@@ -60,7 +60,7 @@ impl Platform for Far {
         self.near.models()
     }
 
-    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
+    fn cameras(&self) -> Result<Vec<FoundCamera>, Message> {
         self.near.cameras()
     }
 
@@ -82,7 +82,7 @@ fn downloading() -> (Bench, Arc<Far>) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = Some(folder.path().join("captions.db"));
     let options = Options {
-        source: Some(SourceSpec::Camera(CameraChoice::First)),
+        views: vec![view("camera")],
         model: Some("256m".parse().expect("a model")),
         platform: Arc::<Far>::clone(&far),
         ..near.options(LogOptions { path, record: false, keep: Keep::default() })

@@ -5,7 +5,6 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
 use crate::capture;
-use crate::capture::SourceOptions;
 use crate::demo::model;
 use crate::engine;
 use crate::engine::options::EngineOptions;
@@ -15,9 +14,9 @@ use crate::ui::tests::*;
 struct BuiltIn;
 
 impl Platform for BuiltIn {
-    fn source(&self, spec: &SourceSpec) -> OpenSource {
-        let spec = spec.clone();
-        Box::new(move || capture::open(&spec, &SourceOptions::default()))
+    fn source(&self, spec: &SourceSpec, options: &SourceOptions) -> OpenSource {
+        let (spec, options) = (spec.clone(), options.clone());
+        Box::new(move || capture::open(&spec, &options))
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
@@ -29,7 +28,7 @@ impl Platform for BuiltIn {
         Vec::new()
     }
 
-    fn cameras(&self) -> Result<Vec<Choice<SourceSpec>>, Message> {
+    fn cameras(&self) -> Result<Vec<FoundCamera>, Message> {
         Ok(Vec::new())
     }
 
@@ -41,7 +40,9 @@ impl Platform for BuiltIn {
 #[test]
 fn the_demo_captions_itself_and_says_what_it_is() {
     let options = Options {
-        source: Some(SourceSpec::Demo),
+        views: vec![view("demo")],
+        is_from_file: false,
+        source_options: SourceOptions::default(),
         model: Some(ModelSpec::Demo),
         settings: Settings::default(),
         log: LogOptions { path: None, record: false, keep: Keep::default() },

@@ -11,11 +11,8 @@ fn captioned(size: Vec2, zoom: f32) -> Bench {
     let kept = || platform.kept.lock().expect("no thread panicked");
     kept().as_mut().expect("kept").window.zoom = zoom;
     let log = LogOptions { path: Some(folder.path().join("captions.db")), record: false, keep: Keep::default() };
-    let options = Options {
-        source: Some("camera".parse().expect("a source")),
-        model: Some("256m".parse().expect("a model")),
-        ..platform.options(log)
-    };
+    let options =
+        Options { views: vec![view("camera")], model: Some("256m".parse().expect("a model")), ..platform.options(log) };
     let mut bench = Bench { window: open(Harness::builder().with_size(size), options), platform, folder };
     bench.platform.source.show(10);
     bench.wait_for_label(&caption_of(10));
