@@ -274,7 +274,8 @@ impl View {
         self.is_outdated = false;
         // What was said of the source before, or of another place of this one, holds no more.
         let first = self.shared.first_of_source.load(Ordering::Acquire);
-        let must = must || std::mem::replace(&mut self.first_of_source, first) != first;
+        let is_of_another = std::mem::replace(&mut self.first_of_source, first) != first;
+        let must = must || is_of_another;
         let seen = self.sketch(frame);
         *lock(&self.shared.change) =
             self.gate.as_ref().zip(seen.sketch.as_ref()).and_then(|(gate, sketch)| gate.difference(sketch));
