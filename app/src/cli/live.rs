@@ -131,7 +131,6 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         model: Some(model),
         settings,
         log,
-        caption_files: args.caption_files.start(&names)?,
         rules,
         actions,
         clock: ZonedDateTime::now,

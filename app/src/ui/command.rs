@@ -77,7 +77,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 23] = [
+pub const COMMANDS: [Entry; 24] = [
     entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
     entry(Command::Record, "Record", "R", NONE, Key::R),
     entry(Command::Log, "Log", "L", NONE, Key::L),

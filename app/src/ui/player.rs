@@ -247,8 +247,8 @@ fn repeat(ui: &mut Ui, repeats: bool) -> Option<PlayerAction> {
 /// Where it is, as every player tells it.
 fn time(ui: &mut Ui, at: Duration, length: Option<Duration>) {
     let words = match length {
-        Some(length) => format!("{} / {}", wording::clock(at), wording::clock(length)),
-        None => wording::clock(at),
+        Some(length) => format!("{} / {}", wording::playing_time(at), wording::playing_time(length)),
+        None => wording::playing_time(at),
     };
     let font = egui::TextStyle::Small.resolve(ui.style());
     // As wide as the longest time, so that the bar does not move with each digit.

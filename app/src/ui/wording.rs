@@ -26,7 +26,7 @@ pub fn age(age: Duration) -> String {
 
 /// A place in a film, such as `1:05` or `1:02:05`.
 #[must_use]
-pub fn clock(at: Duration) -> String {
+pub fn playing_time(at: Duration) -> String {
     let seconds = at.as_secs();
     let (hours, minutes, seconds) = (seconds / HOUR, seconds / MINUTE % 60, seconds % MINUTE);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }

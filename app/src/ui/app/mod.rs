@@ -23,14 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use egui::{Context, Ui, ViewportCommand};
-use vlm::Stop;
 
 use crate::actions::{Actions, CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::capture::ffmpeg::clip::Clip;
-use crate::engine::prefix::Prefix;
-use crate::live::{Caption, Event, Framing, Pipeline, Settings, ViewHandle, Waker};
-use crate::log::{LogOptions, Recording, RecordingNews};
+use crate::live::{Framing, Pipeline, Settings, ViewHandle, Waker};
+use crate::log::{Keep, LogOptions, Recording, RecordingNews};
 use crate::models::spec::ModelSpec;
 use crate::ui::clip::ClipRing;
 use crate::ui::download::Download;
