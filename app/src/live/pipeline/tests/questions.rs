@@ -165,7 +165,7 @@ fn small_print_is_looked_at_apart_from_captions() {
     pipeline.view(0).ask_so("What does it say?", frame, Tiling::Split).expect("room for a question");
     assert_eq!(until(&pipeline, answered).2.text, answer_of("What does it say?", 1));
     let (ask, describe) = (Call::Ask("What does it say?".to_owned()), Call::Caption("Describe.".to_owned()));
-    assert_eq!(engine.calls(), [Call::Look(1), describe, Call::Look(1), ask]);
+    assert_eq!(engine.calls(), [Call::Look(1), describe, Call::OpenTiled, Call::Look(1), ask]);
 }
 
 #[test]
