@@ -5,67 +5,26 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::server::Server;
+
+#[path = "common/server.rs"]
+mod server;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
 /// Far more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A web server that answers everything with one status, until the test ends.
-struct Server {
-    address: SocketAddr,
-    bodies: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Server {
-    fn new(status: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let bodies = Arc::<Mutex<Vec<Value>>>::default();
-        let ours = Arc::clone(&bodies);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let body = stream.and_then(|stream| serve(stream, status));
-                // One that was killed in the middle of it has sent nothing.
-                if let Ok(body) = body {
-                    ours.lock().unwrap().push(body);
-                }
-            }
-        });
-        Self { address, bodies }
-    }
-
-    fn texts(&self) -> Vec<String> {
-        let bodies = self.bodies.lock().unwrap();
-        bodies.iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-fn serve(mut stream: TcpStream, status: u16) -> std::io::Result<Value> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        match line.trim().to_ascii_lowercase().split_once(':') {
-            Some(("content-length", value)) => length = value.trim().parse().unwrap(),
-            None if line.trim().is_empty() => break,
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-    Ok(serde_json::from_slice(&body)?)
+/// The words of what a server was told.
+fn texts(server: &Server) -> Vec<String> {
+    server.told().iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A folder with a file of actions, and the program in it.
@@ -137,13 +96,13 @@ fn what_waits_outlives_a_kill_and_is_told_in_order_by_the_next_run() {
     watching.kill().unwrap();
     watching.wait().unwrap();
     let left = waiting(&bench.queue());
-    assert!(left.len() >= 3 && back.texts().is_empty(), "{left:?}");
+    assert!(left.len() >= 3 && texts(&back).is_empty(), "{left:?}");
 
     bench.write(&hook(&back));
     let output = bench.run(&[&watch[..], &["--frames", "1"]].concat());
     let notes = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{notes}");
-    let told = back.texts();
+    let told = texts(&back);
     assert_eq!(told[..left.len()], left);
     assert_eq!(waiting(&bench.queue()), [""; 0], "{notes}");
 }
@@ -154,8 +113,8 @@ fn a_test_says_what_came_of_it_and_shows_no_secret() {
     let bench = Bench::new(&hook(&well));
     let output = bench.run(&["actions", "test", "hook", "--json"]);
     let tested: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((tested["action"].as_str(), well.bodies.lock().unwrap().len()), (Some("hook"), 1));
-    assert_eq!(well.bodies.lock().unwrap()[0]["kind"], "test");
+    assert_eq!((tested["action"].as_str(), well.told().len()), (Some("hook"), 1));
+    assert_eq!(well.told()[0]["kind"], "test");
 
     bench.write(&hook(&refusing));
     for (words, said) in [
@@ -183,7 +142,7 @@ fn a_plan_may_have_actions() {
     let words = ["watch", "--config", "plan.toml", "--model", "demo", "--frames", "1"];
     let output = bench.prepared(&words).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let bodies = server.bodies.lock().unwrap();
+    let bodies = server.told();
     assert_eq!((bodies[0]["source"].as_str(), bodies[0]["kind"].as_str()), (Some("porch"), Some("caption")));
 }
 

@@ -5,75 +5,26 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sightline::demo::{Shape, World, paint};
 use tempfile::TempDir;
+
+use crate::film::film;
+use crate::server::Server;
+
+#[path = "common/film.rs"]
+mod film;
+#[path = "common/server.rs"]
+mod server;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sightline");
 /// Far more than a busy machine needs.
 const PATIENCE: Duration = Duration::from_mins(4);
-
-/// A web server that takes note of what it was sent, until the test ends.
-struct Server {
-    address: SocketAddr,
-    status: Arc<AtomicU16>,
-    bodies: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Server {
-    /// Answers everything with a status, which may be changed.
-    fn new(status: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (status, bodies) = (Arc::new(AtomicU16::new(status)), Arc::<Mutex<Vec<Value>>>::default());
-        let (now, ours) = (Arc::clone(&status), Arc::clone(&bodies));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let status = now.load(Ordering::SeqCst);
-                // One that was killed in the middle of it has sent nothing.
-                if let Ok(body) = stream.and_then(|stream| serve(stream, status))
-                    && status == 200
-                {
-                    ours.lock().unwrap().push(body);
-                }
-            }
-        });
-        Self { address, status, bodies }
-    }
-
-    /// What it was sent and took.
-    fn told(&self) -> Vec<Value> {
-        self.bodies.lock().unwrap().clone()
-    }
-}
-
-fn serve(mut stream: TcpStream, status: u16) -> std::io::Result<Value> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        match line.trim().to_ascii_lowercase().split_once(':') {
-            Some(("content-length", value)) => length = value.trim().parse().unwrap(),
-            None if line.trim().is_empty() => break,
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-    Ok(serde_json::from_slice(&body)?)
-}
 
 /// A folder with a film, a rule about it and what is to be done.
 struct Bench {
@@ -85,20 +36,7 @@ impl Bench {
     /// A film with a star in its views or without, in this order.
     fn new(stars: &[bool], status: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("film")).unwrap();
-        let mut seed = 4000;
-        for (number, wanted) in stars.iter().enumerate() {
-            let picture = loop {
-                seed += 1;
-                let mut world = World::new(seed);
-                world.settle();
-                let truth = world.truth();
-                if !truth.is_empty() && truth.iter().any(|object| object.shape == Shape::Star) == *wanted {
-                    break paint(&world);
-                }
-            };
-            picture.save(folder.path().join(format!("film/{number}.png"))).unwrap();
-        }
+        film(&folder.path().join("film"), stars);
         let server = Server::new(status);
         let rules = format!(
             "[[rule]]\nname = \"star\"\nsays = \"there is a star\"\nof = [1, 1]\ndo = [\"hook\", \"note\"]\n\n\
@@ -213,7 +151,7 @@ fn what_a_kill_leaves_in_the_queue_is_told_by_the_next_run() {
     assert_eq!(kinds(&left[0])[..5], ["begin", "words", "end", "begin", "words"]);
     assert_eq!((bench.server.told(), bench.noted()), (Vec::new(), Vec::new()));
 
-    bench.server.status.store(200, Ordering::SeqCst);
+    bench.server.answer_with(200);
     bench.make_command();
     // As long as it takes to tell what was left; nothing of it is told twice.
     let mut again = bench.watch(&["--loop"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

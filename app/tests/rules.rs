@@ -7,8 +7,12 @@ use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use sightline::demo::{Shape, World, paint};
 use tempfile::TempDir;
+
+use crate::film::film;
+
+#[path = "common/film.rs"]
+mod film;
 
 const RULES: &str = "[[rule]]\nname = \"star\"\nsays = \"there is a star\"\n";
 
@@ -19,20 +23,7 @@ impl Bench {
     /// Pictures with a star in them or without, in this order.
     fn new(stars: &[bool]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("pictures")).unwrap();
-        let mut seed = 4000;
-        for (number, wanted) in stars.iter().enumerate() {
-            let picture = loop {
-                seed += 1;
-                let mut world = World::new(seed);
-                world.settle();
-                let truth = world.truth();
-                if !truth.is_empty() && truth.iter().any(|object| object.shape == Shape::Star) == *wanted {
-                    break paint(&world);
-                }
-            };
-            picture.save(folder.path().join(format!("pictures/{number}.png"))).unwrap();
-        }
+        film(&folder.path().join("pictures"), stars);
         fs::write(folder.path().join("rules.toml"), RULES).unwrap();
         Self(folder)
     }
