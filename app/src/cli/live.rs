@@ -78,7 +78,7 @@ pub struct LiveArgs {
     /// Watch the rules of this file, [[rule]] in TOML, and change them in the window [default: your
     /// own, see `sightline rules`]
     #[arg(long, value_name = "FILE", value_parser = file())]
-    #[allow(rustdoc::broken_intra_doc_links, reason = "help is not Markdown: a table's name in TOML is no link")]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "help is not Markdown: a table's name in TOML is not a link")]
     pub rules: Option<PathBuf>,
 
     #[command(flatten)]

@@ -190,7 +190,7 @@ fn fit(framing: &FramingArgs, sources: usize) -> Result<(), clap::Error> {
     }
     let number = framing.largest_number();
     if number > sources {
-        let sentence = format!("There is no source {number}: count the --source options.");
+        let sentence = format!("Unknown source {number}: count the --source options.");
         return Err(Arguments::command().error(ErrorKind::ValueValidation, sentence));
     }
     Ok(())

@@ -35,6 +35,8 @@ pub struct Question {
 pub struct Talk {
     /// Its number, which is that of its first question.
     pub id: Asked,
+    /// The number of the view whose frame it is about.
+    pub view: usize,
     /// What was asked before and what the answers were, oldest first.
     pub before: Arc<[(Arc<str>, String)]>,
     /// How the picture is cut into tiles.

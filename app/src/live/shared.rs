@@ -115,7 +115,7 @@ pub type SharedSource = Arc<Mutex<OpenSource>>;
 pub struct SharedView {
     /// The newest frame that nobody took.
     pub frames: Slot<Arc<Frame>>,
-    /// Another source, to be taken by the capture thread; `None` is no source any more.
+    /// Another source, to be taken by the capture thread; `None` takes it away.
     pub sources: Slot<Option<SharedSource>>,
     /// The one that was ordered last.
     pub source: Mutex<Option<SharedSource>>,

@@ -55,7 +55,7 @@ pub fn captioned(id: u64, text: &str) -> Event {
 
 pub fn answered(question: &str, text: &str) -> Event {
     let frame = Arc::new(Frame::now(1, RgbImage::new(64, 48)));
-    let talk = Talk { id: 1, before: Arc::from([]), tiling: Tiling::One };
+    let talk = Talk { id: 1, view: 0, before: Arc::from([]), tiling: Tiling::One };
     Event::Answered { question: Question { id: 1, text: question.into(), frame, talk }, reply: reply(text) }
 }
 

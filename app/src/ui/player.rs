@@ -197,7 +197,7 @@ impl Player {
             return None;
         }
         self.dragged = None;
-        // Its own rounding is no wish of the user.
+        // Its own rounding is not what the user wants.
         let is_moved = response.changed() && response.has_focus();
         (is_moved || is_let_go).then(|| PlayerAction::Seek(Duration::from_secs_f64(seconds)))
     }

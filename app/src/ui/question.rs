@@ -11,6 +11,7 @@ use egui::{
     Align, Button, Event, Frame, Id, Key, Layout, Margin, Panel, RichText, ScrollArea, Stroke, TextEdit, TextureHandle,
     Ui, Vec2, WidgetInfo,
 };
+use vlm::Tiling;
 
 use crate::base::text;
 use crate::live::Asked;
@@ -77,6 +78,14 @@ pub struct Wish {
     pub about: Option<Asked>,
     /// Whether the picture is to be cut into tiles.
     pub small_print: bool,
+}
+
+impl Wish {
+    /// The same question about another picture, or about its own as if for the first time.
+    pub fn again(exchange: &Exchange) -> Self {
+        let small_print = exchange.tiling == Tiling::Split;
+        Self { words: exchange.question.to_string(), about: None, small_print }
+    }
 }
 
 /// The question being typed, and the thumbnails of those that were asked.

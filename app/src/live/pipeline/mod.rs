@@ -358,10 +358,12 @@ impl ViewHandle {
     /// As [`ViewHandle::ask`].
     pub fn ask_so(&self, text: &str, frame: Arc<Frame>, tiling: Tiling) -> Result<Question, Busy> {
         let id = self.number();
-        self.send(Question { id, text: text.into(), frame, talk: Talk { id, before: Arc::from([]), tiling } })
+        let talk = Talk { id, view: self.number, before: Arc::from([]), tiling };
+        self.send(Question { id, text: text.into(), frame, talk })
     }
 
-    /// Asks a question that follows others about the same frame. The engine looks at it again only
+    /// Asks a question that follows others about the same frame, which is this view's. The engine
+    /// looks at it again only
     /// where it has forgotten it.
     ///
     /// # Errors

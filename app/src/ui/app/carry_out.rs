@@ -7,8 +7,9 @@ use std::time::Instant;
 use egui::Context;
 use vlm::Tiling;
 
+use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceSpec};
-use crate::live::{Asked, Busy, Event, Framing, Question, Region};
+use crate::live::{Asked, Busy, Event, Framing, Question, Region, ViewHandle};
 use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
 use crate::ui::app::modes::toggle_full_screen;
@@ -133,10 +134,12 @@ impl App {
             self.questions.restore(wish);
             return;
         };
+        let number = talk.as_ref().map_or(self.views.in_hand().number, |talk| talk.view);
+        let Some(view) = self.view_numbered(number) else { return self.is_removed(wish) };
         let tiling = if wish.small_print { Tiling::Split } else { Tiling::One };
         let asked = match talk {
-            Some(talk) => self.view().follow_up(&wish.words, frame, talk),
-            None => self.view().ask_so(&wish.words, frame, tiling),
+            Some(talk) => view.follow_up(&wish.words, frame, talk),
+            None => view.ask_so(&wish.words, frame, tiling),
         };
         self.asked(asked, wish);
     }
@@ -145,9 +148,23 @@ impl App {
     fn ask_again(&mut self, id: Asked) {
         let Some(exchange) = self.state.exchanges.get(id) else { return };
         let Some(frame) = self.state.exchanges.pinned(exchange.talk) else { return };
-        let (words, small_print) = (exchange.question.to_string(), exchange.tiling == Tiling::Split);
-        let asked = self.view().ask_so(&words, Arc::clone(frame), exchange.tiling);
-        self.asked(asked, Wish { words, about: None, small_print });
+        let wish = Wish::again(exchange);
+        let Some(view) = self.view_numbered(exchange.view) else { return self.is_removed(wish) };
+        let asked = view.ask_so(&wish.words, Arc::clone(frame), exchange.tiling);
+        self.asked(asked, wish);
+    }
+
+    /// The view with this number, unless it was removed. A picture is asked about where it is from:
+    /// frames of two views may have the same number.
+    fn view_numbered(&self, number: usize) -> Option<&ViewHandle> {
+        self.views.numbers().any(|known| known == number).then(|| self.pipeline.view(number))
+    }
+
+    /// The source of the picture that was to be asked about was removed.
+    fn is_removed(&mut self, wish: Wish) {
+        let message = Message::new("The source of that picture was removed.").hint("Ask about another picture.");
+        self.state.notices.post(Topic::Question, message, None);
+        self.questions.restore(Wish { about: None, ..wish });
     }
 
     /// A question was sent to the model, or was not taken.
@@ -283,12 +300,7 @@ impl App {
             QuestionAction::Ask(wish) => self.ask(wish),
             QuestionAction::Again(id) => self.ask_again(id),
             QuestionAction::AboutNow(id) => {
-                let wish = self.state.exchanges.get(id).map(|exchange| Wish {
-                    words: exchange.question.to_string(),
-                    about: None,
-                    small_print: exchange.tiling == Tiling::Split,
-                });
-                if let Some(wish) = wish {
+                if let Some(wish) = self.state.exchanges.get(id).map(Wish::again) {
                     self.ask(wish);
                 }
             }

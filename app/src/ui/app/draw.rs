@@ -79,7 +79,8 @@ impl App {
         {
             self.questioned(ui.ctx(), action);
         }
-        if let Some(action) = self.rules.show_panel(ui, room.rules, 0, now) {
+        let in_hand = self.views.in_hand().number;
+        if let Some(action) = self.rules.show_panel(ui, room.rules, in_hand, now) {
             self.ruled(action);
         }
         self.central(ui, &room, now);
@@ -226,7 +227,8 @@ impl App {
                     }
                 }
                 Tab::Rules if room.rules == Place::Tab => {
-                    let shown = panel.show(ui, |ui| self.rules.show_content(ui, 0, now));
+                    let in_hand = self.views.in_hand().number;
+                    let shown = panel.show(ui, |ui| self.rules.show_content(ui, in_hand, now));
                     if let Some(action) = shown.inner {
                         self.ruled(action);
                     }

@@ -42,6 +42,8 @@ pub struct Exchange {
     pub question: Arc<str>,
     /// The conversation about its picture.
     pub talk: Asked,
+    /// The number of the view whose picture that is.
+    pub view: usize,
     /// Whether its picture was cut into tiles.
     pub tiling: Tiling,
     /// The picture it was asked about, small.
@@ -111,10 +113,10 @@ impl Exchanges {
     #[must_use]
     pub fn talk(&self, talk: Asked) -> Option<Talk> {
         let of_talk = || self.iter().filter(|exchange| exchange.talk == talk);
-        let tiling = of_talk().next()?.tiling;
+        let Exchange { view, tiling, .. } = *of_talk().next()?;
         let answered = of_talk().filter(|exchange| !exchange.is_open() && !exchange.answer.is_empty());
         let before = answered.map(|exchange| (Arc::clone(&exchange.question), exchange.answer.clone())).collect();
-        Some(Talk { id: talk, before, tiling })
+        Some(Talk { id: talk, view, before, tiling })
     }
 
     /// The exchange with this number.
@@ -178,6 +180,7 @@ impl Exchanges {
             id: *id,
             question: Arc::clone(text),
             talk: talk.id,
+            view: talk.view,
             tiling: talk.tiling,
             picture: known.unwrap_or_else(|| Arc::new(pixels::thumbnail(&frame.image, THUMBNAIL))),
             time: frame.time.clone(),

@@ -37,7 +37,7 @@ fn captioned(frame: &Arc<Frame>, text: &str, stop: Stop) -> Event {
 }
 
 fn asked(id: Asked, text: &str, frame: &Arc<Frame>) -> Question {
-    let talk = Talk { id, before: Arc::from([]), tiling: Tiling::One };
+    let talk = Talk { id, view: 0, before: Arc::from([]), tiling: Tiling::One };
     Question { id, text: text.into(), frame: Arc::clone(frame), talk }
 }
 

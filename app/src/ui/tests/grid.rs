@@ -114,6 +114,27 @@ fn a_question_goes_to_the_view_in_hand() {
 }
 
 #[test]
+fn a_picture_is_asked_about_where_it_is_from_whichever_view_is_in_hand() {
+    let mut house = House::captioned();
+    house.bench.ask("Who?");
+    house.bench.wait_for_label(&answer_of("Who?", 10));
+    house.bench.click("View 2: garden");
+    let looked =
+        |house: &House| house.bench.engine().calls().iter().filter(|call| matches!(call, Call::Look(_))).count();
+    let before = looked(&house);
+    house.bench.press("Follow up");
+    house.bench.ask("Why?");
+    house.bench.wait_for_label(&answer_of("Why?", 10));
+    assert_eq!(looked(&house), before, "the door's own conversation went on");
+    house.bench.click("Show all views");
+    house.door.then(Step::Broken("The cable is cut."));
+    house.bench.wait_for_part("The cable is cut.");
+    house.bench.click("Remove door");
+    house.bench.ask("Since when?");
+    house.bench.wait_for_part("The source of that picture was removed.");
+}
+
+#[test]
 fn captions_go_on_in_every_view_whichever_is_in_hand() {
     let mut house = House::captioned();
     house.bench.click("View 2: garden");

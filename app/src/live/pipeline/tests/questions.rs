@@ -111,6 +111,23 @@ fn an_answer_can_be_cancelled_and_so_can_those_that_wait() {
     assert_eq!((question, reply.stop), (last, Stop::End));
 }
 
+/// A pipeline in which a question about the first picture was answered.
+struct Begun {
+    pipeline: Pipeline,
+    frame: Arc<Frame>,
+    first: Question,
+    answer: String,
+}
+
+fn begun(source: &SourceScript, engine: &EngineScript) -> Begun {
+    let pipeline = running(ungated(), source, engine);
+    source.show(1);
+    let frame = until(&pipeline, whole_caption).frame;
+    let first = pipeline.view(0).ask("What is it?", Arc::clone(&frame)).expect("room for a question");
+    let answer = until(&pipeline, answered).2.text;
+    Begun { pipeline, frame, first, answer }
+}
+
 fn talk_of(question: &Question, answers: &[(&str, &str)]) -> Talk {
     let before = answers.iter().map(|(asked, answer)| (Arc::from(*asked), (*answer).to_owned())).collect();
     Talk { before, ..question.talk.clone() }
@@ -119,11 +136,7 @@ fn talk_of(question: &Question, answers: &[(&str, &str)]) -> Talk {
 #[test]
 fn follow_ups_keep_their_picture_while_captions_go_on() {
     let (source, engine) = (SourceScript::live(), EngineScript::default());
-    let pipeline = running(ungated(), &source, &engine);
-    source.show(1);
-    let frame = until(&pipeline, whole_caption).frame;
-    let first = pipeline.view(0).ask("What is it?", Arc::clone(&frame)).expect("room for a question");
-    let answer = until(&pipeline, answered).2.text;
+    let Begun { pipeline, frame, first, answer } = begun(&source, &engine);
     source.show(2);
     until(&pipeline, whole_caption);
     let before = engine.calls().len();
@@ -139,11 +152,7 @@ fn follow_ups_keep_their_picture_while_captions_go_on() {
 #[test]
 fn a_conversation_that_was_forgotten_is_told_anew_with_its_words() {
     let (source, engine) = (SourceScript::live(), EngineScript::default());
-    let pipeline = running(ungated(), &source, &engine);
-    source.show(1);
-    let frame = until(&pipeline, whole_caption).frame;
-    let first = pipeline.view(0).ask("What is it?", Arc::clone(&frame)).expect("room for a question");
-    let answer = until(&pipeline, answered).2.text;
+    let Begun { pipeline, frame, first, answer } = begun(&source, &engine);
     // So many others that the first has to go.
     for _ in 0..4 {
         pipeline.view(0).ask("And this?", Arc::clone(&frame)).expect("room for a question");
