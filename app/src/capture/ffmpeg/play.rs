@@ -214,6 +214,12 @@ impl Video {
         }
     }
 
+    /// Pictures since its film was begun. What ffmpeg still gave when it was stopped counts for
+    /// nothing.
+    fn played(&self) -> u64 {
+        if self.rests { 0 } else { self.read.load(Ordering::Relaxed) }
+    }
+
     /// Whether it was begun behind its beginning: at its very end there is nothing to give.
     fn is_begun_late(&self) -> bool {
         self.film.as_ref().is_some_and(|film| !film.begin.is_zero())
@@ -260,18 +266,14 @@ impl Source for Video {
 
     fn position(&self) -> Option<Position> {
         let film = self.film.as_ref()?;
-        let read = if self.rests { 0 } else { self.read.load(Ordering::Relaxed) };
-        Some(Position::Time { at: film.at(read), length: film.length })
+        Some(Position::Time { at: film.at(self.played()), length: film.length })
     }
 
     fn obey(&mut self, order: PlayOrder) -> Result<bool, SourceError> {
         let Some(film) = &self.film else { return Ok(false) };
         let (begin, repeat) = match order {
             PlayOrder::SeekTo(at) => (film.length.map_or(at, |length| at.min(length)), film.repeat),
-            PlayOrder::Repeat(repeat) if repeat != film.repeat => {
-                let read = if self.rests { 0 } else { self.read.load(Ordering::Relaxed) };
-                (film.at(read), repeat)
-            }
+            PlayOrder::Repeat(repeat) if repeat != film.repeat => (film.at(self.played()), repeat),
             _ => return Ok(false),
         };
         *self = Self::open_at(&film.path, repeat, begin)?;

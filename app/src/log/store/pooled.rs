@@ -30,7 +30,7 @@ impl Pooled {
         let largest = mean.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         let scale = if largest > 0.0 { MOST / largest } else { 0.0 };
         let bytes: Vec<i8> = mean.iter().map(|value| (value * scale).round() as i8).collect();
-        let length = (dot(&bytes, &bytes) as f32).sqrt();
+        let length = (bytes.iter().map(|byte| i32::from(*byte).pow(2)).sum::<i32>() as f32).sqrt();
         Self { inverse_length: if length > 0.0 { 1.0 / length } else { 0.0 }, bytes }
     }
 
@@ -44,23 +44,19 @@ impl Pooled {
     /// of another width.
     pub fn cosine(&self, row: &[u8]) -> Option<f32> {
         let (head, bytes) = row.split_first_chunk::<HEAD>()?;
-        let product = (bytes.len() == self.bytes.len()).then(|| dot_with(&self.bytes, bytes))?;
+        let product = (bytes.len() == self.bytes.len()).then(|| dot(&self.bytes, bytes))?;
         Some(product as f32 * self.inverse_length * f32::from_le_bytes(*head))
     }
 }
 
 /// In pieces that the compiler makes vectors of. A product of two bytes fits 16 bits, and so many
 /// of them as there are in any model's width fit 32.
-fn dot_with(ours: &[i8], theirs: &[u8]) -> i32 {
+fn dot(ours: &[i8], theirs: &[u8]) -> i32 {
     let (a, a_rest) = ours.as_chunks::<32>();
     let (b, b_rest) = theirs.as_chunks::<32>();
     let product = |(a, b): (&i8, &u8)| i32::from(i16::from(*a) * i16::from(b.cast_signed()));
     let whole: i32 = a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(product).sum::<i32>()).sum();
     whole + a_rest.iter().zip(b_rest).map(product).sum::<i32>()
-}
-
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 /// The pool of a model in a precision, if it has one.
