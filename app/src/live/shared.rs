@@ -145,6 +145,8 @@ pub struct SharedView {
     pub ended: AtomicBool,
     /// The id of the first frame of the source in hand: older frames are of no interest any more.
     pub first_of_source: AtomicU64,
+    /// The id of the frame that the inference thread took from the slot last.
+    pub taken: AtomicU64,
     /// The id of the last frame that the inference thread has finished with. A patient source waits
     /// for it.
     pub dealt_with: AtomicU64,

@@ -107,10 +107,10 @@ impl View {
     fn with(shared: Arc<SharedView>, dealt_with: Sender<()>, settings: Settings) -> Self {
         let Settings { instruction, prefix, max_tokens, tiling, gate, least_interval, asides, steady, keep_views } =
             settings;
-        // Frames that another thread had in hand, which hangs, are not waited for.
-        let waits = u64::from(!shared.frames.is_empty());
-        let last_taken = shared.last_id.load(Ordering::Acquire).saturating_sub(waits);
+        // Frames that another thread had in hand, which hangs, are not waited for. One that was
+        // numbered and not put yet is still to come, so that the last number does not count here.
         let first_of_source = shared.first_of_source.load(Ordering::Acquire);
+        let last_taken = shared.taken.load(Ordering::Acquire).max(first_of_source.saturating_sub(1));
         Self {
             shared,
             dealt_with,
@@ -246,6 +246,7 @@ impl View {
                 // dropped.
                 self.dropped += newest.id - self.last_taken - 1;
                 self.last_taken = newest.id;
+                self.shared.taken.store(newest.id, Ordering::Release);
                 if before.is_some() {
                     self.drop_taken();
                 }
@@ -363,5 +364,30 @@ impl View {
             && self.candidate.is_none()
             && !self.is_asking
             && ended.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+    use image::RgbImage;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_that_is_numbered_and_not_put_yet_is_waited_for() {
+        let shared = Arc::new(SharedView::default());
+        let (dealt_with, _rings) = bounded(1);
+        let seed = Seed { shared: Arc::clone(&shared), dealt_with, settings: Settings::default() };
+        shared.last_id.store(1, Ordering::Release);
+        let (mut view, now) = (View::new(&seed), Instant::now());
+        view.take_orders(now);
+        assert_eq!(shared.dealt_with.load(Ordering::Acquire), 0);
+        shared.frames.put(Arc::new(Frame::now(1, RgbImage::new(1, 1))));
+        assert_eq!(view.poll(now), Polled::Waits);
+        assert_eq!(view.counts(), (0, 0));
+        // One that takes the place of this thread does not wait for what this one has in hand.
+        View::new(&seed).take_orders(now);
+        assert_eq!(shared.dealt_with.load(Ordering::Acquire), 1);
     }
 }
