@@ -1,6 +1,7 @@
 //! From the pipeline's events to what is told of captions: their changes, not every one of them.
 //! Knows no action.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vlm::Stop;
@@ -13,11 +14,12 @@ use crate::live::{Event, Report};
 /// See the module.
 #[derive(Debug)]
 pub struct Changes {
-    sources: Vec<Watched>,
+    /// By the numbers of their views.
+    sources: BTreeMap<usize, Watched>,
 }
 
 /// What is known of a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Watched {
     /// The name that people gave it; otherwise what it calls itself.
     name: String,
@@ -27,20 +29,28 @@ struct Watched {
 }
 
 impl Changes {
-    /// `names` are what people call the sources, in the order of the pipeline's views. Without any
-    /// there is one source, which is called what it calls itself.
+    /// `names` are what people call the first sources, in the order of the pipeline's views. The
+    /// others are called what they call themselves.
     pub fn new(names: &[String]) -> Self {
         let named = names.iter().map(|name| Watched { name: name.clone(), is_named: true, text: None });
-        let mut sources: Vec<_> = named.collect();
-        if sources.is_empty() {
-            sources.push(Watched { name: String::new(), is_named: false, text: None });
+        Self { sources: named.enumerate().collect() }
+    }
+
+    /// A view is called what its source calls itself, from the next source on.
+    pub fn unname(&mut self, view: usize) {
+        if let Some(source) = self.sources.get_mut(&view) {
+            source.is_named = false;
         }
-        Self { sources }
+    }
+
+    /// A view is not there any more. Another one may have its number later.
+    pub fn remove_view(&mut self, view: usize) {
+        self.sources.remove(&view);
     }
 
     /// What is to be told of an event, with the frame that it is about.
     pub fn observe(&mut self, report: &Report) -> Option<(Occurrence, Arc<Frame>)> {
-        let source = self.sources.get_mut(report.view?)?;
+        let source = self.sources.entry(report.view?).or_default();
         match &report.event {
             Event::SourceOpened { name } => {
                 if !source.is_named && source.name != *name {
@@ -102,5 +112,20 @@ mod tests {
         assert_eq!(named("Demo scene").as_deref(), Some("Demo scene"));
         assert_eq!(named("Demo scene"), None, "it was lost and came back");
         assert_eq!(named("Webcam").as_deref(), Some("Webcam"));
+    }
+
+    #[test]
+    fn a_view_that_comes_later_is_told_of_until_it_goes() {
+        let mut changes = Changes::new(&["door".to_owned()]);
+        let said = |changes: &mut Changes, view: usize, name: &str| {
+            changes.observe(&of(view, Event::SourceOpened { name: name.to_owned() }));
+            changes.observe(&of(view, captioned(1, "A cup."))).map(|(occurrence, _)| occurrence.source)
+        };
+        assert_eq!(said(&mut changes, 0, "Webcam").as_deref(), Some("door"));
+        assert_eq!(said(&mut changes, 1, "yard.mp4").as_deref(), Some("yard.mp4"));
+        changes.remove_view(1);
+        assert_eq!(said(&mut changes, 1, "yard.mp4").as_deref(), Some("yard.mp4"), "nothing was said of this one");
+        changes.unname(0);
+        assert_eq!(said(&mut changes, 0, "street.mp4").as_deref(), Some("street.mp4"));
     }
 }

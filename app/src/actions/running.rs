@@ -121,6 +121,16 @@ impl Actions {
         }
     }
 
+    /// A view is called what its source calls itself, from the next source on.
+    pub fn unname(&mut self, view: usize) {
+        self.changes.unname(view);
+    }
+
+    /// A view is not there any more. Another one may have its number later.
+    pub fn remove_view(&mut self, view: usize) {
+        self.changes.remove_view(view);
+    }
+
     /// Tells something. `named` are the actions that a rule names.
     pub fn tell(&self, occurrence: Occurrence, frame: Option<Arc<Frame>>, named: &[String]) {
         let Some(to_keep) = &self.to_keep else { return };

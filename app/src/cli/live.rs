@@ -11,7 +11,7 @@ use image::RgbImage;
 use jiff::ZonedDateTime;
 use vlm::{Cancel, Tiling};
 
-use crate::actions::{Actions, Announced};
+use crate::actions::{ActionSpec, Actions, Announced};
 use crate::base::files;
 use crate::base::message::Message;
 use crate::base::text;
@@ -32,7 +32,7 @@ use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{Cached, DownloadError, ModelFacts, ModelSize, Progress, Running, bytes};
-use crate::plan::{self, Defaults, MOST_VIEWS};
+use crate::plan::{self, Defaults, MOST_VIEWS, Plan, ViewPlan};
 use crate::rules;
 use crate::rules::calibrations;
 use crate::ui;
@@ -111,8 +111,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let model = if engine.is_some() { named.model.clone() } else { chosen_model(&named, &preferences) };
     let log = args.record.log_options_or(plan.as_ref().and_then(|plan| plan.log.as_ref()));
     let is_from_file = plan.is_some();
-    let views =
-        plan.map_or_else(|| views(&sources(args, &preferences, &model), &args.framing, &defaults), |plan| plan.views);
+    let Plan { views, actions: planned, .. } = plan.unwrap_or_else(|| {
+        let views = views(&sources(args, &preferences, &model), &args.framing, &defaults);
+        Plan { views, ..Plan::default() }
+    });
     let wake: Arc<Mutex<Option<Waker>>> = Arc::default();
     let woken = Arc::clone(&wake);
     let ending = interrupt::flag_and(move || {
@@ -120,9 +122,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
             wake();
         }
     })?;
-    let (rules, actions, rules_trouble) = rules(args)?;
-    // One alone needs no name before its captions.
-    let names: Vec<_> = views.iter().filter(|_| views.len() > 1).map(|view| view.name.clone()).collect();
+    // One alone is called as its source calls itself, unless a file gives it a name.
+    let has_names = is_from_file || views.len() > 1;
+    let names: Vec<_> = views.iter().filter(|_| has_names).map(|view| view.name.clone()).collect();
+    let (rules, actions, rules_trouble) = rules(args, &views, planned, &names)?;
     let options = ui::Options {
         caption_files: args.caption_files.start(&names)?,
         views,
@@ -176,9 +179,15 @@ fn settings(args: &LiveArgs, preferences: &Preferences) -> Settings {
     }
 }
 
-/// What is watched for, and what that sets off. A file that was named has to be right; what is
-/// wrong with the user's own is told in the window, which opens without.
-fn rules(args: &LiveArgs) -> Result<(RuleBook, Option<Actions>, Option<Message>), Message> {
+/// What is watched for in all views, and what that and the rules of each view set off. A file that
+/// was named has to be right; what is wrong with the user's own is told in the window, which opens
+/// without. `names` are those of the views, where they are known before they are opened.
+fn rules(
+    args: &LiveArgs,
+    views: &[ViewPlan],
+    planned: Vec<ActionSpec>,
+    names: &[String],
+) -> Result<(RuleBook, Option<Actions>, Option<Message>), Message> {
     let mut book = RuleBook {
         file: args.rules.clone().or_else(rules::file::default_path),
         calibration_file: calibrations::default_path(),
@@ -192,11 +201,20 @@ fn rules(args: &LiveArgs) -> Result<(RuleBook, Option<Actions>, Option<Message>)
         Err(message) if args.rules.is_none() => (Some(message), Vec::new()),
         Err(message) => return Err(message),
     };
-    match known_calibrations(&book.rules) {
+    for view in views {
+        rules::file::check(book.rules.iter().chain(&view.rules).filter(|rule| rule.on).map(AsRef::as_ref))
+            .map_err(|what| Message::new(format!("The rules can't be watched: {what}.")).hint("Leave some out."))?;
+    }
+    let all: Vec<_> = book.rules.iter().chain(views.iter().flat_map(|view| &view.rules)).cloned().collect();
+    let announced = Announced::of(names, |place| {
+        book.rules.iter().chain(&views[place].rules).filter(|rule| rule.on).map(|rule| rule.name())
+    });
+    let beside = planned.into_iter().chain(beside).collect();
+    match known_calibrations(&all) {
         Ok(known) => book.calibrations = known,
         Err(message) => trouble = trouble.or(Some(message)),
     }
-    let actions = match args.actions.start(beside, &book.rules, &Announced::default()) {
+    let actions = match args.actions.start(beside, &all, &announced) {
         Ok(actions) => actions,
         Err(message) if args.rules.is_none() && args.actions.actions.is_none() => {
             trouble = trouble.or(Some(message));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::actions::{Announced, RuleName};
+use crate::actions::Announced;
 use crate::base::message::Message;
 use crate::capture::SourceSpec;
 use crate::cli::actions::ActionArgs;
@@ -35,7 +35,6 @@ use crate::live::{GateSettings, Pipeline, STEADY_UNLESS_TOLD, Settings};
 use crate::log::RecordedView;
 use crate::plan::{self, Defaults, Plan, ViewPlan};
 use crate::rules;
-use crate::rules::spec::RuleSpec;
 use crate::rules::watch::RuleWatch;
 
 /// The command's arguments.
@@ -168,11 +167,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let calibrations = Arc::new(known_calibrations(&all_rules)?);
     let watch = |view: &ViewPlan| RuleWatch::new(&view.rules, &view.name).calibrated(Arc::clone(&calibrations));
     let watches: Vec<_> = plan.views.iter().map(watch).collect();
-    let named = |view: &ViewPlan| {
-        let name = |rule: &Arc<RuleSpec>| RuleName { name: rule.name().to_owned(), source: view.name.clone() };
-        view.rules.iter().map(name).collect::<Vec<_>>()
-    };
-    let announced = Announced { rules: plan.views.iter().flat_map(named).collect(), sources: names };
+    let announced = Announced::of(&names, |place| plan.views[place].rules.iter().map(|rule| rule.name()));
     let planned = plan.actions.iter().cloned().chain(beside).collect();
     let actions = args.actions.start(planned, &all_rules, &announced)?;
     let recorded = |view: &ViewPlan| RecordedView {

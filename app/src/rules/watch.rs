@@ -78,6 +78,11 @@ impl RuleWatch {
         Self { is_unnamed: true, ..Self::new(rules, "") }
     }
 
+    /// The view is called as its source calls itself, from the next source on.
+    pub fn unname(&mut self) {
+        self.is_unnamed = true;
+    }
+
     /// Watches these rules from now on. What goes on of one that stays goes on; what goes on of the
     /// others ends, and is given.
     pub fn set_rules(&mut self, rules: &[Arc<RuleSpec>]) -> Vec<RuleEvent> {

@@ -13,6 +13,7 @@ use crate::log::RecordedView;
 use crate::plan::{MOST_VIEWS, ViewPlan};
 use crate::ui::instruction::Told;
 use crate::ui::player::Player;
+use crate::ui::rules::PlannedRules;
 use crate::ui::state::State;
 use crate::ui::video::Video;
 
@@ -218,16 +219,25 @@ pub fn settings_of(plans: &[ViewPlan], otherwise: &Settings) -> Vec<Settings> {
     plans.iter().map(|plan| plan.settings.clone()).collect()
 }
 
+/// What is watched for in these views by themselves.
+pub fn planned(plans: &[ViewPlan]) -> Vec<PlannedRules> {
+    let planned =
+        |(place, plan): (usize, &ViewPlan)| PlannedRules { name: given_name(plans, place), rules: plan.rules.clone() };
+    plans.iter().enumerate().map(planned).collect()
+}
+
+/// The name of a view that counts: that of one alone only if it was given.
+fn given_name(plans: &[ViewPlan], place: usize) -> Option<String> {
+    let plan = plans.get(place)?;
+    let is_given = plans.len() > 1 || plan.name != text::one_line(&plan.source.to_string());
+    is_given.then(|| plan.name.clone())
+}
+
 /// How these views are recorded. One alone is called as its source calls itself, unless it was
 /// given a name; several are told apart by what was written.
 pub fn recorded(plans: &[ViewPlan], settings: &[Settings]) -> Vec<RecordedView> {
-    let name = |place: usize| {
-        let plan = plans.get(place)?;
-        let is_given = plans.len() > 1 || plan.name != text::one_line(&plan.source.to_string());
-        is_given.then(|| plan.name.clone())
-    };
     let recorded = |(place, settings): (usize, &Settings)| RecordedView {
-        name: name(place),
+        name: given_name(plans, place),
         instruction: settings.instruction.clone(),
         prefix: settings.prefix.text(),
     };

@@ -1,18 +1,20 @@
 //! A text file that has the captions that hold now, a line each, and nothing else. It is replaced
 //! as a whole: whoever reads it, whenever, sees whole lines. Empty while no caption holds.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::actions::caption_files::names::Names;
 use crate::base::files::{self, Durability, Readers};
 use crate::base::{text, webvtt};
 
 /// See the module.
 pub struct CaptionFile {
     path: PathBuf,
-    /// What stands before each view's caption.
-    labels: Vec<String>,
-    captions: Vec<String>,
+    names: Names,
+    /// By the numbers of their views.
+    captions: BTreeMap<usize, String>,
     /// What is in the file, as far as is known.
     written: Option<String>,
 }
@@ -23,12 +25,8 @@ impl CaptionFile {
     /// # Errors
     /// When it can't be written.
     pub fn begin(path: &Path, names: &[String]) -> io::Result<Self> {
-        let labels = match names {
-            [] | [_] => vec![String::new()],
-            names => names.iter().map(|name| format!("{}: ", text::one_line(name))).collect(),
-        };
-        let captions = vec![String::new(); labels.len()];
-        let mut file = Self { path: path.to_owned(), labels, captions, written: None };
+        let (names, captions) = (Names::of(names), BTreeMap::new());
+        let mut file = Self { path: path.to_owned(), names, captions, written: None };
         file.write()?;
         Ok(file)
     }
@@ -39,13 +37,27 @@ impl CaptionFile {
 
     /// Another caption of a view; an empty one is none.
     pub fn set(&mut self, view: usize, caption: &str) {
-        self.captions[view] = webvtt::words(caption);
+        self.captions.insert(view, webvtt::words(caption));
+    }
+
+    /// What a view is called from now on.
+    pub fn name(&mut self, view: usize, name: &str) {
+        self.names.set(view, name);
+    }
+
+    /// A view is not there any more, nor its caption.
+    pub fn remove(&mut self, view: usize) {
+        self.names.remove(view);
+        self.captions.remove(&view);
     }
 
     /// Writes what changed.
     pub fn write(&mut self) -> io::Result<()> {
-        let lines = self.labels.iter().zip(&self.captions).filter(|(_, caption)| !caption.is_empty());
-        let text: String = lines.flat_map(|(label, caption)| [label.as_str(), caption, "\n"]).collect();
+        let line = |(view, caption): (&usize, &String)| match self.names.before(*view) {
+            Some(name) => format!("{}: {caption}\n", text::one_line(name)),
+            None => format!("{caption}\n"),
+        };
+        let text: String = self.captions.iter().filter(|(_, caption)| !caption.is_empty()).map(line).collect();
         if self.written.as_ref() == Some(&text) {
             return Ok(());
         }
@@ -58,7 +70,7 @@ impl CaptionFile {
 
     /// No caption holds any more.
     pub fn end(&mut self) -> io::Result<()> {
-        self.captions.iter_mut().for_each(String::clear);
+        self.captions.clear();
         self.write()
     }
 }
@@ -85,6 +97,13 @@ mod tests {
         two.set(0, "A parcel.");
         two.write().expect("written");
         assert_eq!(read(), "door: A parcel.\nyard: A cat.\n");
+        two.remove(0);
+        two.write().expect("written");
+        assert_eq!(read(), "A cat.\n", "alone, it needs no name");
+        two.name(4, "gate");
+        two.set(4, "A van.");
+        two.write().expect("written");
+        assert_eq!(read(), "yard: A cat.\ngate: A van.\n");
         two.end().expect("written");
         assert_eq!(read(), "");
     }

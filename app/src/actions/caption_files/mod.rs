@@ -2,10 +2,12 @@
 //! ones (OBS reads such a file), and subtitles that grow. A thread writes; nobody waits for it.
 
 mod line;
+mod names;
 mod news;
 mod subtitles;
 mod writer;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -52,13 +54,16 @@ pub struct CaptionFiles {
     news: Receiver<CaptionFileNews>,
     thread: Thread,
     began: Instant,
-    /// When it was last said that a view's caption lasts.
-    lasted: Vec<Option<Instant>>,
+    /// When it was last said that a view's caption lasts, by the view's number.
+    lasted: BTreeMap<usize, Instant>,
+    /// Views that were given a name. The others are called as their sources call themselves.
+    named: BTreeSet<usize>,
 }
 
 impl CaptionFiles {
     /// Begins the files that are wanted; `None` where none is. Where there are several sources,
-    /// `names` tells their captions apart, in the order of the pipeline's views.
+    /// `names` tells their captions apart, in the order of the pipeline's views; those of views
+    /// beyond it are told apart by what their sources call themselves.
     ///
     /// # Errors
     /// When a file can't be written, or has something in it that is not text.
@@ -74,33 +79,59 @@ impl CaptionFiles {
         let writer = Writer::new(caption_file, subtitles, sender);
         let thread = Thread::start("caption files", move || writer.run(&taken))
             .map_err(|error| Message::new(format!("The system started no thread for the caption file: {error}.")))?;
-        let lasted = vec![None; names.len().max(1)];
-        Ok(Some(Self { changes: Some(changes), news, thread, began: Instant::now(), lasted }))
+        let (lasted, named) = (BTreeMap::new(), (0..names.len()).collect());
+        Ok(Some(Self { changes: Some(changes), news, thread, began: Instant::now(), lasted, named }))
     }
 
     /// Takes in what the pipeline tells. Never waits.
     pub fn observe(&mut self, report: &Report) {
-        let Some(view) = report.view.filter(|&view| view < self.lasted.len()) else { return };
+        let Some(view) = report.view else { return };
         let now = Instant::now();
         let change = match &report.event {
             Event::Captioned(caption) if caption.reply.stop != Stop::Cancelled => {
-                self.lasted[view] = Some(now);
+                self.lasted.insert(view, now);
                 let seen_ms = self.since_ms(caption.frame.captured_at);
                 Change::Caption { view, seen_ms, text: caption.reply.text.clone() }
             }
             Event::Unchanged { .. } => {
-                if self.lasted[view].is_none_or(|last| now.saturating_duration_since(last) < LASTS_EVERY) {
+                let Some(last) = self.lasted.get_mut(&view) else { return };
+                if now.saturating_duration_since(*last) < LASTS_EVERY {
                     return;
                 }
-                self.lasted[view] = Some(now);
+                *last = now;
                 Change::Lasts { view, at_ms: self.since_ms(now) }
             }
-            Event::SourceOpened { .. } | Event::SourceLost { .. } | Event::Failed { .. } => {
-                self.lasted[view] = None;
-                Change::Over { view, at_ms: self.since_ms(now) }
+            Event::SourceOpened { name } => {
+                if !self.named.contains(&view) {
+                    self.send(Change::Named { view, name: name.clone() });
+                }
+                self.over(view, now)
             }
+            Event::SourceLost { .. } | Event::Failed { .. } => self.over(view, now),
             _ => return,
         };
+        self.send(change);
+    }
+
+    /// A view is called as its source calls itself from now on.
+    pub fn unname(&mut self, view: usize) {
+        self.named.remove(&view);
+    }
+
+    /// A view is not there any more. Another one may have its number later.
+    pub fn remove_view(&mut self, view: usize) {
+        self.named.remove(&view);
+        let over = self.over(view, Instant::now());
+        self.send(over);
+        self.send(Change::Gone { view });
+    }
+
+    fn over(&mut self, view: usize, now: Instant) -> Change {
+        self.lasted.remove(&view);
+        Change::Over { view, at_ms: self.since_ms(now) }
+    }
+
+    fn send(&self, change: Change) {
         if let Some(changes) = &self.changes
             && changes.try_send(change).is_err()
         {
@@ -217,12 +248,38 @@ mod tests {
         running.observe(&unchanged);
         running.observe(&of_view(0, captioned(1, "A cup.")));
         running.observe(&unchanged);
-        running.lasted[0] = Instant::now().checked_sub(LASTS_EVERY);
+        running.lasted.insert(0, Instant::now().checked_sub(LASTS_EVERY).expect("the machine runs for a second"));
         running.observe(&unchanged);
         running.observe(&unchanged);
-        running.observe(&of_view(7, captioned(1, "Of no view.")));
         let told: Vec<_> = changes.try_iter().collect();
         assert!(matches!(told[..], [Change::Caption { .. }, Change::Lasts { .. }]), "{told:?}");
+    }
+
+    #[test]
+    fn views_that_come_later_are_called_as_their_sources_call_themselves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut running =
+            CaptionFiles::start(&files(folder.path()), &["door".to_owned()]).expect("begun").expect("wanted");
+        let (sender, changes) = bounded(CHANGES);
+        running.changes = Some(sender);
+        let opened = |name: &str| Event::SourceOpened { name: name.to_owned() };
+        running.observe(&of_view(0, opened("HD Webcam")));
+        running.observe(&of_view(1, opened("yard.mp4")));
+        running.observe(&of_view(1, captioned(1, "A cat.")));
+        running.remove_view(1);
+        let told: Vec<_> = changes.try_iter().collect();
+        let [
+            Change::Over { view: 0, .. },
+            Change::Named { view: 1, name },
+            Change::Over { .. },
+            Change::Caption { .. },
+            ..,
+        ] = &told[..]
+        else {
+            panic!("{told:?}")
+        };
+        assert_eq!(name, "yard.mp4");
+        assert!(matches!(told[4..], [Change::Over { view: 1, .. }, Change::Gone { view: 1 }]), "{told:?}");
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //! The file is opened anew for each change. When it was deleted, moved or cut meanwhile, or has
 //! become too large, it is begun anew with the captions that hold.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::actions::caption_files::names::Names;
 use crate::base::files::{self, Durability, Readers};
 use crate::base::webvtt;
 
@@ -21,11 +23,11 @@ const MOST_BYTES: u64 = 16 << 20;
 /// See the module.
 pub struct LiveSubtitles {
     path: PathBuf,
-    /// Markup that stands before each view's caption.
-    labels: Vec<String>,
+    names: Names,
     /// How long the file is if nobody else wrote to it.
     length: u64,
-    cues: Vec<Option<Cue>>,
+    /// By the numbers of their views.
+    cues: BTreeMap<usize, Cue>,
     /// When the last cue begins: none may begin before it.
     last_from_ms: i64,
 }
@@ -46,12 +48,8 @@ impl LiveSubtitles {
     /// # Errors
     /// When it can't be written.
     pub fn begin(path: &Path, names: &[String]) -> io::Result<Self> {
-        let labels = match names {
-            [] | [_] => vec![String::new()],
-            names => names.iter().map(|name| format!("<v {}>", webvtt::line(name))).collect(),
-        };
-        let cues = vec![None; labels.len()];
-        let mut subtitles = Self { path: path.to_owned(), labels, length: 0, cues, last_from_ms: 0 };
+        let (names, cues) = (Names::of(names), BTreeMap::new());
+        let mut subtitles = Self { path: path.to_owned(), names, length: 0, cues, last_from_ms: 0 };
         subtitles.begin_file()?;
         Ok(subtitles)
     }
@@ -60,14 +58,24 @@ impl LiveSubtitles {
         &self.path
     }
 
+    /// What a view is called from its next caption on.
+    pub fn name(&mut self, view: usize, name: &str) {
+        self.names.set(view, name);
+    }
+
+    /// A view is not there any more. Its caption is over already.
+    pub fn remove(&mut self, view: usize) {
+        self.names.remove(view);
+    }
+
     /// Another caption of a view.
     pub fn caption(&mut self, view: usize, seen_ms: i64, text: &str) -> io::Result<()> {
         let line = webvtt::line(text);
-        if self.cues[view].as_ref().is_some_and(|cue| cue.text == line) {
+        if self.cues.get(&view).is_some_and(|cue| cue.text == line) {
             return self.lasts(view, seen_ms);
         }
         let mut file = self.open()?;
-        if let Some(cue) = self.cues[view].take() {
+        if let Some(cue) = self.cues.remove(&view) {
             end(&mut file, &cue, seen_ms)?;
         }
         if !line.is_empty() {
@@ -78,20 +86,20 @@ impl LiveSubtitles {
 
     /// A view's caption still holds.
     pub fn lasts(&mut self, view: usize, at_ms: i64) -> io::Result<()> {
-        if self.cues[view].is_none() {
+        if !self.cues.contains_key(&view) {
             return Ok(());
         }
         let mut file = self.open()?;
-        self.cues[view].as_ref().map_or(Ok(()), |cue| end(&mut file, cue, at_ms.saturating_add(AHEAD_MS)))
+        self.cues.get(&view).map_or(Ok(()), |cue| end(&mut file, cue, at_ms.saturating_add(AHEAD_MS)))
     }
 
     /// A view's caption holds no more.
     pub fn over(&mut self, view: usize, at_ms: i64) -> io::Result<()> {
-        if self.cues[view].is_none() {
+        if !self.cues.contains_key(&view) {
             return Ok(());
         }
         let mut file = self.open()?;
-        self.cues[view].take().map_or(Ok(()), |cue| end(&mut file, &cue, at_ms))
+        self.cues.remove(&view).map_or(Ok(()), |cue| end(&mut file, &cue, at_ms))
     }
 
     /// The file as it was left, or a new one with what holds.
@@ -106,10 +114,8 @@ impl LiveSubtitles {
         }
         self.begin_file()?;
         let mut file = OpenOptions::new().write(true).open(&self.path)?;
-        for view in 0..self.cues.len() {
-            if let Some(Cue { text, from_ms, .. }) = self.cues[view].take() {
-                self.add(&mut file, view, from_ms, text)?;
-            }
+        for (view, Cue { text, from_ms, .. }) in std::mem::take(&mut self.cues) {
+            self.add(&mut file, view, from_ms, text)?;
         }
         Ok(file)
     }
@@ -124,13 +130,14 @@ impl LiveSubtitles {
     fn add(&mut self, file: &mut File, view: usize, seen_ms: i64, text: String) -> io::Result<()> {
         let from_ms = seen_ms.max(self.last_from_ms);
         let (from, to) = (webvtt::time(from_ms), webvtt::time(from_ms.saturating_add(AHEAD_MS)));
-        let cue = format!("{from} --> {to}\n{}{text}\n\n", self.labels[view]);
+        let voice = self.names.before(view).map_or_else(String::new, |name| format!("<v {}>", webvtt::line(name)));
+        let cue = format!("{from} --> {to}\n{voice}{text}\n\n");
         let end_at = self.length + (from.len() + " --> ".len()) as u64;
         file.seek(SeekFrom::Start(self.length))?;
         file.write_all(cue.as_bytes())?;
         self.length += cue.len() as u64;
         self.last_from_ms = from_ms;
-        self.cues[view] = Some(Cue { text, from_ms, end_at, end_width: to.len() });
+        self.cues.insert(view, Cue { text, from_ms, end_at, end_width: to.len() });
         Ok(())
     }
 }

@@ -19,6 +19,10 @@ pub enum Change {
     Lasts { view: usize, at_ms: i64 },
     /// It holds no more, and there is no other one.
     Over { view: usize, at_ms: i64 },
+    /// The view is called this.
+    Named { view: usize, name: String },
+    /// The view is not there any more.
+    Gone { view: usize },
 }
 
 /// See the module.
@@ -58,6 +62,8 @@ impl Writer {
                 match change {
                     Change::Caption { view, text, .. } => file.set(*view, text),
                     Change::Over { view, .. } => file.set(*view, ""),
+                    Change::Named { view, name } => file.name(*view, name),
+                    Change::Gone { view } => file.remove(*view),
                     Change::Lasts { .. } => {}
                 }
             }
@@ -66,10 +72,13 @@ impl Writer {
         if let Some(subtitles) = &mut self.subtitles {
             let mut write = |change: &Change| -> io::Result<()> {
                 match change {
-                    Change::Caption { view, seen_ms, text } => subtitles.caption(*view, *seen_ms, text),
-                    Change::Lasts { view, at_ms } => subtitles.lasts(*view, *at_ms),
-                    Change::Over { view, at_ms } => subtitles.over(*view, *at_ms),
+                    Change::Caption { view, seen_ms, text } => subtitles.caption(*view, *seen_ms, text)?,
+                    Change::Lasts { view, at_ms } => subtitles.lasts(*view, *at_ms)?,
+                    Change::Over { view, at_ms } => subtitles.over(*view, *at_ms)?,
+                    Change::Named { view, name } => subtitles.name(*view, name),
+                    Change::Gone { view } => subtitles.remove(*view),
                 }
+                Ok(())
             };
             let done = changes.iter().try_for_each(&mut write);
             done.map_err(|error| unwritten(subtitles.path(), &error))?;

@@ -53,7 +53,7 @@ use crate::ui::source_menu::Cameras;
 use crate::ui::state::{State, Topic};
 use crate::ui::stills::Stills;
 use crate::ui::video::Video;
-use crate::ui::views::{Views, recorded, settings_of};
+use crate::ui::views::{Views, planned, recorded, settings_of};
 use crate::ui::{focus, theme};
 
 /// How long the end of the window waits for the user's choices to be on the disk.
@@ -178,7 +178,8 @@ impl App {
         let log_options = LogOptions { keep: options.preferences.log_limits.behind(line_keep), ..options.log };
         let recording = Recording::new(log_options, recorded, Arc::clone(&wake));
         let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
-        let rules = RulesPanel::new(options.rules, recording.path().map(Path::to_owned), Arc::clone(&wake));
+        let planned = planned(&options.views);
+        let rules = RulesPanel::new(options.rules, planned, recording.path().map(Path::to_owned), Arc::clone(&wake));
         let pipeline = Pipeline::start(settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         options.platform.wake_at_end(Arc::clone(&wake));
         let mut app = Self {
@@ -253,10 +254,13 @@ impl App {
     /// Takes in what happened since the last time.
     fn catch_up(&mut self, ctx: &Context, now: Instant) {
         while let Some(report) = self.pipeline.try_event() {
-            if let Some(files) = &mut self.caption_files {
-                files.observe(&report);
+            // Of a view that was removed, late news are of no interest.
+            if report.view.is_none_or(|view| self.views.numbers().any(|number| number == view)) {
+                if let Some(files) = &mut self.caption_files {
+                    files.observe(&report);
+                }
+                self.watch_rules(&report, now);
             }
-            self.watch_rules(&report, now);
             self.recording.observe(&report);
             self.take_report(report, now);
         }

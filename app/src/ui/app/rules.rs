@@ -43,7 +43,7 @@ impl App {
     }
 
     /// What rules have to tell goes to the log and to actions.
-    fn pass_on(&mut self, told: Vec<(usize, RuleEvent)>) {
+    pub(super) fn pass_on(&mut self, told: Vec<(usize, RuleEvent)>) {
         for (view, event) in told {
             self.recording.observe_rule(view, &event);
             if let Some(actions) = &self.actions {

@@ -113,6 +113,13 @@ impl App {
             let seat = self.views.in_hand_mut();
             (seat.options, seat.name) = (options, None);
             self.recording.unname(seat.number);
+            self.rules.unname(seat.number);
+            if let Some(files) = &mut self.caption_files {
+                files.unname(seat.number);
+            }
+            if let Some(actions) = &mut self.actions {
+                actions.unname(seat.number);
+            }
             self.pipeline.view(seat.number).set_tiling(self.platform.tiling(&spec));
         }
         self.open_source(spec);
@@ -214,6 +221,14 @@ impl App {
         }
         let number = self.views.remove(place);
         self.pipeline.remove_view(number);
+        let over = self.rules.forget_view(number);
+        self.pass_on(over);
+        if let Some(files) = &mut self.caption_files {
+            files.remove_view(number);
+        }
+        if let Some(actions) = &mut self.actions {
+            actions.remove_view(number);
+        }
         self.remember();
     }
 

@@ -39,6 +39,15 @@ pub struct RuleBook {
     pub calibrations: Calibrations,
 }
 
+/// What a file of sources says of a view that it has.
+#[derive(Clone, Debug)]
+pub struct PlannedRules {
+    /// What the view is called; none where it is called as its source calls itself.
+    pub name: Option<String>,
+    /// What is watched for in it besides the rules of the window.
+    pub rules: Vec<Arc<RuleSpec>>,
+}
+
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuleEdit {
@@ -71,6 +80,8 @@ pub enum RulesAction {
 /// See the module.
 pub struct RulesPanel {
     book: RuleBook,
+    /// By the views' numbers.
+    planned: BTreeMap<usize, PlannedRules>,
     is_open: bool,
     watches: BTreeMap<usize, RuleWatch>,
     /// Views of which other questions are to be asked.
@@ -94,11 +105,12 @@ pub struct RulesPanel {
 }
 
 impl RulesPanel {
-    /// A closed panel of these rules and the log at `log`. `wake` is called when there is news of
-    /// the log.
-    pub fn new(book: RuleBook, log: Option<PathBuf>, wake: Waker) -> Self {
+    /// A closed panel of these rules, those that were planned for the first views, and the log at
+    /// `log`. `wake` is called when there is news of the log.
+    pub fn new(book: RuleBook, planned: Vec<PlannedRules>, log: Option<PathBuf>, wake: Waker) -> Self {
         let mut panel = Self {
             book,
+            planned: planned.into_iter().enumerate().collect(),
             is_open: false,
             watches: BTreeMap::new(),
             stale: BTreeSet::new(),
@@ -112,8 +124,27 @@ impl RulesPanel {
             not_scored: None,
             past: Past::new(log, wake),
         };
-        panel.watch_view(0);
+        for view in 0..panel.planned.len().max(1) {
+            panel.watch_view(view);
+        }
         panel
+    }
+
+    /// A view is called as its source calls itself from now on.
+    pub fn unname(&mut self, view: usize) {
+        if let Some(watch) = self.watches.get_mut(&view) {
+            watch.unname();
+        }
+    }
+
+    /// A view is not there any more: what goes on there is over, and is given. Another view may
+    /// have its number later.
+    pub fn forget_view(&mut self, view: usize) -> Vec<(usize, RuleEvent)> {
+        self.planned.remove(&view);
+        self.stale.remove(&view);
+        self.curves.retain(|(of, _), _| *of != view);
+        let over = self.watches.remove(&view).map(|mut watch| watch.finish()).unwrap_or_default();
+        over.into_iter().map(|event| (view, event)).collect()
     }
 
     /// Whether it is open.
@@ -218,6 +249,9 @@ impl RulesPanel {
             }
         }
         file::check(rules.iter().map(AsRef::as_ref))?;
+        for planned in self.planned.values() {
+            file::check(rules.iter().chain(&planned.rules).map(AsRef::as_ref))?;
+        }
         Ok(self.set_rules(rules))
     }
 
@@ -227,18 +261,18 @@ impl RulesPanel {
             return Vec::new();
         }
         self.book.rules = rules;
-        let watched = self.watched();
         let mut told = Vec::new();
         for (view, watch) in &mut self.watches {
-            let asides = watch.asides();
+            let (asides, watched) = (watch.asides(), watched(&self.book, self.planned.get(view)));
             told.extend(watch.set_rules(&watched).into_iter().map(|event| (*view, event)));
             if !Arc::ptr_eq(&asides, &watch.asides()) {
                 self.stale.insert(*view);
                 self.not_scored = None;
             }
         }
-        let names: BTreeSet<&str> = watched.iter().map(|rule| rule.name()).collect();
-        self.curves.retain(|(_, name), _| names.contains(name.as_str()));
+        let Self { book, planned, curves, .. } = self;
+        curves
+            .retain(|(view, name), _| watched(book, planned.get(view)).iter().any(|rule| rule.name() == name.as_str()));
         told
     }
 
@@ -253,20 +287,28 @@ impl RulesPanel {
         self.card.as_ref().map_or("", |card| card.model.as_str())
     }
 
-    fn watched(&self) -> Vec<Arc<RuleSpec>> {
-        self.book.rules.iter().filter(|rule| rule.on).cloned().collect()
-    }
-
     fn watch_view(&mut self, view: usize) {
         if self.watches.contains_key(&view) {
             return;
         }
         let calibrations = Arc::new(self.book.calibrations.clone());
-        let mut watch = RuleWatch::unnamed(&self.watched()).calibrated(calibrations);
+        let planned = self.planned.get(&view);
+        let rules = watched(&self.book, planned);
+        let watch = match planned.and_then(|planned| planned.name.as_deref()) {
+            Some(name) => RuleWatch::new(&rules, name),
+            None => RuleWatch::unnamed(&rules),
+        };
+        let mut watch = watch.calibrated(calibrations);
         if let Some(card) = &self.card {
             watch.observe(&Event::ModelReady(card.clone()));
         }
         self.watches.insert(view, watch);
         self.stale.insert(view);
     }
+}
+
+/// What is watched for in a view: the window's rules, and those that were planned for it.
+fn watched(book: &RuleBook, planned: Option<&PlannedRules>) -> Vec<Arc<RuleSpec>> {
+    let planned = planned.into_iter().flat_map(|planned| &planned.rules);
+    book.rules.iter().chain(planned).filter(|rule| rule.on).cloned().collect()
 }

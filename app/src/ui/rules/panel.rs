@@ -28,6 +28,15 @@ const LONGEST: usize = 200;
 /// The accessible name of the box for a sentence.
 const BOX: &str = "What to watch for";
 
+/// Where a rule comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It is changed here.
+    Window,
+    /// A file of sources has it.
+    File,
+}
+
 impl RulesPanel {
     /// Draws the panel at the right, if that is its place. `view` is the one on show.
     pub fn show_panel(&mut self, ui: &mut Ui, place: Place, view: usize, now: Instant) -> Option<RulesAction> {
@@ -41,17 +50,23 @@ impl RulesPanel {
     /// Draws what is in the panel.
     pub fn show_content(&mut self, ui: &mut Ui, view: usize, now: Instant) -> Option<RulesAction> {
         theme::name_region(ui, "Rules");
-        let mut action = heading(ui, self.book.rules.len());
+        let planned = self.planned.get(&view).map(|planned| planned.rules.clone()).unwrap_or_default();
+        let count = self.book.rules.len() + planned.len();
+        let mut action = heading(ui, count);
         action = self.sentence_box(ui).map(RulesAction::Edit).or(action);
-        self.remarks(ui);
+        self.remarks(ui, count);
         let mut edit = self.put_back(ui);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             for rule in self.book.rules.clone() {
-                edit = self.rule(ui, &rule, view, now).or(edit.take());
+                edit = self.rule(ui, &rule, view, now, Origin::Window).or(edit.take());
+            }
+            for rule in &planned {
+                self.rule(ui, rule, view, now, Origin::File);
             }
             ui.add_space(theme::GRID);
-            let chosen = self.book.rules.iter().find(|rule| Some(rule.name()) == self.chosen.as_deref()).cloned();
-            if !self.book.rules.is_empty() {
+            let mut rules = self.book.rules.iter().chain(&planned);
+            let chosen = rules.find(|rule| Some(rule.name()) == self.chosen.as_deref()).cloned();
+            if count > 0 {
                 let of = chosen.as_ref().map_or_else(String::new, |rule| format!(" of {}", rule.name()));
                 ui.add(Label::new(RichText::new(format!("Past events{of}")).font(theme::strong(13.0))).truncate());
                 self.past.show(ui, chosen.as_ref().map(|rule| rule.says.text()));
@@ -104,9 +119,9 @@ impl RulesPanel {
     }
 
     /// What is to be said before the rules.
-    fn remarks(&self, ui: &mut Ui) {
+    fn remarks(&self, ui: &mut Ui, count: usize) {
         let cannot = self.card.as_ref().is_some_and(|card| !card.can.scores);
-        let said = if self.book.rules.is_empty() {
+        let said = if count == 0 {
             Some(
                 "No rules yet. Write a statement above, such as \"there is a red circle\": it is scored on every new \
                   view, and what begins or ends is told."
@@ -141,7 +156,14 @@ impl RulesPanel {
         edit
     }
 
-    fn rule(&mut self, ui: &mut Ui, rule: &Arc<RuleSpec>, view: usize, now: Instant) -> Option<RuleEdit> {
+    fn rule(
+        &mut self,
+        ui: &mut Ui,
+        rule: &Arc<RuleSpec>,
+        view: usize,
+        now: Instant,
+        origin: Origin,
+    ) -> Option<RuleEdit> {
         let colours = theme::palette(ui.visuals());
         let is_chosen = self.chosen.as_deref() == Some(rule.name());
         let holds = rule.on && self.watches.get(&view).is_some_and(|watch| watch.holds(rule.name()));
@@ -155,12 +177,14 @@ impl RulesPanel {
             let still = &mut ui.visuals_mut().widgets.inactive;
             (still.bg_fill, still.weak_bg_fill) = (colours.lifted, colours.lifted);
             ui.horizontal(|ui| {
-                let mut on = rule.on;
-                let switch = theme::tick_box(ui, &mut on, "");
-                let label = format!("Watch for {}", rule.name());
-                switch.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &label));
-                if switch.on_hover_text("Whether it is watched for").changed() {
-                    edit = Some(RuleEdit::Change(Arc::new(RuleSpec::clone(rule).switched(on))));
+                if origin == Origin::Window {
+                    let mut on = rule.on;
+                    let switch = theme::tick_box(ui, &mut on, "");
+                    let label = format!("Watch for {}", rule.name());
+                    switch.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &label));
+                    if switch.on_hover_text("Whether it is watched for").changed() {
+                        edit = Some(RuleEdit::Change(Arc::new(RuleSpec::clone(rule).switched(on))));
+                    }
                 }
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let percent = score.map_or_else(String::new, |score| format!("{:.0} %", score * 100.0));
@@ -180,7 +204,13 @@ impl RulesPanel {
                     });
                 });
             });
-            if is_chosen {
+            if is_chosen && origin == Origin::File {
+                let curve = self.curves.entry(key.clone()).or_default();
+                // What it is dragged to is for the file to say.
+                let _ = curve.show(ui, rule.threshold, now);
+                let said = format!("{} It stands in the file of sources: change it there.", facts(rule));
+                ui.add(Label::new(RichText::new(said).small().weak()).wrap());
+            } else if is_chosen {
                 edit = self.details(ui, rule, &key, now).or(edit.take());
             }
         });

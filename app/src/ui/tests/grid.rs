@@ -3,7 +3,9 @@
 
 use egui::{Rect, vec2};
 
-use crate::log::{Filter, Store};
+use crate::actions::{CaptionFileOptions, CaptionFiles};
+use crate::log::{EntryFilter, EntryKind, Filter, Store};
+use crate::testing::rules::rule;
 use crate::ui::tests::*;
 
 /// A window with a door and a garden, and the test's ends of their sources.
@@ -16,7 +18,7 @@ struct House {
 fn house_with(door: SourceScript, size: [f32; 2], change: impl FnOnce(&mut Options)) -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let garden = SourceScript::live();
-    let platform = FakePlatform::new(SourceScript::live(), EngineScript::default());
+    let platform = FakePlatform::new(SourceScript::live(), EngineScript::scoring());
     let scripts = [("camera:1", &door), ("camera:2", &garden)];
     let scripts = scripts.map(|(spec, script)| (spec.to_owned(), script.clone()));
     *platform.others.lock().expect("no thread panicked") = scripts.into();
@@ -259,6 +261,61 @@ fn the_log_gets_a_session_a_view() {
             |source: &str, red| found.iter().any(|found| found.source == source && found.entry.text == caption_of(red));
         said("door", 10) && said("garden", 20)
     });
+}
+
+#[test]
+fn what_a_file_watches_for_in_one_view_is_watched_there_alone() {
+    const RED: &str = "there is something red";
+    let mut house = house_with(SourceScript::live(), [1280.0, 800.0], |options| {
+        options.is_from_file = true;
+        options.log.record = true;
+        options.views[1].rules = vec![Arc::new(rule(&format!("says = \"{RED}\"\nof = [1, 1]")))];
+    });
+    house.press(Key::W);
+    house.bench.wait_for_part("No rules yet");
+    house.press(Key::Num2);
+    house.bench.wait_for_label(RED);
+    assert!(!house.bench.shows(&format!("Watch for {RED}")), "it is for the file to change");
+    for (door, garden) in [(250, 20), (251, 252), (253, 21)] {
+        house.door.show(door);
+        house.bench.wait_for_label(&caption_of(door));
+        house.garden.show(garden);
+        house.bench.wait_for_label(&caption_of(garden));
+    }
+    let path = house.bench.folder.path().join("captions.db");
+    house.bench.wait("the event", |_| {
+        let filter = Filter { kinds: vec![EntryFilter::Of(EntryKind::Event)], ..Filter::default() };
+        let found = Store::open_existing(&path).and_then(|log| log.search(&filter, None, 9)).unwrap_or_default();
+        found.iter().map(|found| found.source.as_str()).eq(["garden"])
+    });
+}
+
+#[test]
+fn sources_that_are_added_later_are_in_the_caption_file_until_they_are_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("captions.txt");
+    let wanted = CaptionFileOptions { caption_file: Some(file.clone()), vtt_live: None };
+    let mut house = house_with(SourceScript::live(), SIZE, |options| {
+        options.views = vec![view("camera")];
+        options.caption_files = CaptionFiles::start(&wanted, &[]).expect("begun");
+    });
+    let desk = SourceScript::live();
+    house.bench.platform.others.lock().expect("no thread panicked").insert("camera:1".to_owned(), desk.clone());
+    house.bench.platform.source.show(10);
+    house.bench.wait_for_label(&caption_of(10));
+    let has = |lines: &str| std::fs::read_to_string(&file).is_ok_and(|text| text == lines);
+    house.bench.wait("the only one", |_| has(&format!("{}\n", caption_of(10))));
+    house.bench.click("Fake camera");
+    house.bench.click("Add beside this one");
+    house.bench.wait_for_part("Desk camera");
+    house.bench.click("Desk camera");
+    desk.show(70);
+    house.bench.wait_for_label(&caption_of(70));
+    let both = format!("Fake camera: {}\nFake camera: {}\n", caption_of(10), caption_of(70));
+    house.bench.wait("both", |_| has(&both));
+    house.bench.click("Fake camera");
+    house.bench.click("Remove Fake camera");
+    house.bench.wait("the one that is left", |_| has(&format!("{}\n", caption_of(10))));
 }
 
 #[test]
