@@ -70,7 +70,7 @@ impl Repository {
     /// # Errors
     /// When the disk does not let it.
     pub fn publish(&self, commit: &str) -> Result<(), DownloadError> {
-        let path = self.folder.join("refs/main");
+        let path = self.folder.join("refs").join("main");
         let written = fs::create_dir_all(self.folder.join("refs"))
             .and_then(|()| files::write_whole(&path, Readers::AsUsual, |out| out.write_all(commit.as_bytes())));
         written.map_err(|source| DownloadError::Disk { path, source })

@@ -273,7 +273,7 @@ fn name_of(folder: &Path) -> String {
 
 /// The folder of the main revision in a repository of the hub's cache, if there is one.
 fn main_snapshot(repository: &Path) -> Option<PathBuf> {
-    let revision = read_within(&repository.join("refs/main"), LONGEST_REVISION).ok()??;
+    let revision = read_within(&repository.join("refs").join("main"), LONGEST_REVISION).ok()??;
     let revision = String::from_utf8(revision).ok()?;
     let snapshot = repository.join("snapshots").join(revision.trim());
     // A name, not a path that leads elsewhere.

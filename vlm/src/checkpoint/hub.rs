@@ -52,7 +52,7 @@ impl Environment<'_> {
     fn home(&self) -> Option<PathBuf> {
         self.path("HF_HOME")
             .or_else(|| Some(self.path("XDG_CACHE_HOME")?.join("huggingface")))
-            .or_else(|| Some(self.folder.as_ref()?.join(".cache/huggingface")))
+            .or_else(|| Some(self.folder.as_ref()?.join(".cache").join("huggingface")))
     }
 
     fn cache(&self) -> Option<PathBuf> {

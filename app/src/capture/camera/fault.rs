@@ -3,11 +3,22 @@
 use crate::base::message::Message;
 use crate::capture::SourceError;
 
+/// How a system is told to let this program have a camera.
+const ALLOW: &str = if cfg!(windows) {
+    "Allow desktop apps to use the camera: Settings, Privacy & security, Camera."
+} else if cfg!(target_os = "macos") {
+    "Allow the program that you started this one from to use the camera: System Settings, Privacy & Security, Camera."
+} else {
+    "Add yourself to the group `video` (sudo usermod -aG video $USER) and log in again."
+};
+
 /// What is wrong with a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// There is no camera at all.
     NoCamera,
+    /// The part of Windows that cameras are read through is not there.
+    NoSystem,
     /// There is no such camera, but there are these.
     NotFound { present: Vec<String> },
     /// The system does not let us open it.
@@ -42,14 +53,17 @@ impl Fault {
         const REPLUG: &str = "Unplug it and plug it in again.";
         let (what, hint) = match self {
             Self::NoCamera => return SourceError::passing(no_camera()),
+            Self::NoSystem => (
+                "There is no Media Foundation on this system, through which cameras are read.".to_owned(),
+                "On Windows N, add the Media Feature Pack in the optional features. Without a camera, try --source \
+                 with a picture or a video."
+                    .to_owned(),
+            ),
             Self::NotFound { present } => (
                 format!("There is no {camera}. There is: {}.", present.join(", ")),
                 "Plug it in, or choose another.".to_owned(),
             ),
-            Self::Denied => (
-                format!("The system does not allow {camera} to be opened."),
-                "Add yourself to the group `video` (sudo usermod -aG video $USER) and log in again.".to_owned(),
-            ),
+            Self::Denied => (format!("The system does not allow {camera} to be opened."), ALLOW.to_owned()),
             Self::Busy => (
                 format!("Another program is using {camera}."),
                 "Close that program, or choose another camera.".to_owned(),
@@ -84,19 +98,23 @@ impl Fault {
             }
             Self::Other(why) => (format!("Reading {camera} failed ({why})."), REPLUG.to_owned()),
         };
-        // All but a device that sends no pictures may come right: it is plugged in, freed, allowed
-        // or reset while we wait.
-        let may_pass = !matches!(self, Self::NoFormat | Self::NotOffered { .. });
+        // All but a device that sends no pictures, or a system without cameras, may come right: it
+        // is plugged in, freed, allowed or reset while we wait.
+        let may_pass = !matches!(self, Self::NoFormat | Self::NotOffered { .. } | Self::NoSystem);
         SourceError { message: Message::new(what).hint(hint), may_pass }
     }
 }
 
 /// What to do when there is no camera.
 pub(crate) fn no_camera() -> Message {
-    Message::new("No camera was found.").hint(
-        "Plug one in; if it is plugged in, check that you are in the group `video`. Without a camera, try --source with \
-         a picture or a video.",
-    )
+    let allowed = if cfg!(target_os = "linux") {
+        "check that you are in the group `video`"
+    } else {
+        "check that the system lets programs use it"
+    };
+    Message::new("No camera was found.").hint(format!(
+        "Plug one in; if it is plugged in, {allowed}. Without a camera, try --source with a picture or a video."
+    ))
 }
 
 #[cfg(test)]
@@ -133,5 +151,13 @@ mod tests {
         assert!(Fault::Busy.about("camera 0").may_pass);
         assert!(Fault::Gone.about("camera 0").may_pass);
         assert!(!Fault::NoFormat.about("camera 0").may_pass);
+        assert!(!Fault::NoSystem.about("camera 0").may_pass);
+    }
+
+    #[test]
+    fn who_has_no_system_for_cameras_is_not_told_to_unplug_one() {
+        let said = Fault::NoSystem.about("the cameras").message;
+        assert_eq!(said.what(), "There is no Media Foundation on this system, through which cameras are read.");
+        assert!(said.advice().is_some_and(|hint| !hint.contains("nplug")), "{said}");
     }
 }

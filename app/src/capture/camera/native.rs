@@ -32,7 +32,7 @@ pub(super) fn find() -> Result<Vec<(u32, String)>, Fault> {
     let found = catch_unwind(|| nokhwa::query(ApiBackend::Auto));
     let found = found.map_err(|_| Fault::Other("the list of cameras can't be read".to_owned()))?;
     let mut found = found
-        .map_err(|error| Fault::Other(error.to_string()))?
+        .map_err(|error| fault_of(&error))?
         .iter()
         .filter_map(|info| Some((info.index().as_index().ok()?, info.human_name())))
         .collect::<Vec<_>>();
@@ -167,6 +167,7 @@ fn fault_of(error: &NokhwaError) -> Fault {
         return Fault::Gone;
     }
     match error {
+        NokhwaError::InitializeError { .. } => Fault::NoSystem,
         NokhwaError::GetPropertyError { property, error } => match property.as_str() {
             "FrameFormat" if error == "unsupported" => Fault::LeftOdd { why: "its picture format is unknown".into() },
             "V4L2 FrameRate" if error.starts_with("Framerate not whole") => {
@@ -219,6 +220,9 @@ mod tests {
         assert!(matches!(fault_of(&property("FrameFormat", "unsupported")), Fault::LeftOdd { .. }));
         let rate = property("V4L2 FrameRate", "Framerate not whole number: 25 / 2");
         assert!(matches!(fault_of(&rate), Fault::LeftOdd { .. }));
+        let backend = ApiBackend::MediaFoundation;
+        let absent = NokhwaError::InitializeError { backend, error: "not implemented".into() };
+        assert_eq!(fault_of(&absent), Fault::NoSystem);
         assert!(matches!(fault_of(&NokhwaError::GeneralError("odd".into())), Fault::Other(_)));
     }
 }

@@ -23,6 +23,10 @@ const MAX_ANSWER: u64 = 4 << 20;
 /// How often a process that is waited for is looked at.
 const LOOK_UP: Duration = Duration::from_millis(10);
 
+/// `CREATE_NO_WINDOW` of Windows' `CreateProcess`.
+#[cfg(windows)]
+const NO_CONSOLE: u32 = 0x0800_0000;
+
 /// How variables of the environment begin that are meant for this program alone.
 const OUR_VARIABLES: &str = "SIGHTLINE_";
 
@@ -86,6 +90,9 @@ impl Process {
         // Ctrl-C in a terminal reaches the whole group: ffmpeg is stopped by us, not beside us.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        // There it reaches all that share a console, and a console of its own would be a window.
+        #[cfg(windows)]
+        std::os::windows::process::CommandExt::creation_flags(&mut command, NO_CONSOLE);
         let failed = |error: &std::io::Error| not_started(tool, error);
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::capture::web;
 
+/// Whether a backslash keeps the character after it. On Windows it parts folders.
+const BACKSLASH_KEEPS: bool = cfg!(not(windows));
+
 /// The commands, for help and completion.
 pub const COMMANDS: [(&str, &str); 7] = [
     ("/images", "list the pictures of this conversation"),
@@ -72,7 +75,8 @@ pub fn pictures(line: &str) -> Vec<PathBuf> {
 /// question mark, and nothing in it says that a picture is meant.
 pub fn is_question(line: &str) -> bool {
     let line = line.trim();
-    if pictures(line).iter().all(|path| path.exists()) || line.starts_with(['/', '.', '~', '"', '\'']) {
+    let is_path = line.starts_with(['/', '.', '~', '"', '\'']) || Path::new(line).is_absolute();
+    if is_path || pictures(line).iter().all(|path| path.exists()) {
         return false;
     }
     let mut words = line.split_whitespace();
@@ -161,14 +165,15 @@ fn path(text: &str) -> PathBuf {
 
 /// With the person's folder in place of `~`.
 fn home(text: &str) -> PathBuf {
-    match (text.strip_prefix("~/"), std::env::home_dir()) {
+    let below = text.strip_prefix('~').and_then(|rest| rest.strip_prefix(std::path::is_separator));
+    match (below, std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => text.into(),
     }
 }
 
-/// The words of a line, as a shell takes them: quotes hold a word together, and a backslash keeps
-/// the character after it.
+/// The words of a line, as the system's shell takes them: quotes hold a word together, and a
+/// backslash may keep the character after it.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut characters = line.chars();
@@ -179,7 +184,7 @@ fn words(line: &str) -> Vec<String> {
                 word.get_or_insert_default();
             }
             (_, Some(open)) if c == open => quote = None,
-            ('\\', None) => word.get_or_insert_default().push(characters.next().unwrap_or(c)),
+            ('\\', None) if BACKSLASH_KEEPS => word.get_or_insert_default().push(characters.next().unwrap_or(c)),
             (_, None) if c.is_whitespace() => words.extend(word.take()),
             _ => word.get_or_insert_default().push(c),
         }
@@ -227,9 +232,11 @@ mod tests {
     fn paths_are_no_commands() {
         let (_folder, paths) = a_folder(&["a.png"]);
         assert!(command(&paths[0]).is_none());
-        for line in ["", "help", "/no/such.png", "/a.png", "/tmp"] {
+        for line in ["", "help", "/no/such.png", "/a.png"] {
             assert!(command(line).is_none(), "{line}");
         }
+        #[cfg(unix)]
+        assert!(command("/tmp").is_none());
     }
 
     #[test]
@@ -246,8 +253,12 @@ mod tests {
         let (plain, spaced) = (&paths[0], &paths[1]);
         assert_eq!(pictures(plain), [PathBuf::from(plain)]);
         assert_eq!(pictures(&format!(" '{plain}' ")), [PathBuf::from(plain)]);
-        for written in [spaced.clone(), format!("\"{spaced}\""), spaced.replace(' ', "\\ ").replace('\'', "\\'")] {
+        for written in [spaced.clone(), format!("\"{spaced}\"")] {
             assert_eq!(pictures(&written), [PathBuf::from(spaced)], "{written}");
+        }
+        if BACKSLASH_KEEPS {
+            let escaped = spaced.replace(' ', "\\ ").replace('\'', "\\'");
+            assert_eq!(pictures(&escaped), [PathBuf::from(spaced)], "{escaped}");
         }
         assert_eq!(pictures(&format!("{plain} \"{spaced}\"")), [PathBuf::from(plain), PathBuf::from(spaced)]);
         let missing = format!("{plain} b.png");
@@ -256,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_question_is_told_from_a_path() {
-        let (_folder, paths) = a_folder(&["What is it?"]);
+        // No file of Windows has a question mark in its name.
+        let (_folder, paths) = a_folder(&[if cfg!(windows) { "What is it" } else { "What is it?" }]);
         for line in ["What is it", "Why?", "Is that a cat.", "Is it in a.png?", "@a.png", "And in @a.png"] {
             assert!(is_question(line), "{line}");
         }

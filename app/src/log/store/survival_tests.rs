@@ -328,7 +328,9 @@ fn a_folder_that_cannot_be_written_has_its_sentence() {
 #[test]
 fn a_log_that_is_only_read_can_be_read() {
     let log = filled();
-    let copy = log.folder.path().join("with 100% ünusual #?name.db");
+    // No file of Windows has a question mark in its name.
+    let name = if cfg!(windows) { "with 100% ünusual # name.db" } else { "with 100% ünusual #?name.db" };
+    let copy = log.folder.path().join(name);
     log.store.back_up(&copy).expect("copied");
     let mut permissions = fs::metadata(&copy).expect("there").permissions();
     permissions.set_readonly(true);
