@@ -22,6 +22,7 @@ mod running;
 mod secret;
 mod sound;
 pub(crate) mod spec;
+pub(crate) mod speech;
 pub(crate) mod table;
 mod webhook;
 mod worker;

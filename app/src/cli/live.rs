@@ -11,6 +11,7 @@ use image::RgbImage;
 use jiff::ZonedDateTime;
 use vlm::{Cancel, Tiling};
 
+use crate::actions::speech::{self, OpenVoice};
 use crate::actions::{ActionSpec, Actions, Announced};
 use crate::base::files;
 use crate::base::message::Message;
@@ -98,6 +99,16 @@ pub struct LiveArgs {
 pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let (preferences, trouble) =
         preferences::default_path().map_or_else(|| (Preferences::default(), None), |path| Preferences::load(&path));
+    ui::run(options(args, preferences, trouble)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the window opens with by this command line and these choices; `trouble` is what is wrong
+/// with how they were kept.
+///
+/// # Errors
+/// When the command line, or a file that it names, can't be used.
+pub fn options(args: &LiveArgs, preferences: Preferences, trouble: Option<Message>) -> anyhow::Result<ui::Options> {
     let settings = settings(args, &preferences);
     let source_options = args.opening.options()?;
     let defaults = Defaults {
@@ -126,7 +137,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let has_names = is_from_file || views.len() > 1;
     let names: Vec<_> = views.iter().filter(|_| has_names).map(|view| view.name.clone()).collect();
     let (rules, actions, rules_trouble) = rules(args, &views, planned, &names)?;
-    let options = ui::Options {
+    Ok(ui::Options {
         caption_files: args.caption_files.start(&names)?,
         views,
         is_from_file,
@@ -137,6 +148,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         rules,
         actions,
         clock: ZonedDateTime::now,
+        now: Instant::now,
         preferences,
         trouble: trouble.or(rules_trouble),
         platform: Arc::new(Desktop {
@@ -146,9 +158,8 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
             ending,
             wake,
         }),
-    };
-    ui::run(options)?;
-    Ok(ExitCode::SUCCESS)
+        meter: None,
+    })
 }
 
 /// The sources that were named, those of the last time, or the one that fits this machine.
@@ -383,6 +394,10 @@ impl Platform for Desktop {
 
     fn can_stay_on_top(&self) -> bool {
         std::env::var_os("WAYLAND_DISPLAY").is_none()
+    }
+
+    fn voice(&self) -> Option<OpenVoice> {
+        speech::of_system()
     }
 
     fn wake_at_end(&self, wake: Waker) {

@@ -74,6 +74,13 @@ pub fn top_p(text: &str) -> Result<f64, String> {
     decimal(text, 0.001, 1.0)
 }
 
+/// Reads the size of a window, such as `1280x800`, in points.
+pub fn window_size(text: &str) -> Result<[f32; 2], String> {
+    let side = |side: &str| within::<u16>(side, 200, 8000).ok().map(f32::from);
+    let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
+    sides.ok_or_else(|| "write width and height from 200 to 8000, such as 1280x800".to_owned())
+}
+
 /// Reads a finite number from `least` to `most`.
 fn decimal(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok();
@@ -102,6 +109,14 @@ mod tests {
         }
         assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
         assert!(seed("18446744073709551616").is_err() && seed("-1").is_err());
+    }
+
+    #[test]
+    fn a_window_has_a_width_and_a_height() {
+        assert_eq!(window_size("1280x800"), Ok([1280.0, 800.0]));
+        for text in NEVER.into_iter().chain(["1280", "1280x", "x800", "199x300", "1280x8001", "1x2x3"]) {
+            assert!(window_size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

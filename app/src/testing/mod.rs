@@ -9,3 +9,4 @@ pub(crate) mod mjpeg;
 pub(crate) mod pipeline;
 pub(crate) mod rules;
 pub(crate) mod server;
+pub(crate) mod voice;

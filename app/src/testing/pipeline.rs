@@ -1,7 +1,7 @@
 //! A source and an engine that do as a test tells them. They keep the contracts of the real ones: a
 //! source comes back within 100 ms, an engine stops within one word.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -189,6 +189,8 @@ pub struct EngineScript {
     parallel: usize,
     /// It tells how likely answers are: "yes" by the red of the picture.
     scores: bool,
+    /// What it says in the place of its usual words.
+    words: Arc<Mutex<BTreeMap<String, String>>>,
     /// Captions in whose place the last one may have stayed.
     pub may_stay: Arc<AtomicUsize>,
     /// Requests that are under way, and the most that ever were.
@@ -247,6 +249,11 @@ impl EngineScript {
     /// Refuses to open from now on, or opens again.
     pub fn refuse(&self, why: Option<&'static str>) {
         *lock(&self.refuse) = why;
+    }
+
+    /// Says this in the place of these words, which would be a caption or answer of its.
+    pub fn say_instead(&self, usual: &str, words: &str) {
+        lock(&self.words).insert(usual.to_owned(), words.to_owned());
     }
 
     /// Everything that it was asked to do so far.
@@ -325,7 +332,8 @@ impl FakeEngine {
             mean_log_prob: Some(-0.25),
             timings: Timings::default(),
         };
-        let mut words = text.split_inclusive(' ');
+        let instead = lock(&self.script.words).get(text).cloned();
+        let mut words = instead.as_deref().unwrap_or(text).split_inclusive(' ');
         loop {
             if cancel.is_cancelled() {
                 reply.stop = Stop::Cancelled;

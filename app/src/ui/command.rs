@@ -30,6 +30,10 @@ pub enum Command {
     CopyCaption,
     /// Puts the picture into the clipboard.
     CopyPicture,
+    /// Says the caption aloud, once more.
+    SayAgain,
+    /// Says captions aloud from now on, or no longer.
+    Speak,
     /// Shows the picture the other way round, or as it is.
     Mirror,
     /// Turns the picture clockwise by a quarter, for the model too.
@@ -77,7 +81,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 /// All commands, in the order of the menu of everything.
-pub const COMMANDS: [Entry; 24] = [
+pub const COMMANDS: [Entry; 26] = [
     entry(Command::Pause, "Pause or resume", "Space", NONE, Key::Space),
     entry(Command::Record, "Record", "R", NONE, Key::R),
     entry(Command::Log, "Log", "L", NONE, Key::L),
@@ -90,6 +94,8 @@ pub const COMMANDS: [Entry; 24] = [
     entry(Command::SaveClip, "Save the last 30 seconds…", "Ctrl+Shift+S", CTRL_SHIFT, Key::S),
     entry(Command::CopyCaption, "Copy caption", "Ctrl+C", CTRL, Key::C),
     entry(Command::CopyPicture, "Copy picture", "Ctrl+Shift+C", CTRL_SHIFT, Key::C),
+    entry(Command::SayAgain, "Say the caption", "S", NONE, Key::S),
+    entry(Command::Speak, "Speak captions, or mute", "V", NONE, Key::V),
     entry(Command::Mirror, "Mirror the picture", "F", NONE, Key::F),
     entry(Command::Turn, "Turn the picture by a quarter", "T", NONE, Key::T),
     entry(Command::Region, "Look at a part, or at all", "D", NONE, Key::D),
@@ -107,7 +113,7 @@ pub const COMMANDS: [Entry; 24] = [
 /// Keys that are not commands, for the table of all keys.
 pub const OTHER_KEYS: [(&str, &str); 13] = [
     ("Enter", "Ask what was typed, about the picture on screen"),
-    ("Esc", "Stop the answer; close a menu or dialog; leave full screen; show all views"),
+    ("Esc", "Stop the answer or the voice; close a menu or dialog; leave full screen; show all views"),
     ("1 to 9", "Of several views: this one large, or all again"),
     ("?", "Show all keys"),
     ("Tab, Shift+Tab", "Go on to the next or the last control"),

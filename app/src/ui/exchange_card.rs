@@ -42,6 +42,7 @@ pub fn card(
     let card = Frame::new().fill(colours.card).stroke(line).corner_radius(theme::RADIUS).inner_margin(Margin::same(12));
     let drawn = card.show(ui, |ui| {
         ui.set_width(ui.available_width());
+        theme::on_card(ui);
         ui.horizontal_top(|ui| {
             let picture = exchange.picture.clone();
             let texture = thumbnails.entry(exchange.talk).or_insert_with(|| {

@@ -13,6 +13,7 @@ use egui::{
 use crate::ui::plate::plate;
 use crate::ui::preferences::CaptionStyle;
 use crate::ui::state::{ModelPhase, SourcePhase, State, Topic};
+use crate::ui::subtitle::Manner;
 use crate::ui::video::Video;
 use crate::ui::{subtitle, theme, wording};
 
@@ -66,6 +67,8 @@ pub struct Cell<'a> {
     pub is_in_hand: bool,
     /// How captions look.
     pub style: &'a CaptionStyle,
+    /// Whether captions of the view in hand are spoken.
+    pub is_spoken: bool,
     /// Whether pictures are shown the other way round.
     pub mirror: bool,
 }
@@ -150,7 +153,8 @@ pub fn show(ui: &mut Ui, cell: &Cell<'_>, video: &mut Video, rect: Rect, now: In
         let name = format!("Live picture of {}", cell.name);
         let picture = video.show(ui, rect.with_max_y(rect.bottom() - below), cell.mirror, &name);
         let clock = (!cell.state.paused).then_some(now);
-        subtitle::show(ui, &cell.state.caption, &style, picture, rect, clock);
+        let manner = Manner { style: &style, is_announced: !(cell.is_spoken && cell.is_in_hand) };
+        subtitle::show(ui, &cell.state.caption, manner, picture, rect, clock);
         let action = state(ui, cell, video.frame().is_some(), rect, now);
         self::name(ui, cell.name, rect);
         frame(ui, cell.is_in_hand, &response, rect);

@@ -123,6 +123,7 @@ impl ModelsDialog {
         let card = Frame::new().fill(colours.card).corner_radius(theme::RADIUS).inner_margin(3.0 * theme::GRID);
         card.show(ui, |ui| {
             ui.set_width(ui.available_width());
+            theme::on_card(ui);
             ui.horizontal_wrapped(|ui| {
                 ui.label(RichText::new(name).font(theme::strong(15.0)));
                 if is_in_use {

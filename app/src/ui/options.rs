@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::ZonedDateTime;
 
@@ -14,6 +14,7 @@ use crate::live::Settings;
 use crate::log::LogOptions;
 use crate::models::spec::ModelSpec;
 use crate::plan::ViewPlan;
+use crate::ui::meter::Meter;
 use crate::ui::platform::Platform;
 use crate::ui::preferences::Preferences;
 use crate::ui::rules::RuleBook;
@@ -23,6 +24,9 @@ pub const READABLE: Duration = Duration::from_millis(700);
 
 /// What tells the time and the place, which tests make stand still.
 pub type Clock = fn() -> ZonedDateTime;
+
+/// What tells how time passes, which tests make stand still.
+pub type Ticks = fn() -> Instant;
 
 /// What the window opens with.
 pub struct Options {
@@ -46,12 +50,16 @@ pub struct Options {
     pub actions: Option<Actions>,
     /// What days and times of the log are told by.
     pub clock: Clock,
+    /// What ages and waits are told by.
+    pub now: Ticks,
     /// What the user chose before.
     pub preferences: Preferences,
     /// What is wrong with how that was kept.
     pub trouble: Option<Message>,
     /// The way to sources, models and dialogs.
     pub platform: Arc<dyn Platform>,
+    /// The window is opened to be measured by this, and closes when that says so.
+    pub meter: Option<Arc<Meter>>,
 }
 
 /// Why there is no window.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use egui::{Color32, Frame, Grid, Margin, Panel, RichText, Ui};
-use egui_plot::{Bar, BarChart, Legend, Plot};
+use egui_plot::{Bar, BarChart, Corner, Legend, Plot};
 
 use crate::base::text;
 use crate::live::Statistics;
@@ -61,7 +61,7 @@ fn stages(ui: &mut Ui, state: &State) {
         charts.push(chart.stack_on(&below));
     }
     Plot::new("stages")
-        .legend(Legend::default())
+        .legend(Legend::default().position(Corner::LeftTop))
         .height(HEIGHT - 16.0)
         .include_y(0.0)
         .show_axes([false, true])

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use image::RgbImage;
 use vlm::{Cancel, Tiling};
 
+use crate::actions::speech::OpenVoice;
 use crate::base::message::Message;
 use crate::capture::camera::WantedFormat;
 use crate::capture::{SourceOptions, SourceSpec};
@@ -122,6 +123,11 @@ pub trait Platform: Send + Sync {
     /// Whether a window may ask to stay above all others.
     fn can_stay_on_top(&self) -> bool {
         true
+    }
+
+    /// How to open the voice that captions are read aloud by. None where this program has none.
+    fn voice(&self) -> Option<OpenVoice> {
+        None
     }
 
     /// Has `wake` called when the program is asked to end otherwise than by its window, with Ctrl-C

@@ -5,11 +5,9 @@ use std::collections::HashMap;
 
 use egui::accesskit::{Live, Role};
 use egui::containers::menu::MenuButton;
-use egui::text::{CCursor, CCursorRange};
-use egui::text_edit::TextEditState;
 use egui::{
-    Align, Button, Event, Frame, Id, Key, Layout, Margin, Panel, RichText, ScrollArea, Stroke, TextEdit, TextureHandle,
-    Ui, Vec2, WidgetInfo,
+    Align, Button, Frame, Key, Layout, Margin, Panel, RichText, ScrollArea, Stroke, TextEdit, TextureHandle, Ui, Vec2,
+    WidgetInfo,
 };
 use vlm::Tiling;
 
@@ -19,7 +17,7 @@ use crate::ui::exchange_card::{CardAction, card};
 use crate::ui::icon::{Icon, Look};
 use crate::ui::room::{QUESTIONS_WIDTH, Room};
 use crate::ui::state::{Exchange, Exchanges};
-use crate::ui::{icon, theme, wording};
+use crate::ui::{entered, focus, icon, theme, wording};
 
 /// The most characters of a question: far more than anyone types, far less than the shortest
 /// context takes.
@@ -30,7 +28,7 @@ const WIDEST_BOX: f32 = 860.0;
 const PANEL_WIDTH: f32 = 340.0;
 /// The accessible name of the box.
 const BOX_LABEL: &str = "Question about the picture";
-/// The width of the options above the box, in points.
+/// The width of the options above the box, in points, before they were drawn.
 pub const OPTIONS: f32 = 230.0;
 
 /// Questions that most people have, and whether they are about small print.
@@ -169,13 +167,12 @@ impl Questions {
             let colours = theme::palette(ui.visuals());
             let id = ui.scope_id().with("question");
             let focused = ui.memory(|memory| memory.has_focus(id));
-            let line = if focused { colours.accent } else { colours.line };
             let card = Frame::new()
                 .fill(colours.card)
-                .stroke(Stroke::new(1.0, line))
+                .stroke(Stroke::new(1.0, colours.line))
                 .corner_radius(theme::RADIUS + 4)
                 .inner_margin(Margin { left: 16, right: 6, top: 6, bottom: 6 });
-            card.show(ui, |ui| {
+            let card = card.show(ui, |ui| {
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let ready = can_ask && !self.draft.trim().is_empty();
                     let pressed = if answering {
@@ -194,7 +191,7 @@ impl Questions {
                         None => "Ask about what you see…".to_owned(),
                     };
                     let hint = RichText::new(hint).color(colours.weak);
-                    let behind = if focused { entered(ui) } else { None };
+                    let behind = entered::take(ui.ctx(), id);
                     let field = TextEdit::singleline(&mut self.draft)
                         .id(id)
                         .hint_text(hint)
@@ -216,12 +213,12 @@ impl Questions {
                         let question = std::mem::take(&mut self.draft);
                         action = Some(QuestionAction::Ask(self.wish(&question)));
                     }
-                    if let Some(behind) = behind.filter(|behind| !behind.is_empty()) {
-                        self.draft.push_str(&behind);
-                        cursor_at_end(ui, id, &self.draft);
+                    if let Some(behind) = behind {
+                        entered::go_on(ui.ctx(), id, &mut self.draft, &behind);
                     }
                 });
             });
+            focus::set_frame(ui.ctx(), id, card.response.rect);
         });
         action
     }
@@ -300,28 +297,4 @@ impl Questions {
             CardAction::Stop => Some(QuestionAction::Stop),
         }
     }
-}
-
-/// Takes Enter and what was typed behind it out of this frame's input, so that the letters are not
-/// part of the question that was asked. Gives those letters.
-fn entered(ui: &Ui) -> Option<String> {
-    ui.input_mut(|input| {
-        let is_enter = |event: &Event| {
-            matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none())
-        };
-        let at = input.events.iter().position(is_enter)?;
-        let behind = input.events.drain(at..).skip(1).filter_map(|event| match event {
-            Event::Text(text) => Some(text),
-            _ => None,
-        });
-        Some(behind.collect())
-    })
-}
-
-/// Puts the cursor of a box behind its text, which was set by hand.
-fn cursor_at_end(ui: &Ui, id: Id, text: &str) {
-    let mut state = TextEditState::load(ui.ctx(), id).unwrap_or_default();
-    let end = CCursor::new(text.chars().count());
-    state.cursor.set_char_range(Some(CCursorRange::one(end)));
-    state.store(ui.ctx(), id);
 }

@@ -2,17 +2,23 @@
 //! remembered. Knows no pipeline: it changes plain data.
 
 use egui::{
-    Frame, Grid, Id, Label, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui, Widget as _, vec2,
+    Align, Frame, Grid, Id, Label, Layout, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui,
+    Widget as _, vec2,
 };
 
+use crate::actions::speech::RATES;
 use crate::engine::options::{DeviceChoice, Precision};
 use crate::live::{DEFAULT_MAX_TOKENS, STEADY_UNLESS_TOLD};
-use crate::ui::preferences::{CAPTION_SIZES, CaptionPlace, Preferences, SENSITIVITIES, ThemeChoice, ZOOMS};
+use crate::ui::preferences::{
+    CAPTION_SIZES, CaptionPlace, Preferences, SENSITIVITIES, SpeechChoice, ThemeChoice, ZOOMS,
+};
 use crate::ui::run_choice::{LEAST_MEGABYTES, LogLimits, RunChoice};
 use crate::ui::theme;
 
 /// The dialog's width, in points.
-const WIDTH: f32 = 460.0;
+const WIDTH: f32 = 560.0;
+/// Below this width of the window, choices stand below each other, in points.
+const BESIDE_FROM: f32 = 600.0;
 /// The largest part of the window's height that it takes.
 const HEIGHT: f32 = 0.85;
 /// Tokens of a caption, from the shortest to the longest choice.
@@ -35,6 +41,8 @@ pub struct Told {
     pub runs_as: RunChoice,
     /// Whether the model in use was loaded to be run so.
     pub is_loaded_so: bool,
+    /// Whether this program has a voice.
+    pub has_voice: bool,
 }
 
 /// What the user wants.
@@ -42,6 +50,8 @@ pub struct Told {
 pub enum SettingsAction {
     /// The model loaded again, so that it is run as chosen.
     Load,
+    /// Captions spoken from now on, or no longer.
+    Speak(bool),
     /// Nothing more.
     Close,
 }
@@ -60,8 +70,10 @@ pub fn show(ui: &Ui, preferences: &mut Preferences, told: &Told) -> Option<Setti
             Grid::new("settings").num_columns(2).spacing(vec2(4.0 * theme::GRID, 2.0 * theme::GRID)).show(ui, |ui| {
                 appearance(ui, preferences);
                 captions(ui, preferences, told.change);
+                action = speech(ui, preferences.speech, told.has_voice);
+                speech_rate(ui, &mut preferences.speech.rate, told.has_voice);
                 saving(ui, preferences);
-                action = running(ui, &mut preferences.run, told);
+                action = running(ui, &mut preferences.run, told).or(action);
                 log(ui, &mut preferences.log_limits);
             });
             if let Some(path) = &told.path {
@@ -87,7 +99,9 @@ fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response)
 /// A row of choices of which one is taken.
 fn choices<T: Copy + PartialEq>(ui: &mut Ui, name: &str, value: &mut T, among: &[(T, &str)]) {
     ui.label(name);
-    ui.horizontal(|ui| {
+    let is_narrow = ui.ctx().content_rect().width() < BESIDE_FROM;
+    let layout = if is_narrow { Layout::top_down(Align::Min) } else { Layout::left_to_right(Align::Center) };
+    ui.with_layout(layout, |ui| {
         for (choice, name) in among {
             ui.radio_value(value, *choice, *name);
         }
@@ -170,6 +184,29 @@ fn captions(ui: &mut Ui, preferences: &mut Preferences, change: Option<f32>) {
         ui.label(RichText::new(words).small().weak());
     });
     ui.end_row();
+}
+
+/// Whether captions are read aloud.
+fn speech(ui: &mut Ui, SpeechChoice { mut on, .. }: SpeechChoice, has_voice: bool) -> Option<SettingsAction> {
+    ui.label("Spoken captions");
+    let hint = "New captions are read aloud (V). S says one again, Esc silences the voice. A screen reader does not \
+                announce them meanwhile";
+    let missing = "This program was built without a voice: the guide says how to build it with one";
+    let ticked = ui.add_enabled_ui(has_voice, |ui| theme::tick_box(ui, &mut on, "Read new captions aloud"));
+    let response = ticked.inner.on_hover_text(hint).on_disabled_hover_text(missing);
+    ui.end_row();
+    response.changed().then_some(SettingsAction::Speak(on))
+}
+
+fn speech_rate(ui: &mut Ui, rate: &mut f32, has_voice: bool) {
+    row(ui, "Rate of the voice", |ui| {
+        let [slowest, _, fastest] = RATES;
+        let mut percent = *rate * 100.0;
+        let slider = Slider::new(&mut percent, slowest * 100.0..=fastest * 100.0).step_by(10.0).suffix(" %");
+        let response = ui.add_enabled(has_voice, slider);
+        *rate = percent / 100.0;
+        response
+    });
 }
 
 fn saving(ui: &mut Ui, preferences: &mut Preferences) {

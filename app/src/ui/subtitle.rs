@@ -52,12 +52,21 @@ pub fn room_below(style: &CaptionStyle, stage: Rect) -> f32 {
     }
 }
 
+/// How a caption is shown.
+#[derive(Clone, Copy)]
+pub struct Manner<'a> {
+    /// How it looks.
+    pub style: &'a CaptionStyle,
+    /// Whether screen readers say it. They don't where this program has it said itself.
+    pub is_announced: bool,
+}
+
 /// Draws the caption over or under `picture`, inside of `stage`. Draws nothing before the first
 /// caption. Gives the part of the stage that it takes.
 pub fn show(
     ui: &Ui,
     caption: &CaptionView,
-    style: &CaptionStyle,
+    Manner { style, is_announced }: Manner<'_>,
     picture: Rect,
     stage: Rect,
     now: Option<Instant>,
@@ -71,7 +80,7 @@ pub fn show(
     let response = ui.interact(place, ui.scope_id().with("subtitle"), Sense::hover());
     let said = spoken(words);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
-    if !words.writing {
+    if !words.writing && is_announced {
         // A screen reader says each caption when it is complete.
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
     }
@@ -106,7 +115,7 @@ fn spoken(words: Words<'_>) -> String {
 }
 
 /// Draws the caption alone, as large as there is room for.
-pub fn alone(ui: &Ui, caption: &CaptionView, style: &CaptionStyle) {
+pub fn alone(ui: &Ui, caption: &CaptionView, Manner { style, is_announced }: Manner<'_>) {
     let place = ui.max_rect();
     ui.painter().rect_filled(place, 0.0, theme::STAGE);
     let words = caption.words();
@@ -122,7 +131,7 @@ pub fn alone(ui: &Ui, caption: &CaptionView, style: &CaptionStyle) {
     let origin = pos2(room.center().x, room.center().y - galley.size().y / 2.0);
     let response = ui.interact(room, ui.scope_id().with("caption alone"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken(words)));
-    if !words.writing {
+    if !words.writing && is_announced {
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
     }
     ui.painter().galley(origin, galley, theme::SUBTITLE);

@@ -119,6 +119,14 @@ pub fn name_region(ui: &Ui, name: &str) {
     });
 }
 
+/// Makes the buttons of `ui` seen on a card, whose ground is theirs elsewhere.
+pub fn on_card(ui: &mut Ui) {
+    let colours = palette(ui.visuals());
+    let widgets = &mut ui.visuals_mut().widgets;
+    (widgets.inactive.bg_fill, widgets.inactive.weak_bg_fill) = (colours.lifted, colours.lifted);
+    (widgets.hovered.bg_fill, widgets.hovered.weak_bg_fill) = (colours.line, colours.line);
+}
+
 /// A box to tick. Unlike a button it is nothing but its outline, which therefore is seen on any
 /// ground.
 pub fn tick_box(ui: &mut Ui, ticked: &mut bool, text: impl Into<RichText>) -> Response {

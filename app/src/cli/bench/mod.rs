@@ -10,6 +10,7 @@ mod spread;
 mod stages;
 mod steady;
 mod truth;
+mod window;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ enum Measure {
     Steady(steady::SteadyArgs),
     /// Measure how long it takes to find the views of a log that are like one
     Similar(similar::SimilarArgs),
+    /// Measure how fast the window opens and draws
+    Window(window::WindowArgs),
 }
 
 /// Measures and prints.
@@ -58,6 +61,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Measure::Rules(args)) => rules::run(args),
         Some(Measure::Steady(args)) => steady::run(args),
         Some(Measure::Similar(args)) => similar::run(args),
+        Some(Measure::Window(args)) => window::run(args),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use egui::Context;
 use vlm::Tiling;
@@ -63,7 +62,7 @@ impl App {
     pub(super) fn open_model(&mut self, model: ModelSpec) {
         self.loaded_as = self.preferences.run;
         self.pipeline.set_engine(model.clone(), self.platform.engine_as(&model, self.loaded_as));
-        self.state.choose_model(model, Instant::now());
+        self.state.choose_model(model, (self.now)());
         self.remember();
     }
 
@@ -172,7 +171,7 @@ impl App {
         match asked {
             Ok(question) => {
                 self.set_questions(true);
-                self.state.apply(Event::Asked(question), Instant::now());
+                self.state.apply(Event::Asked(question), (self.now)());
             }
             Err(busy) => {
                 self.state.notices.post(Topic::Question, busy.into(), None);
@@ -195,6 +194,8 @@ impl App {
             Command::SaveClip => self.save_clip(),
             Command::CopyCaption => self.copy_caption(ctx),
             Command::CopyPicture => self.copy_picture(ctx),
+            Command::SayAgain => self.say_again(),
+            Command::Speak => self.set_speaking(!self.preferences.speech.on),
             Command::Mirror => {
                 self.preferences.mirror = !self.preferences.mirror;
                 self.remember();

@@ -39,12 +39,16 @@ impl App {
             devices: self.platform.devices(),
             runs_as: self.platform.runs_as(run),
             is_loaded_so: run == self.loaded_as || self.state.model.spec.is_none(),
+            has_voice: self.platform.voice().is_some(),
         };
         let action = settings::show(ui, &mut self.preferences, &told);
         if action == Some(SettingsAction::Load)
             && let Some(model) = self.state.model.spec.clone()
         {
             self.choose_model(model);
+        }
+        if let Some(SettingsAction::Speak(on)) = action {
+            self.set_speaking(on);
         }
         let is_done = action == Some(SettingsAction::Close);
         if self.preferences != before {

@@ -191,13 +191,21 @@ impl App {
         let has_prefix = !self.told.prefix.is_empty();
         let own = &self.preferences.own_instructions;
         let row = ui.horizontal(|ui| {
-            let (width, height) = (ui.available_width() - question::OPTIONS, ui.available_height());
+            // The options stand at the right, and come after the menu for the Tab key.
+            let taken = ui.scope_id().with("options");
+            let for_options = ui.data(|data| data.get_temp(taken)).unwrap_or(question::OPTIONS);
+            let (width, height) = (ui.available_width() - for_options, ui.available_height());
             let menu = ui.allocate_ui(vec2(width.max(0.0), height), |ui| {
                 ui.set_min_width(width.max(0.0));
                 instruction::menu(ui, &self.told.instruction, own, has_prefix)
             });
             let is_demo = self.state.model.spec == Some(ModelSpec::Demo);
             let asked = self.questions.show_options(ui, &self.state.exchanges, can_ask, is_demo);
+            let drawn = ui.min_rect().right() - menu.response.rect.right();
+            if (drawn - for_options).abs() > 0.5 {
+                ui.data_mut(|data| data.insert_temp(taken, drawn));
+                ui.ctx().request_repaint();
+            }
             (asked, menu.inner)
         });
         row.inner
@@ -279,7 +287,7 @@ impl App {
         ui.painter().rect_filled(stage, 0.0, theme::STAGE);
         let picture = self.video.show(ui, for_picture, self.preferences.mirror, "Live picture");
         let clock = (!self.state.paused).then_some(now);
-        subtitle::show(ui, &self.state.caption, style, picture, stage, clock);
+        subtitle::show(ui, &self.state.caption, self.manner(), picture, stage, clock);
         if self.video.frame().is_none() {
             match self.state.source.phase {
                 SourcePhase::Opening => plate(ui, Align2::CENTER_CENTER, stage, "Opening the source…", 16.0),

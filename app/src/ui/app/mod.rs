@@ -16,14 +16,16 @@ mod rules;
 mod save;
 mod tell;
 mod views;
+mod voice;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use egui::{Context, Ui, ViewportCommand};
+use egui::{Context, Event, RawInput, Ui, ViewportCommand};
 
+use crate::actions::speech::Speaker;
 use crate::actions::{Actions, CaptionFileNews, CaptionFiles};
 use crate::base::message::Message;
 use crate::capture::ffmpeg::clip::Clip;
@@ -39,8 +41,9 @@ use crate::ui::jobs::{BackgroundJobs, Outcome};
 use crate::ui::keep::KeptPicture;
 use crate::ui::log::LogPanel;
 use crate::ui::measuring::Measuring;
+use crate::ui::meter::Meter;
 use crate::ui::models::ModelsDialog;
-use crate::ui::options::{Options, UiError};
+use crate::ui::options::{Options, Ticks, UiError};
 use crate::ui::path_box::PathBox;
 use crate::ui::platform::{Choice, Chosen, Platform};
 use crate::ui::player::Player;
@@ -71,7 +74,7 @@ pub struct App {
     settings: Settings,
     platform: Arc<dyn Platform>,
     jobs: BackgroundJobs,
-    state: State,
+    pub(super) state: State,
     pub(super) video: Video,
     questions: Questions,
     pub(super) log: LogPanel,
@@ -120,6 +123,14 @@ pub struct App {
     player: Player,
     /// Nobody sees the window.
     is_hidden: Arc<AtomicBool>,
+    wake: Waker,
+    now: Ticks,
+    /// The voice, once it was wanted, and what it was told to say last.
+    speaker: Option<Speaker>,
+    said: String,
+    /// Keys that wait for the next frame.
+    held_keys: Vec<Event>,
+    meter: Option<Arc<Meter>>,
 }
 
 /// A dialog that is open.
@@ -162,8 +173,11 @@ impl App {
         ctx.add_font_provider(Arc::new(SystemFonts::new()));
         let is_hidden = Arc::new(AtomicBool::new(false));
         let wake: Waker = {
-            let (ctx, is_hidden) = (ctx.clone(), Arc::clone(&is_hidden));
+            let (ctx, is_hidden, meter) = (ctx.clone(), Arc::clone(&is_hidden), options.meter.clone());
             Arc::new(move || {
+                if let Some(meter) = &meter {
+                    meter.news(Instant::now());
+                }
                 if is_hidden.load(Ordering::Relaxed) {
                     ctx.request_repaint_after(HIDDEN);
                 } else {
@@ -186,7 +200,7 @@ impl App {
             pipeline,
             views,
             settings: options.settings,
-            jobs: BackgroundJobs::new(Arc::clone(&options.platform), wake),
+            jobs: BackgroundJobs::new(Arc::clone(&options.platform), Arc::clone(&wake)),
             models: options.platform.models(),
             platform: options.platform,
             state: State::default(),
@@ -224,6 +238,12 @@ impl App {
             stale_frames: 0,
             player: Player::default(),
             is_hidden,
+            wake,
+            now: options.now,
+            speaker: None,
+            said: String::new(),
+            held_keys: Vec::new(),
+            meter: options.meter,
         };
         ctx.set_zoom_factor(app.preferences.window.zoom);
         theme::choose(ctx, app.preferences.theme);
@@ -277,6 +297,7 @@ impl App {
             None => {}
         }
         self.catch_up_measuring();
+        self.catch_up_voice();
         self.log.catch_up(ctx);
         self.catch_up_rules(ctx);
         while let Some(outcome) = self.jobs.outcome() {
@@ -324,10 +345,22 @@ impl App {
 }
 
 impl eframe::App for App {
+    fn raw_input_hook(&mut self, ctx: &Context, input: &mut RawInput) {
+        if keys::one_escape_a_frame(&mut input.events, &mut self.held_keys) {
+            ctx.request_repaint();
+        }
+    }
+
     fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
-        let now = Instant::now();
-        if let Some(seconds) = frame.info().cpu_usage {
-            self.frame_times.record(now, Duration::from_secs_f32(seconds.max(0.0)));
+        let now = (self.now)();
+        let last = frame.info().cpu_usage.map(|seconds| Duration::from_secs_f32(seconds.max(0.0)));
+        if let Some(took) = last {
+            self.frame_times.record(now, took);
+        }
+        if let Some(meter) = &self.meter
+            && meter.begin(Instant::now(), last)
+        {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
         let is_hidden = ctx.input(|input| input.viewport().visible() == Some(false));
         self.is_hidden.store(is_hidden, Ordering::Relaxed);
@@ -339,7 +372,7 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
-        let now = Instant::now();
+        let now = (self.now)();
         self.draw(ui, now);
         focus::show(ui.ctx());
         self.note_window(ui.ctx());

@@ -79,7 +79,7 @@ impl App {
         };
         self.loaded_as = self.preferences.run;
         self.pipeline.set_engine(model.clone(), Box::new(open_and_measure));
-        self.state.choose_model(model.clone(), std::time::Instant::now());
+        self.state.choose_model(model.clone(), (self.now)());
         self.measuring = Some(Measuring { model, back, cancel, measured });
     }
 

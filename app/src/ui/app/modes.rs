@@ -32,7 +32,7 @@ impl App {
         CentralPanel::no_frame().show(ui, |ui| {
             if self.mode == Mode::CaptionsOnly {
                 theme::name_region(ui, "Captions");
-                subtitle::alone(ui, &self.state.caption, &self.preferences.captions);
+                subtitle::alone(ui, &self.state.caption, self.manner());
             } else {
                 theme::name_region(ui, "Picture");
                 self.stage(ui, now);

@@ -25,7 +25,8 @@ impl App {
         self.preferences.model = self.state.model.spec.as_ref().and_then(written);
         self.preferences.panels.log = self.log.is_open();
         self.preferences.panels.rules = self.rules.is_open();
-        if self.preferences != self.kept {
+        // Whoever measures the window chooses nothing for the next start.
+        if self.preferences != self.kept && self.meter.is_none() {
             self.kept.clone_from(&self.preferences);
             self.jobs.remember(self.preferences.clone());
         }

@@ -253,6 +253,12 @@ impl App {
         {
             self.clip.say(frame, &reply.text);
         }
+        if let Event::Captioned(caption) = &event
+            && is_in_hand
+            && caption.reply.stop != Stop::Cancelled
+        {
+            self.say_caption(caption);
+        }
         if is_in_hand || event.is_of_question() {
             if let Event::Failed { worker: Worker::Inference, .. } = &event {
                 self.views.others_mut().for_each(|seat| seat.shown.state.caption.cancel());
@@ -350,6 +356,7 @@ impl App {
             model: &model,
             is_in_hand,
             style: &self.preferences.captions,
+            is_spoken: self.preferences.speech.on,
             mirror: self.preferences.mirror,
         };
         grid::show(ui, &cell, video, rect, now)

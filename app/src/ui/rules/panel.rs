@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use egui::accesskit::Role;
 use egui::{
-    Align, Button, Frame, Id, Key, Label, Layout, Margin, Panel, RichText, ScrollArea, Slider, SliderClamping,
-    TextEdit, Ui, Widget as _, WidgetInfo,
+    Align, Button, Frame, Id, Label, Layout, Margin, Panel, RichText, ScrollArea, Slider, SliderClamping, TextEdit, Ui,
+    Widget as _, WidgetInfo,
 };
 
 use crate::base::text;
@@ -19,7 +19,7 @@ use crate::ui::icon::{Icon, Look};
 use crate::ui::room::{Place, RULES_WIDTH};
 use crate::ui::rules::curve::THRESHOLDS;
 use crate::ui::rules::{RuleEdit, RulesAction, RulesPanel};
-use crate::ui::{notice, theme};
+use crate::ui::{entered, notice, theme};
 
 /// The width of the panel, in points.
 const WIDTH: f32 = 360.0;
@@ -77,17 +77,19 @@ impl RulesPanel {
 
     fn sentence_box(&mut self, ui: &mut Ui) -> Option<RuleEdit> {
         let id = Id::unique("rule sentence");
-        let mut is_wanted = false;
+        let (mut is_wanted, mut behind) = (false, None);
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let has_words = !self.draft.trim().is_empty();
                 is_wanted =
                     ui.add_enabled(has_words, Button::new("Add")).on_hover_text("Watch for it (Enter)").clicked();
                 let hint = RichText::new("there is a red circle").color(theme::palette(ui.visuals()).weak);
+                behind = entered::take(ui.ctx(), id);
                 let field = TextEdit::singleline(&mut self.draft).id(id).hint_text(hint).char_limit(LONGEST);
+                let field = field.return_key(None);
                 let response = ui.add(field.desired_width(f32::INFINITY).margin(Margin::symmetric(10, 8)));
                 ui.ctx().accesskit_node_builder(id, |node| node.set_label(BOX));
-                is_wanted |= response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                is_wanted |= behind.is_some();
                 if response.changed() {
                     self.refused = None;
                 }
@@ -97,9 +99,15 @@ impl RulesPanel {
             let response = ui.add(Label::new(notice::words(ui, &crate::base::message::Message::new(why))).wrap());
             response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, why));
         }
-        if !is_wanted || self.draft.trim().is_empty() {
-            return None;
+        let edit = if is_wanted && !self.draft.trim().is_empty() { self.added() } else { None };
+        if let Some(behind) = behind {
+            entered::go_on(ui.ctx(), id, &mut self.draft, &behind);
         }
+        edit
+    }
+
+    /// The rule of the sentence in the box, or why it is none.
+    fn added(&mut self) -> Option<RuleEdit> {
         match Self::rule_of(&self.draft) {
             Ok(rule) => {
                 let name = rule.name().to_owned();

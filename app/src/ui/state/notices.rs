@@ -49,6 +49,8 @@ pub enum Topic {
     Rules,
     /// What is told to others.
     Actions,
+    /// Captions read aloud.
+    Voice,
 }
 
 impl Notice {

@@ -50,9 +50,11 @@ fn the_demo_captions_itself_and_says_what_it_is() {
         rules: RuleBook::default(),
         actions: None,
         clock: ZonedDateTime::now,
+        now: Instant::now,
         preferences: Preferences::default(),
         trouble: None,
         platform: Arc::new(BuiltIn),
+        meter: None,
     };
     let mut window = Harness::builder()
         .with_size([1180.0, 780.0])

@@ -97,6 +97,18 @@ fn a_sentence_is_watched_for_its_events_are_recorded_and_ticked() {
 }
 
 #[test]
+fn sentences_are_typed_one_after_the_other() {
+    let mut bench = open_panel();
+    add(&mut bench, RED);
+    // The box still has the focus: letters are no commands.
+    bench.window.get_by_label(SENTENCE).type_text("there is a cup");
+    bench.window.step();
+    bench.window.key_press(Key::Enter);
+    wait_for(&mut bench, "both", |bench| (kept(bench).len() == 2).then_some(()));
+    assert!(!bench.shows("● Recording"), "R is a letter here");
+}
+
+#[test]
 fn what_can_not_be_a_rule_is_said_and_nothing_is_written() {
     let mut bench = open_panel();
     add(&mut bench, "is there a cup?");

@@ -14,17 +14,17 @@ use crate::log::{Entry, EntryKind, Log as _, Metrics, Moment, SessionStart, Stor
 use crate::ui::tests::raster::Raster;
 use crate::ui::tests::*;
 
-const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui/tests/snapshots");
+pub const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui/tests/snapshots");
 /// A small window, in points, in which picture, panel and strip have room.
 const SMALL: [f32; 2] = [960.0, 760.0];
-const MINUTE: i64 = 60_000;
+pub const MINUTE: i64 = 60_000;
 
-fn noon() -> ZonedDateTime {
+pub fn noon() -> ZonedDateTime {
     "2026-11-24T12:00:00+01:00[+01:00]".parse().expect("a time")
 }
 
 /// A ball before a wall. Plain colours, so that the pictures in the repository stay small.
-fn jpeg(hue: u8) -> Vec<u8> {
+pub fn jpeg(hue: u8) -> Vec<u8> {
     let picture = RgbImage::from_fn(320, 180, |x, y| {
         let (across, down) = (f64::from(x) - 60.0 - f64::from(hue), f64::from(y) - 100.0);
         if across.hypot(down) < 40.0 { Rgb([240, 180, hue]) } else { Rgb([hue, 120, 200 - hue / 2]) }
@@ -36,7 +36,7 @@ fn jpeg(hue: u8) -> Vec<u8> {
 
 /// A log with what there can be in a list: captions, an answer, a bookmark, a note, an entry
 /// without a picture, another day.
-fn record(store: &mut Store) {
+pub fn record(store: &mut Store) {
     let at = |minutes: i64| Moment::of(&noon()).plus_ms(minutes * MINUTE);
     let card = EngineCard {
         model: "256m".to_owned(),

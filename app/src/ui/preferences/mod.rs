@@ -1,6 +1,10 @@
 //! What the window remembers between starts, in a TOML file that people may change by hand:
 //! `settings.toml` in the platform's folder for configuration. Knows no window.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,9 +12,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::actions::speech::RATES;
 use crate::base::message::Message;
 use crate::base::{files, folders, text};
 use crate::ui::run_choice::{LEAST_MEGABYTES, LogLimits, MOST_THREADS, RunChoice};
+
+pub use crate::ui::preferences::parts::{
+    CaptionPlace, CaptionStyle, KeptReference, KeptSpeed, Panels, SpeechChoice, ThemeChoice, USUAL_CAPTION, WindowPlace,
+};
 
 /// The file's name.
 const FILE: &str = "settings.toml";
@@ -87,6 +96,8 @@ pub struct Preferences {
     pub log_limits: LogLimits,
     /// How captions look.
     pub captions: CaptionStyle,
+    /// Whether and how they are read aloud.
+    pub speech: SpeechChoice,
     /// Where the window is.
     pub window: WindowPlace,
     /// Which panels are open.
@@ -125,136 +136,13 @@ impl Default for Preferences {
             run: RunChoice::default(),
             log_limits: LogLimits::default(),
             captions: CaptionStyle::default(),
+            speech: SpeechChoice::default(),
             window: WindowPlace::default(),
             panels: Panels::default(),
             references: Vec::new(),
             speeds: Vec::new(),
             others: Table::new(),
         }
-    }
-}
-
-/// Light or dark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ThemeChoice {
-    /// As the system says; dark where it says nothing.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-/// Where captions stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CaptionPlace {
-    /// Over the lower edge of the picture.
-    #[default]
-    Picture,
-    /// Under the picture.
-    Below,
-}
-
-/// How captions look.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct CaptionStyle {
-    /// Their letters, as a part of the usual size.
-    pub size: f32,
-    /// Where they stand.
-    pub place: CaptionPlace,
-    /// How dark the plate under them is, in per cent.
-    pub background: u8,
-}
-
-impl Default for CaptionStyle {
-    fn default() -> Self {
-        Self { size: 1.0, place: CaptionPlace::Picture, background: 80 }
-    }
-}
-
-impl CaptionStyle {
-    /// The size of the letters, in points.
-    #[must_use]
-    pub fn points(&self) -> f32 {
-        USUAL_CAPTION * self.size
-    }
-}
-
-/// The usual size of a caption's letters, in points: readable from a few steps away.
-pub const USUAL_CAPTION: f32 = 24.0;
-
-/// Where the window is, in points.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct WindowPlace {
-    /// Width and height.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<[f32; 2]>,
-    /// From the left and the top of the screens, where the system tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub position: Option<[f32; 2]>,
-    /// Whether it fills the screen.
-    pub maximized: bool,
-    /// How large everything is: 1 is the system's own size.
-    pub zoom: f32,
-}
-
-impl Default for WindowPlace {
-    fn default() -> Self {
-        Self { size: None, position: None, maximized: false, zoom: 1.0 }
-    }
-}
-
-/// Which panels are open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Panels {
-    /// The log.
-    pub log: bool,
-    /// How fast everything is.
-    pub performance: bool,
-    /// The rules.
-    pub rules: bool,
-    /// The width of the log beside the picture, in points.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log_width: Option<u32>,
-    /// The same of the questions.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub questions_width: Option<u32>,
-}
-
-/// A picture that the model is to know.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct KeptReference {
-    /// What it shows.
-    pub label: String,
-    /// Its file.
-    pub file: PathBuf,
-}
-
-/// How fast a model is on this machine.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub struct KeptSpeed {
-    /// The model, as it is written after `--model`.
-    pub model: String,
-    /// Where it ran.
-    pub device: String,
-    /// In which numbers.
-    pub precision: String,
-    /// Captions in a minute.
-    pub per_minute: f32,
-}
-
-impl KeptSpeed {
-    /// In words.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let Self { device, precision, per_minute, .. } = self;
-        format!("about {per_minute:.0} captions a minute here ({precision} on {device})")
     }
 }
 
@@ -312,6 +200,8 @@ impl Preferences {
             |value: f32, [least, most]: [f32; 2]| if value.is_finite() { value.clamp(least, most) } else { 1.0 };
         self.captions.size = within(self.captions.size, CAPTION_SIZES);
         self.captions.background = self.captions.background.min(100);
+        let [slowest, _, fastest] = RATES;
+        self.speech.rate = within(self.speech.rate, [slowest, fastest]);
         self.window.zoom = within(self.window.zoom, ZOOMS);
         self.sensitivity = within(self.sensitivity, SENSITIVITIES);
         self.run.threads = self.run.threads.map(|threads| threads.clamp(1, MOST_THREADS));
@@ -352,90 +242,5 @@ fn put_aside(path: &Path, line: Option<usize>, why: &str) -> Message {
             Message::new(what).hint(format!("It was kept as {}; everything is as at first.", text::path(&aside)))
         }
         None => Message::new(what).hint("Fix or delete the file; it is rewritten when you next change a setting."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("below").join(FILE);
-        fs::create_dir(path.parent().expect("a folder")).expect("made");
-        (folder, path)
-    }
-
-    #[test]
-    fn what_was_chosen_is_there_the_next_time() {
-        let (_folder, path) = scratch();
-        assert_eq!(Preferences::load(&path), (Preferences::default(), None));
-        assert!(!Preferences::default().always_record, "nothing is recorded unless the user says so");
-        let chosen = Preferences {
-            source: Some("camera:1".to_owned()),
-            instruction: Some("Say \"what\"\nyou see.".to_owned()),
-            always_record: true,
-            theme: ThemeChoice::Light,
-            most_per_minute: Some(12),
-            captions: CaptionStyle { size: 1.5, place: CaptionPlace::Below, background: 30 },
-            window: WindowPlace { size: Some([800.0, 600.0]), zoom: 1.25, ..WindowPlace::default() },
-            panels: Panels { log: true, rules: true, log_width: Some(444), ..Panels::default() },
-            run: RunChoice { threads: Some(3), ..RunChoice::default() },
-            log_limits: LogLimits { most_megabytes: Some(500), keep_days: None },
-            references: vec![KeptReference { label: "my door".to_owned(), file: "/tmp/door.png".into() }],
-            ..Preferences::default()
-        };
-        chosen.save(&path).expect("written");
-        assert_eq!(Preferences::load(&path), (chosen, None));
-        assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("a folder").count(), 1);
-    }
-
-    #[test]
-    fn what_another_version_keeps_there_stays() {
-        let (_folder, path) = scratch();
-        fs::write(&path, "[voice]\npitch = 2\n").expect("written");
-        let (mut chosen, trouble) = Preferences::load(&path);
-        assert_eq!(trouble, None);
-        chosen.always_record = true;
-        chosen.save(&path).expect("written");
-        let kept: Table = toml::from_str(&fs::read_to_string(&path).expect("read")).expect("TOML");
-        assert_eq!(kept["voice"]["pitch"].as_integer(), Some(2));
-        assert_eq!(kept["always_record"].as_bool(), Some(true));
-    }
-
-    #[test]
-    fn what_the_first_release_kept_is_taken_over() {
-        let (_folder, path) = scratch();
-        fs::write(path.with_file_name(FORMER), r#"{"always_record": true}"#).expect("written");
-        assert!(Preferences::load(&path).0.always_record);
-    }
-
-    #[test]
-    fn a_damaged_file_is_kept_aside_and_the_line_is_named() {
-        let (_folder, path) = scratch();
-        for number in 1..3 {
-            fs::write(&path, "always_record = true\ntheme = \"pink\"\n").expect("written");
-            let (read, said) = Preferences::load(&path);
-            assert_eq!(read, Preferences::default());
-            let said = said.expect("trouble");
-            assert!(said.what().contains("line 2"), "{said}");
-            let aside = path.with_file_name(format!("{FILE}.damaged-{number}"));
-            assert!(aside.exists() && !path.exists() && said.to_string().contains("damaged"), "{said}");
-        }
-        let said = Preferences::default().save(&path.join("below").join(FILE));
-        assert!(said.is_ok(), "a folder that is missing is made");
-        let said = Preferences::default().save(&path.join("below").join(FILE).join(FILE)).expect_err("no folder");
-        assert!(said.what().contains("can't be remembered"), "{said}");
-    }
-
-    #[test]
-    fn numbers_written_by_hand_are_held_within_bounds() {
-        let (_folder, path) = scratch();
-        fs::write(&path, "sensitivity = nan\n[engine]\nthreads = 0\n[captions]\nsize = 99.0\nbackground = 250\n[window]\nzoom = 0.0\n")
-            .expect("written");
-        let (read, trouble) = Preferences::load(&path);
-        assert_eq!(trouble, None);
-        assert_eq!((read.captions.size, read.captions.background), (3.0, 100));
-        assert_eq!((read.window.zoom, read.sensitivity, read.run.threads), (0.5, 1.0, Some(1)));
     }
 }
