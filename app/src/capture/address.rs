@@ -72,6 +72,21 @@ impl Address {
         &self.scheme
     }
 
+    /// Host and port, which is this one where none is written.
+    pub(super) fn host_and_port(&self, usual: u16) -> (&str, u16) {
+        let (host, port) = match self.host.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(usual)),
+            _ => (self.host.as_str(), usual),
+        };
+        (host.trim_start_matches('[').trim_end_matches(']'), port)
+    }
+
+    /// The same through a port on loopback from which all goes on, and is encrypted there.
+    pub(super) fn relayed(&self, port: u16) -> Self {
+        let scheme = self.scheme.trim_end_matches('s').to_owned();
+        Self { scheme, host: format!("127.0.0.1:{port}"), ..self.clone() }
+    }
+
     /// With this login, unless it has one of its own. A user of its own may have its password from
     /// there.
     #[must_use]
@@ -172,6 +187,18 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "the table below reads better so")]
     fn login(user: &str, password: &str) -> Option<(String, String)> {
         Some((user.to_owned(), password.to_owned()))
+    }
+
+    #[test]
+    fn a_host_has_its_port_or_the_usual_one() {
+        for (text, wanted) in [
+            ("rtsps://door.invalid/1", ("door.invalid", 322)),
+            ("rtsps://me:a:b@door.invalid:8322/1", ("door.invalid", 8322)),
+            ("rtsps://[::1]/x", ("::1", 322)),
+            ("rtsps://[::1]:8322/x", ("::1", 8322)),
+        ] {
+            assert_eq!(Address::parse(text).expect(text).host_and_port(322), wanted, "{text}");
+        }
     }
 
     #[test]

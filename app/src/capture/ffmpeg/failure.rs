@@ -1,6 +1,10 @@
 //! What is wrong with an input, for people, by how ffmpeg ended and what it said last.
 
+use std::io;
+use std::path::Path;
+
 use crate::base::message::Message;
+use crate::base::text;
 use crate::capture::SourceError;
 use crate::capture::address::Address;
 use crate::capture::ffmpeg::input::{Input, InputKind};
@@ -61,6 +65,19 @@ pub(super) fn without_video(input: &Input) -> SourceError {
 pub(super) fn unverified(address: &Address) -> SourceError {
     let what = format!("This ffmpeg can't verify the encryption of {address}.");
     SourceError::lasting(Message::new(what).hint("Install ffmpeg 5 or later, or use an http address."))
+}
+
+/// There is no way to encrypt what is sent to a camera.
+pub(super) fn no_encryption(address: &Address, authority: Option<&Path>, error: &io::Error) -> SourceError {
+    let why = text::system(error);
+    let message = match authority {
+        Some(path) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+            let what = format!("The certificates in {} can't be read ({why}).", text::path(path));
+            Message::new(what).hint("Name a file in PEM with --stream-ca, as the camera gives it.")
+        }
+        _ => Message::new(format!("The encryption of {address} can't be begun ({why}).")).hint("Check the address."),
+    };
+    SourceError::lasting(message)
 }
 
 /// A stream came to its end.

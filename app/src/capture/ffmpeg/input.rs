@@ -37,6 +37,8 @@ pub(crate) struct Receiving {
     pub(crate) authority: Option<PathBuf>,
     /// How long ffmpeg may look at a stream to know what it is; none as long as it wants.
     pub(crate) analysis: Option<Duration>,
+    /// The port on loopback from which what is sent goes on to the camera.
+    pub(crate) relay: Option<u16>,
     /// Whether this ffmpeg takes options in its list, as it does from version 5 on.
     pub(crate) takes_options: bool,
 }
@@ -85,7 +87,11 @@ impl Input {
             "srt" => ("pipe,srt,udp", ""),
             _ => ("pipe,http,https,tcp,tls,crypto,httpproxy", ""),
         };
-        let mut list = format!("ffconcat version 1.0\nfile '{}'\n", address.secret(query));
+        let secret = match receiving.relay {
+            Some(port) => address.relayed(port).secret(query),
+            None => address.secret(query),
+        };
+        let mut list = format!("ffconcat version 1.0\nfile '{secret}'\n");
         // As little as possible is held back.
         let mut options = vec!["-fflags", "nobuffer", "-flags", "low_delay"];
         let analysis = receiving.analysis.map(|longest| longest.as_micros().to_string());
@@ -151,11 +157,14 @@ mod tests {
             authority: Some("/my 'own'.pem".into()),
             analysis: Some(Duration::from_secs(1)),
             takes_options: true,
+            relay: None,
         };
         let lines = list("https://a.invalid/b", &receiving);
         assert!(lines.contains("\noption analyzeduration 1000000\noption tls_verify 1\n"), "{lines}");
         assert!(lines.ends_with("\noption ca_file '/my '\\''own'\\''.pem'\n"), "{lines}");
         assert!(!list("rtsp://a.invalid/b", &receiving).contains("tls_verify"));
+        let relayed = list("rtsps://me:a b@a.invalid:322/b", &Receiving { relay: Some(4444), ..Receiving::default() });
+        assert!(relayed.ends_with("file 'rtsp://me:a%20b@127.0.0.1:4444/b?tcp'\n"), "{relayed}");
         let old = Receiving { takes_options: false, ..receiving };
         assert_eq!(list("https://a.invalid/b", &old).lines().count(), 2);
     }

@@ -9,5 +9,6 @@ mod layout;
 pub(crate) mod play;
 mod probe;
 mod process;
+mod relay;
 
 pub(crate) use crate::capture::ffmpeg::probe::plays;

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use vlm::Cancel;
 
 use crate::capture::address::Address;
-use crate::capture::ffmpeg::failure::{failed, silent, unverified, without_video};
+use crate::capture::ffmpeg::failure::{failed, no_encryption, silent, unverified, without_video};
 use crate::capture::ffmpeg::input::{Input, InputKind, Receiving};
 use crate::capture::ffmpeg::layout::Layout;
 use crate::capture::ffmpeg::probe::{Facts, is_version, probe};
 use crate::capture::ffmpeg::process::{Ending, Process, Tool, not_started};
+use crate::capture::ffmpeg::relay::Relay;
 use crate::capture::latest::{Latest, Taken, Taker, latest};
 use crate::capture::{Next, PlayOrder, Position, Source, SourceError};
 
@@ -38,6 +39,8 @@ const ANALYSIS: Duration = Duration::from_secs(1);
 
 /// The first version of ffmpeg whose lists take options for what they name.
 const OPTIONS_IN_LISTS: u32 = 5;
+/// The port of encrypted RTSP where an address has none (RFC 7826, 19.1).
+const RTSPS_PORT: u16 = 322;
 
 /// A video file.
 struct Film {
@@ -62,6 +65,16 @@ impl Film {
     }
 }
 
+/// What encrypts a stream for ffmpeg, which would do it for whoever answers: its RTSP has no way to
+/// have a certificate verified.
+fn relay_to(address: &Address, authority: Option<&Path>) -> Result<Option<Relay>, SourceError> {
+    if address.scheme() != "rtsps" {
+        return Ok(None);
+    }
+    let (host, port) = address.host_and_port(RTSPS_PORT);
+    Relay::start(host, port, authority).map(Some).map_err(|error| no_encryption(address, authority, &error))
+}
+
 /// A video that is playing, or a stream that is received.
 pub(crate) struct Video {
     input: Input,
@@ -71,6 +84,8 @@ pub(crate) struct Video {
     read: Arc<AtomicU64>,
     format: String,
     process: Process,
+    /// Encrypts what ffmpeg does not.
+    relay: Option<Relay>,
     frames: Taker<Vec<u8>, ()>,
     reader: Option<JoinHandle<()>>,
     layout: Layout,
@@ -123,16 +138,26 @@ impl Video {
         if address.scheme() == "https" && !takes_options {
             return Err(unverified(address));
         }
-        let receiving = Receiving { authority: authority.map(Path::to_owned), analysis: Some(ANALYSIS), takes_options };
+        let relay = relay_to(address, authority)?;
+        let receiving = Receiving {
+            authority: authority.map(Path::to_owned),
+            analysis: Some(ANALYSIS),
+            relay: relay.as_ref().map(Relay::port),
+            takes_options,
+        };
         let input = Input::stream(address, &receiving);
         let facts = match probe(&input, false, cancel) {
             // A stream may send its first whole picture later than most do.
             Err(error) if error == without_video(&input) => {
                 let patient = Input::stream(address, &Receiving { analysis: None, ..receiving });
-                probe(&patient, false, cancel)?
+                probe(&patient, false, cancel)
             }
-            facts => facts?,
+            facts => facts,
         };
+        let trouble = || relay.as_ref().and_then(Relay::trouble);
+        // What ffmpeg says of a relay that leads nowhere means nothing.
+        let facts = facts
+            .map_err(|error| trouble().map_or(error, |trouble| failed(&input, &Ending::Failed(trouble.to_owned()))))?;
         let (width, height) = facts.fitted();
         // A camera may change its size while it sends. What has another shape then gets black bars.
         let fit = if facts.is_square() {
@@ -143,7 +168,10 @@ impl Video {
         // Each picture gets the time of its place, so that ffmpeg neither waits for one nor repeats
         // it to keep a rate.
         let filter = format!("settb=1/30,setpts=N,scale={width}:{height}{fit}");
-        Self::start(input, &facts, (width, height), &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)
+        let mut video =
+            Self::start(input, &facts, (width, height), &[], &["-vf", &filter, "-r", "30"], STREAM_SILENCE)?;
+        video.relay = relay;
+        Ok(video)
     }
 
     /// Begins to look at a screen or window, of this size where that is known.
@@ -192,6 +220,7 @@ impl Video {
             read,
             format: facts.described(),
             process,
+            relay: None,
             frames,
             reader: Some(reader),
             layout,
