@@ -106,18 +106,18 @@ pub trait Engine: Send {
         Ok(None)
     }
 
-    /// As [`Engine::score`], about pictures whose features were kept by an engine of the same
-    /// model, device and precision.
+    /// As [`Engine::score`], about each of some pictures whose features were kept by an engine of
+    /// the same model, device and precision: several in one pass, where the engine can do that.
     ///
     /// # Errors
     /// As [`Engine::score`]; and when they are another model's.
     fn score_kept(
         &mut self,
         _view: ViewId,
-        _features: &Arc<Features>,
+        _features: &[Arc<Features>],
         _questions: &[Scored<'_>],
         _cancel: &Cancel,
-    ) -> Result<Option<Vec<Scores>>, EngineError> {
+    ) -> Result<Option<Vec<Vec<Scores>>>, EngineError> {
         let message = Message::new("This engine keeps no views.").hint("Use a model on this machine.");
         Err(EngineError::request(message))
     }

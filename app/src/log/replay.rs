@@ -19,6 +19,12 @@ use crate::rules::spec::RuleSpec;
 use crate::rules::state::{Change, RuleState, When};
 use crate::rules::statement::Statement;
 
+/// Views whose features are scored together: as many as a pass takes of short questions, so that
+/// weights are read once for all of them.
+const TOGETHER: usize = 16;
+/// The most views that wait for that: views that look the same have their features once.
+const MOST_WAITING: usize = 4096;
+
 /// A view as a rule's state knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenView {
@@ -75,38 +81,78 @@ pub fn replay(
     let statements: Vec<Statement> = rules.iter().map(|(rule, _)| rule.says.clone()).collect();
     let view = engine.open_view(ViewOptions::default())?;
     let scorer = Scorer::new(&statements, engine, view, cancel)?.ok_or(ReplayError::Cancelled)?;
-    let mut states: Vec<RuleState<SeenView>> = rules.iter().map(|_| RuleState::default()).collect();
-    let mut last: Option<(i64, Arc<Features>, Vec<Score>)> = None;
-    let mut count = 0;
-    store.each_view(filter, |kept: KeptView| -> Result<(), ReplayError> {
-        if last.as_ref().is_some_and(|(session, ..)| *session != kept.session) {
-            finish(&mut states, on_told);
+    let states = rules.iter().map(|_| RuleState::default()).collect();
+    let mut observer = Observer { rules, states, last: None, count: 0, on_told };
+    let (mut waiting, mut wanted): (Vec<Waiting>, Vec<Arc<Features>>) = (Vec::new(), Vec::new());
+    let mut score = |waiting: &mut Vec<Waiting>, wanted: &mut Vec<Arc<Features>>| -> Result<(), ReplayError> {
+        let scores = scorer.score_kept(engine, view, wanted, cancel)?.ok_or(ReplayError::Cancelled)?;
+        wanted.clear();
+        for Waiting { kept, prior, scores: number } in waiting.drain(..) {
+            observer.observe(&kept, prior.zip(number.and_then(|number| scores.get(number))));
         }
-        let Some(prior) = prior(&kept) else {
-            finish(&mut states, on_told);
-            return Ok(());
+        Ok(())
+    };
+    store.each_view(filter, |kept: KeptView| -> Result<(), ReplayError> {
+        let prior = prior(&kept);
+        let scores = prior.map(|_| {
+            if wanted.last().is_none_or(|last| !Arc::ptr_eq(last, &kept.features)) {
+                wanted.push(Arc::clone(&kept.features));
+            }
+            wanted.len() - 1
+        });
+        waiting.push(Waiting { kept, prior, scores });
+        if wanted.len() >= TOGETHER || waiting.len() >= MOST_WAITING {
+            score(&mut waiting, &mut wanted)?;
+        }
+        Ok(())
+    })?;
+    score(&mut waiting, &mut wanted)?;
+    finish(&mut observer.states, observer.on_told);
+    engine.close_view(view);
+    Ok(observer.count)
+}
+
+/// A view whose scores are on their way.
+struct Waiting {
+    kept: KeptView,
+    prior: Option<f32>,
+    /// Which of the features that are scored next are its own; none where it is not wanted.
+    scores: Option<usize>,
+}
+
+/// What rules make of one view after the other.
+struct Observer<'a> {
+    rules: &'a [Calibrated],
+    states: Vec<RuleState<SeenView>>,
+    /// The session of the last view.
+    last: Option<i64>,
+    count: u64,
+    on_told: &'a mut dyn FnMut(Replayed),
+}
+
+impl Observer<'_> {
+    /// Takes in a view with what else speaks for it and its scores; none where it is not wanted.
+    fn observe(&mut self, kept: &KeptView, scored: Option<(f32, &Vec<Score>)>) {
+        if self.last.is_some_and(|session| session != kept.session) {
+            finish(&mut self.states, self.on_told);
+        }
+        let Some((prior, scores)) = scored else {
+            finish(&mut self.states, self.on_told);
+            return;
         };
-        let known = last.take().filter(|(_, features, _)| Arc::ptr_eq(features, &kept.features));
-        let scores = match known {
-            Some((.., scores)) => scores,
-            None => scorer.score_kept(engine, view, &kept.features, cancel)?.ok_or(ReplayError::Cancelled)?,
-        };
-        let when = when(&kept);
+        let when = when(kept);
         let seen = SeenView { session: kept.session, frame: kept.frame, at: kept.at };
-        for (place, (((rule, calibration), state), score)) in rules.iter().zip(&mut states).zip(&scores).enumerate() {
+        let rules = self.rules.iter().zip(&mut self.states).zip(scores).enumerate();
+        for (place, (((rule, calibration), state), score)) in rules {
             let score = calibration.apply(*score);
             let change = state.observe(rule, &when, Score { nats: score.nats + prior }, &seen);
             if let Some(change) = change {
-                on_told(Replayed { rule: place, change });
+                (self.on_told)(Replayed { rule: place, change });
             }
         }
-        last = Some((kept.session, kept.features, scores));
-        count += 1;
-        Ok(())
-    })?;
-    finish(&mut states, on_told);
-    engine.close_view(view);
-    Ok(count)
+        self.last = Some(kept.session);
+        self.count += 1;
+    }
 }
 
 fn finish(states: &mut [RuleState<SeenView>], on_told: &mut dyn FnMut(Replayed)) {

@@ -111,7 +111,7 @@ impl<'a> Scorer<'a> {
         Ok(scores.map(|scores| self.read(&scores)))
     }
 
-    /// The same of a view whose features were kept.
+    /// The same of each of some views whose features were kept.
     ///
     /// # Errors
     /// As [`Scorer::new`]; and when the features are another model's.
@@ -119,12 +119,12 @@ impl<'a> Scorer<'a> {
         &self,
         engine: &mut dyn Engine,
         view: ViewId,
-        features: &Arc<Features>,
+        features: &[Arc<Features>],
         cancel: &Cancel,
-    ) -> Result<Option<Vec<Score>>, EngineError> {
+    ) -> Result<Option<Vec<Vec<Score>>>, EngineError> {
         let asked: Vec<_> = self.questions.iter().map(|question| Scored { question, choices: &SPELLINGS }).collect();
         let scores = engine.score_kept(view, features, &asked, cancel)?;
-        Ok(scores.map(|scores| self.read(&scores)))
+        Ok(scores.map(|scores| scores.iter().map(|scores| self.read(scores)).collect()))
     }
 
     fn read(&self, scores: &[Scores]) -> Vec<Score> {

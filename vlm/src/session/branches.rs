@@ -66,9 +66,14 @@ impl Branches {
         self.0.is_empty()
     }
 
+    /// Tokens that a pass evaluates of them.
+    pub fn evaluated(&self) -> usize {
+        self.0.iter().map(Tokens::evaluated).sum()
+    }
+
     /// Whether a pass takes all of them besides what else is in it.
     pub fn fit_one_pass(&self) -> bool {
-        self.0.iter().map(Tokens::evaluated).sum::<usize>() <= PASS_TOKENS
+        self.evaluated() <= PASS_TOKENS
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod branches;
 pub(crate) mod conversation;
 mod first_pass;
 pub(crate) mod generate;
+mod kept;
 pub(crate) mod ngram;
 pub(crate) mod reply;
 pub(crate) mod reuse;
@@ -24,13 +25,13 @@ mod view;
 pub(crate) mod writer;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use image::RgbImage;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::input::image::{Grid, Tiling};
+use crate::input::image::Tiling;
 use crate::input::prompt::{Part, Turn};
 use crate::network::Model;
 use crate::network::features::Features;
@@ -212,34 +213,6 @@ impl Session {
     /// [`Error::NotFinite`], or what failed in computing.
     pub fn features(&mut self) -> Result<Option<Arc<Features>>> {
         self.view.as_mut().map(View::in_bytes).transpose().map(Option::flatten)
-    }
-
-    /// Takes a picture of one tile as the view whose features were kept, without encoding it again.
-    ///
-    /// # Errors
-    /// [`Error::Picture`] when they are another model's, [`Error::TooLong`], or what failed in
-    /// computing. There is no view then.
-    pub fn set_features(&mut self, features: &Arc<Features>) -> Result<()> {
-        self.view = None;
-        let ids = self.model.prompter.view(&[Grid::default()])?;
-        self.model.check_length(self.prefix.len() + ids.len())?;
-        let wanted = ids.iter().filter(|id| self.model.prompter.is_image(**id)).count();
-        if (features.scales.len(), features.width) != (wanted, self.model.width()) {
-            let (rows, width) = (features.scales.len(), features.width);
-            let why = format!("{rows} rows of {width} for {wanted} of {}", self.model.width());
-            return Err(Error::Picture { why });
-        }
-        self.cache.rewind(self.prefix.len());
-        self.view = Some(View {
-            tiles: Vec::new(),
-            ids,
-            features: Some(self.model.restore(features)?),
-            kept: Some(Arc::clone(features)),
-            is_pending: true,
-            preprocess: Duration::ZERO,
-            vision: Duration::ZERO,
-        });
-        Ok(())
     }
 
     /// Describes the view. The last caption serves as the draft of speculative decoding: its tokens

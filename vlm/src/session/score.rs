@@ -57,15 +57,25 @@ impl Session {
     /// # Errors
     /// [`Error::NoView`], [`Error::EmptyPrompt`], [`Error::TooLong`].
     pub(super) fn branches(&self, questions: &[Scored<'_>]) -> Result<Branches> {
+        // What is wrong with a question comes first.
+        let behind = self.view.as_ref().map_or(0, |view| view.ids.len());
+        let branches = self.branches_behind(questions, behind)?;
+        if self.view.is_none() { Err(Error::NoView) } else { Ok(branches) }
+    }
+
+    /// The same behind a view of so many tokens.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::TooLong`].
+    pub(super) fn branches_behind(&self, questions: &[Scored<'_>], view: usize) -> Result<Branches> {
         let prompter = &self.model.prompter;
         let tokens = |asked: &Scored<'_>| {
             let choices = asked.choices.iter().map(|choice| prompter.answer(choice)).collect::<Result<_>>()?;
             Ok(Tokens { question: prompter.instruction(asked.question)?, choices })
         };
         let questions = questions.iter().map(tokens).collect::<Result<Vec<_>>>()?;
-        let view = self.view.as_ref().ok_or(Error::NoView)?;
         let longest = questions.iter().map(Tokens::longest).max().unwrap_or_default();
-        self.model.check_length(self.prefix.len() + view.ids.len() + longest)?;
+        self.model.check_length(self.prefix.len() + view + longest)?;
         Ok(Branches(questions))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{D, Tensor};
+use image::{Rgb, RgbImage};
 
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -228,4 +229,39 @@ fn what_cannot_be_scored_is_refused_and_leaves_the_session_whole() {
     // A marker in a choice is only words.
     let got = score(&mut session, &[Scored { question: "What?", choices: &["<end_of_utterance>"] }]);
     assert!(got[0].tokens[0] > 1);
+}
+
+#[test]
+fn views_that_share_a_pass_are_scored_as_each_alone() {
+    let cancel = Cancel::default();
+    for model in models() {
+        let mut session = looking(&model);
+        let mut features = vec![session.features().unwrap().unwrap()];
+        for shade in [20, 130, 240] {
+            let picture = RgbImage::from_fn(64, 48, |x, y| Rgb([shade, (4 * x) as u8, (5 * y) as u8]));
+            session.set_images(&[&picture], Tiling::One, Reuse::IfIdentical, &cancel).unwrap();
+            features.push(session.features().unwrap().unwrap());
+        }
+        // Several passes of several views, and questions that take several passes for each.
+        let many = vec![features.clone(); 8].concat();
+        for questions in [QUESTIONS.to_vec(), QUESTIONS.repeat(40)] {
+            let views = if questions.len() > 3 { &features[..] } else { &many[..] };
+            let together = session.score_kept(views, &questions, &cancel).unwrap();
+            assert_eq!(together.len(), views.len());
+            for (got, features) in together.iter().zip(views) {
+                session.set_features(features).unwrap();
+                let want = score(&mut session, &questions);
+                assert_eq!(got.len(), want.len());
+                for (got, want) in got.iter().zip(&want) {
+                    for (got, want) in got.log_probs.iter().zip(&want.log_probs) {
+                        assert!((got - want).abs() < TOLERANCE, "{got} for {want}");
+                    }
+                }
+            }
+            assert_ne!(together[0], together[1], "the view must matter, or this shows nothing");
+        }
+        assert_eq!(session.score_kept(&[], &QUESTIONS, &cancel).unwrap(), Vec::<Vec<Scores>>::new());
+        let scored = session.score_kept(&features, &QUESTIONS, &cancel);
+        assert!(scored.is_ok() && matches!(session.score(&QUESTIONS, &cancel), Err(Error::NoView)));
+    }
 }

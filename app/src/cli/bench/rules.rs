@@ -46,6 +46,8 @@ const FILMS: u32 = 10;
 const RULES: usize = 8;
 /// Tokens of a caption, as in the published comparisons.
 const TOKENS: usize = 30;
+/// Kept views that are scored at a time, as a replay does.
+const REPLAYED: usize = 16;
 /// The rules whose cost is measured.
 const COSTED: [&str; 2] = ["there is a parcel on the mat", "a person stands at the door"];
 
@@ -108,6 +110,8 @@ struct Cost {
     two_rules_apart: Spread,
     /// Two rules of a view whose features were kept.
     kept_view: Spread,
+    /// The same of each of several such views, as a replay scores them.
+    replayed_view: Spread,
     /// Making the features of a view fit to be kept.
     features: Spread,
     /// The medians' shares of the caption's.
@@ -281,9 +285,9 @@ fn cost(engine: &mut dyn Engine, rounds: usize, instruction: &str) -> Result<Cos
     let limits = Limits { ignore_end: true, ..Limits::tokens(TOKENS) };
     let shown = Shown { pictures: &[&picture], scene: Some(1), reuse: Reuse::IfIdentical };
     let turn = |view: ViewId| Turn { view, task: Task::Caption { shown, instruction }, limits };
-    let mut took: [Vec<f64>; 6] = Default::default();
+    let mut took: [Vec<f64>; 7] = Default::default();
     for round in 0..=rounds {
-        let mut times = [0.0; 6];
+        let mut times = [0.0; 7];
         for riding in 0..=questions.len() {
             let view = engine.open_view(ViewOptions::default())?;
             let start = Instant::now();
@@ -302,8 +306,12 @@ fn cost(engine: &mut dyn Engine, rounds: usize, instruction: &str) -> Result<Cos
         times[5] = ms(start.elapsed());
         if let Some(features) = features {
             let start = Instant::now();
-            engine.score_kept(view, &features, &questions, &cancel)?;
+            engine.score_kept(view, std::slice::from_ref(&features), &questions, &cancel)?;
             times[4] = ms(start.elapsed());
+            let many = vec![features; REPLAYED];
+            let start = Instant::now();
+            engine.score_kept(view, &many, &questions, &cancel)?;
+            times[6] = ms(start.elapsed()) / REPLAYED as f64;
         }
         engine.close_view(view);
         // The first fills caches.
@@ -311,11 +319,21 @@ fn cost(engine: &mut dyn Engine, rounds: usize, instruction: &str) -> Result<Cos
             took.iter_mut().zip(times).for_each(|(took, time)| took.push(time));
         }
     }
-    let [caption, one_rule, two_rules, two_rules_apart, kept_view, features] =
+    let [caption, one_rule, two_rules, two_rules_apart, kept_view, features, replayed_view] =
         took.map(|took| Spread::of(took.into_iter()));
     let adds = |spread: Spread| spread.median / caption.median - 1.0;
     let (one_rule_adds, two_rules_add) = (adds(one_rule), adds(two_rules));
-    Ok(Cost { caption, one_rule, two_rules, two_rules_apart, kept_view, features, one_rule_adds, two_rules_add })
+    Ok(Cost {
+        caption,
+        one_rule,
+        two_rules,
+        two_rules_apart,
+        kept_view,
+        replayed_view,
+        features,
+        one_rule_adds,
+        two_rules_add,
+    })
 }
 
 fn for_people(report: &Report) -> std::io::Result<()> {
@@ -333,6 +351,7 @@ fn for_people(report: &Report) -> std::io::Result<()> {
         ("with two", cost.two_rules),
         ("with two in a pass of their own", cost.two_rules_apart),
         ("two rules of a view that was kept", cost.kept_view),
+        ("the same of several at a time, each", cost.replayed_view),
         ("features of a view", cost.features),
     ] {
         writeln!(err, "{name:<36} {:9.1} ms   ({:.1} to {:.1})", spread.median, spread.least, spread.most)?;

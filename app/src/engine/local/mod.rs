@@ -189,16 +189,14 @@ impl Engine for LocalEngine {
     fn score_kept(
         &mut self,
         view: ViewId,
-        features: &Arc<Features>,
+        features: &[Arc<Features>],
         questions: &[Scored<'_>],
         cancel: &Cancel,
-    ) -> Result<Option<Vec<Scores>>, EngineError> {
+    ) -> Result<Option<Vec<Vec<Scores>>>, EngineError> {
         let Some(view) = self.views.get_mut(&view) else { return Err(closed()) };
         view.scene = None;
-        unless_cancelled(view.session(&self.model, cancel).and_then(|session| {
-            session.set_features(features)?;
-            session.score(questions, cancel)
-        }))
+        let session = view.session(&self.model, cancel);
+        unless_cancelled(session.and_then(|session| session.score_kept(features, questions, cancel)))
     }
 
     fn reply_along(
