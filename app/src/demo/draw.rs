@@ -29,13 +29,18 @@ const SHADE: f32 = 0.09;
 /// Paints the world as it is now, at [`WIDTH`] by [`HEIGHT`] pixels.
 #[must_use]
 pub fn paint(world: &World) -> RgbImage {
-    let mut pixels = background(&world.backdrop());
+    paint_all(&world.backdrop(), &world.sprites().collect::<Vec<_>>())
+}
+
+/// Paints some things before a background.
+pub(super) fn paint_all(backdrop: &Backdrop, sprites: &[Sprite]) -> RgbImage {
+    let mut pixels = background(backdrop);
     if let Some(mut canvas) = PixmapMut::from_bytes(&mut pixels, WIDTH, HEIGHT) {
-        for sprite in world.sprites() {
-            shadow(&mut canvas, &sprite);
+        for sprite in sprites {
+            shadow(&mut canvas, sprite);
         }
-        for sprite in world.sprites() {
-            body(&mut canvas, &sprite);
+        for sprite in sprites {
+            body(&mut canvas, sprite);
         }
     }
     let mut image = RgbImage::new(WIDTH, HEIGHT);
@@ -101,7 +106,7 @@ fn shadow(canvas: &mut PixmapMut, sprite: &Sprite) {
 fn body(canvas: &mut PixmapMut, sprite: &Sprite) {
     let Some(path) = outline(sprite, 1.0, (0.0, 0.0)) else { return };
     let tint = |gain: f32| {
-        let [r, g, b] = sprite.object.color.rgb().map(|c| (c * gain).round().clamp(0.0, 255.0) as u8);
+        let [r, g, b] = sprite.rgb.map(|c| (c * gain).round().clamp(0.0, 255.0) as u8);
         tiny_skia::Color::from_rgba8(r, g, b, 255)
     };
     let (y, r) = (sprite.object.y * HEIGHT as f32, sprite.radius * HEIGHT as f32);

@@ -246,7 +246,9 @@ fn reference(o: &Object, random: &mut Random) -> Thing {
     }
 }
 
-fn place(o: &Object) -> &'static str {
+/// Where an object is, in words.
+#[must_use]
+pub fn place(o: &Object) -> &'static str {
     const PLACES: [[&str; 3]; 3] = [
         ["in the top left", "at the top", "in the top right"],
         ["on the left", "in the centre", "on the right"],

@@ -12,19 +12,19 @@ use serde::Serialize;
 use crate::demo::random::Random;
 
 /// Width over height of the picture. Lengths called `radius` are shares of the height.
-const RATIO: f32 = 16.0 / 9.0;
+pub(super) const RATIO: f32 = 16.0 / 9.0;
 /// The lines between left, centre and right, and between top, centre and bottom.
 pub(super) const LINES: [f32; 2] = [0.37, 0.63];
 /// How far from a line, and how far in `x` from each other, objects stay for their place and order
 /// to be plain.
-const FAIR: f32 = 0.03;
+pub(super) const FAIR: f32 = 0.03;
 const APART: f32 = 0.06;
 /// How far objects drift from their places, as a share of width and of height.
-const DRIFT: f32 = 0.012;
+pub(super) const DRIFT: f32 = 0.012;
 /// Seconds that an object takes to glide in or out.
-const TRAVEL: f32 = 1.3;
+pub(super) const TRAVEL: f32 = 1.3;
 /// The most objects at a time.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 /// Sum of the differences of the three channels (0 to 255) that sets an object off against its
 /// background.
 const CONTRAST: f32 = 120.0;
@@ -137,6 +137,8 @@ pub(super) struct Sprite {
     pub radius: f32,
     /// Radians, clockwise.
     pub turn: f32,
+    /// Its colour, channels of 0 to 255.
+    pub rgb: [f32; 3],
 }
 
 /// The background at an instant: two colours of a gradient and a soft light. Channels are 0 to 255.
@@ -287,7 +289,8 @@ impl World {
         self.actors.iter().map(|actor| {
             let (x, y) = actor.place(self.time);
             let turn = actor.turn + 0.07 * (0.4 * self.time + actor.phase).sin();
-            Sprite { object: Object { x, y, ..actor.object }, radius: actor.radius, turn }
+            let object = Object { x, y, ..actor.object };
+            Sprite { object, radius: actor.radius, turn, rgb: object.color.rgb() }
         })
     }
 
@@ -353,7 +356,7 @@ impl World {
     }
 
     /// Whether this colour stays apart from the background for as long as an object stays.
-    fn stands_out(&self, color: Color) -> bool {
+    pub(super) fn stands_out(&self, color: Color) -> bool {
         (0..6).all(|step| {
             let hue = self.hue_at(self.time + 5.0 * step as f32);
             [-0.05, 0.09].iter().all(|light| {

@@ -1,12 +1,14 @@
 //! `sightline bench steady`: how often words change that need not, and whether those that must do.
 //!
-//! Films of the demo scene, four views a second, as a camera might see them: with noise, a lamp
-//! that flickers, a camera that shakes, light that slowly comes and goes. Each view goes through
-//! the gate and the engine as it does in use, once with steady captions and once without.
+//! Films of things that stay where they are, four views a second, as a camera might see them: with
+//! noise, a lamp that flickers, a camera that shakes, light that comes and goes, a curtain that
+//! sways. Some things can be told in two ways, and now and then one truly changes
+//! ([`Film`]). Each view goes through the gate and the engine as it does in use, without steady
+//! captions and with every pair of thresholds that is asked for, in turns.
 //!
-//! A rewording is needless where nothing was on its way for two seconds before it. A change is
-//! missed where two seconds after everything has come to its place the words are those from before
-//! it.
+//! A rewording is needless where nothing was on its way for two seconds before it, unless it puts
+//! untrue words right. A change is missed where two seconds after everything has come to its place
+//! the words are those from before it.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -14,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
-use image::RgbImage;
 use serde::Serialize;
 use vlm::{Along, Cancel, Reuse, Steadiness};
 
@@ -22,9 +23,9 @@ use crate::cli::args::ModelArgs;
 use crate::cli::download;
 use crate::cli::output::{Notes, Output};
 use crate::cli::parse::{seed, whole};
-use crate::demo::{Random, World, caption, paint};
+use crate::demo::{Camera, Film, Random, Trouble};
 use crate::engine;
-use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewOptions};
+use crate::engine::{Engine, EngineError, Limits, Shown, Task, Turn, ViewId, ViewOptions};
 use crate::live::gate::{Gate, Sketch};
 use crate::live::{GateSettings, STEADY};
 
@@ -49,52 +50,16 @@ pub struct SteadyArgs {
     #[arg(long, value_name = "K", default_value_t = FILMS, value_parser = whole::<u32, 1, 9_999>)]
     pub count: u32,
 
-    /// From which distance of its features on a view counts as changed
-    #[arg(long, value_name = "SHARE", default_value_t = STEADY.change, value_parser = amount)]
-    pub change: f32,
+    /// From which distance of its features on a view counts as changed; several are tried in turns
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', default_values_t = [STEADY.change], value_parser = amount)]
+    pub change: Vec<f32>,
 
-    /// From which loss on a caption counts as no longer likely, in nats
-    #[arg(long, value_name = "NATS", default_value_t = STEADY.loss, value_parser = amount)]
-    pub loss: f32,
+    /// From which loss on a caption counts as no longer likely, in nats; several are tried in turns
+    #[arg(long, value_name = "NATS", value_delimiter = ',', default_values_t = [STEADY.loss], value_parser = amount)]
+    pub loss: Vec<f32>,
 
     #[command(flatten)]
     pub model: ModelArgs,
-}
-
-/// What a camera does to a film.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Trouble {
-    Noise,
-    Flicker,
-    Shake,
-    Light,
-}
-
-impl Trouble {
-    const ALL: [Self; 4] = [Self::Noise, Self::Flicker, Self::Shake, Self::Light];
-
-    /// View `number` of a film as the camera gives it.
-    fn seen(self, picture: &RgbImage, number: u32, random: &mut Random) -> RgbImage {
-        let seconds = number as f32 * STEP.as_secs_f32();
-        let (gain, noise, shift) = match self {
-            Self::Noise => (1.0, 12.0, (0, 0)),
-            Self::Flicker => (if number.is_multiple_of(2) { 1.08 } else { 0.92 }, 3.0, (0, 0)),
-            Self::Shake => (1.0, 3.0, (random.between(-6.0, 6.0) as i32, random.between(-6.0, 6.0) as i32)),
-            Self::Light => (1.0 + 0.25 * (0.2 * seconds).sin(), 3.0, (0, 0)),
-        };
-        let (width, height) = picture.dimensions();
-        let mut seen = RgbImage::from_fn(width, height, |x, y| {
-            let at = |v: u32, by: i32, most: u32| v.saturating_add_signed(by).min(most - 1);
-            *picture.get_pixel(at(x, shift.0, width), at(y, shift.1, height))
-        });
-        for value in seen.iter_mut() {
-            // Two even spreads have together a variance of 2/3 of their width's square.
-            let off = (random.unit() + random.unit() - 1.0) * noise * 6.0_f32.sqrt();
-            *value = (f32::from(*value) * gain + off).round().clamp(0.0, 255.0) as u8;
-        }
-        seen
-    }
 }
 
 /// How captions of some films went.
@@ -112,7 +77,7 @@ struct Count {
     missed: u32,
     /// Views of which nothing was on its way for two seconds.
     settled: u32,
-    /// Of these, those whose words were the true ones.
+    /// Of these, those whose words were true.
     right: u32,
 }
 
@@ -128,16 +93,20 @@ impl Count {
     }
 }
 
-/// The line on standard output, one for each kind of film.
+/// A line on standard output: one kind of film, without steady captions or with one pair of
+/// thresholds.
 #[derive(Serialize)]
-struct Report {
-    model: String,
-    precision: String,
+struct Report<'a> {
+    model: &'a str,
+    precision: &'a str,
     seed: u64,
     films: u32,
     trouble: Trouble,
-    off: Count,
-    on: Count,
+    /// None where captions come as they do.
+    change: Option<f32>,
+    loss: Option<f32>,
+    #[serde(flatten)]
+    count: Count,
 }
 
 /// Measures and prints.
@@ -149,27 +118,36 @@ pub fn run(args: &SteadyArgs) -> anyhow::Result<ExitCode> {
     let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
     let card = engine.card();
     let (mut out, mut err) = (Output::new(), Notes::new(false));
-    let (mut all_off, mut all_on) = (Count::default(), Count::default());
+    let pairs = args.change.iter().flat_map(|&change| args.loss.iter().map(move |&loss| Steadiness { change, loss }));
+    let settings: Vec<Option<Steadiness>> = std::iter::once(None).chain(pairs.map(Some)).collect();
+    let mut all = vec![Count::default(); settings.len()];
     for trouble in Trouble::ALL {
-        let (mut off, mut on) = (Count::default(), Count::default());
+        let mut counts = vec![Count::default(); settings.len()];
         for film in 0..args.count {
-            let steady = Steadiness { change: args.change, loss: args.loss };
-            for (steady, count) in [(None, &mut off), (Some(steady), &mut on)] {
-                let watched = watch(&mut *engine, (args.seed, film, VIEWS), trouble, steady, &args.model.prompt);
-                count.add(watched.context("The model failed while it was measured")?);
-            }
+            let of = (args.seed, film, VIEWS);
+            let watched = watch(&mut *engine, of, trouble, &settings, &args.model.prompt);
+            let watched = watched.context("The model failed while it was measured")?;
+            counts.iter_mut().zip(watched).for_each(|(count, watched)| count.add(watched));
         }
-        all_off.add(off);
-        all_on.add(on);
-        let (model, precision) = (card.model.clone(), card.precision.clone());
-        let report = Report { model, precision, seed: args.seed, films: args.count, trouble, off, on };
-        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        for ((steady, count), all) in settings.iter().zip(counts).zip(&mut all) {
+            all.add(count);
+            let (change, loss) = (steady.map(|steady| steady.change), steady.map(|steady| steady.loss));
+            let (model, precision) = (&card.model, &card.precision);
+            let films = args.count;
+            let report = Report { model, precision, seed: args.seed, films, trouble, change, loss, count };
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        }
+        out.flush()?;
     }
-    for (name, count) in [("as they come", all_off), ("steady", all_on)] {
+    for (steady, count) in settings.iter().zip(all) {
+        let name = steady.map_or_else(
+            || "as they come".to_owned(),
+            |Steadiness { change, loss }| format!("steady, {change} and {loss} nats"),
+        );
         let Count { captioned, kept, needless, changes, missed, settled, right } = count;
         writeln!(
             err,
-            "{name:<14} {captioned} captions, {kept} kept; {needless} needless rewordings; {missed} of {changes} changes \
+            "{name:<26} {captioned} captions, {kept} kept; {needless} needless rewordings; {missed} of {changes} changes \
              missed; {right} of {settled} settled views told truly"
         )?;
     }
@@ -181,62 +159,93 @@ fn amount(text: &str) -> Result<f32, String> {
     amount.ok_or_else(|| "write a number from 0 to 1000".to_owned())
 }
 
-/// Watches one film as a pipeline does, and counts.
+/// One way to caption a film.
+struct Watcher {
+    view: ViewId,
+    steady: Option<Steadiness>,
+    gate: Gate,
+    words: String,
+    /// The words before the last change.
+    before: String,
+    count: Count,
+}
+
+impl Watcher {
+    /// What is said of a picture.
+    fn say(&mut self, engine: &mut dyn Engine, shown: Shown<'_>, instruction: &str) -> Result<String, EngineError> {
+        let limits = Limits::tokens(crate::live::DEFAULT_MAX_TOKENS);
+        let turn = Turn { view: self.view, task: Task::Caption { shown, instruction }, limits };
+        let along = Along { questions: &[], steady: self.steady };
+        let reply = engine.reply_along(turn, along, &Cancel::default(), &mut |_| {})?;
+        self.count.captioned += 1;
+        self.count.kept += u32::from(reply.is_kept);
+        Ok(reply.text)
+    }
+}
+
+/// Watches one film as pipelines with these settings do, and counts.
 fn watch(
     engine: &mut dyn Engine,
-    (seed, film, length): (u64, u32, u32),
+    (seed, number, length): (u64, u32, u32),
     trouble: Trouble,
-    steady: Option<Steadiness>,
+    settings: &[Option<Steadiness>],
     instruction: &str,
-) -> Result<Count, EngineError> {
-    let mut random = Random::new(seed.wrapping_mul(0x0100_0000_01B3) ^ u64::from(film) ^ 0x57EA);
-    let mut world = World::new(random.bits());
-    let (start, cancel) = (Instant::now(), Cancel::default());
-    let mut gate = Gate::new(GateSettings::default());
-    let view = engine.open_view(ViewOptions::default())?;
-    let limits = Limits::tokens(crate::live::DEFAULT_MAX_TOKENS);
-    let (mut count, mut words, mut truth) = (Count::default(), String::new(), String::new());
-    // Views since the last in which something was on its way; what was said and true before that.
-    let (mut settled, mut before, mut was_true) = (0_u32, String::new(), String::new());
-    for number in 0..length {
-        for _ in 0..8 {
-            world.advance(STEP.as_secs_f32() / 8.0);
-        }
-        let picture = trouble.seen(&paint(&world), number, &mut random);
-        let (sketch, now) = (Sketch::of(&picture), start + STEP * number);
-        let mut said = words.clone();
-        if !gate.passes_over(&sketch, now) {
-            let shown = Shown { pictures: &[&picture], scene: None, reuse: Reuse::IfNearlyIdentical };
-            let turn = Turn { view, task: Task::Caption { shown, instruction }, limits };
-            let along = Along { questions: &[], steady };
-            let reply = engine.reply_along(turn, along, &cancel, &mut |_| {})?;
-            gate.captioned(sketch, now);
-            count.captioned += 1;
-            count.kept += u32::from(reply.is_kept);
-            said = reply.text;
-        }
-        if world.is_settled() {
-            settled += 1;
-        } else {
-            if settled > SETTLED {
-                (before, was_true) = (words.clone(), truth.clone());
-            }
-            settled = 0;
-        }
-        count.needless += u32::from(settled > SETTLED && said != words);
-        if settled >= SETTLED {
-            truth = caption(&world.truth());
-            count.settled += 1;
-            count.right += u32::from(said == truth);
-            if settled == SETTLED && !before.is_empty() && truth != was_true {
-                count.changes += 1;
-                count.missed += u32::from(said == before && said != truth);
-            }
-        }
-        words = said;
+) -> Result<Vec<Count>, EngineError> {
+    let mut random = Random::new(seed.wrapping_mul(0x0100_0000_01B3) ^ u64::from(number) ^ 0x57EA);
+    let (mut film, mut camera) = (Film::new(random.bits()), Camera::new(trouble, random.bits()));
+    let start = Instant::now();
+    let mut watchers = Vec::with_capacity(settings.len());
+    for steady in settings {
+        watchers.push(Watcher {
+            view: engine.open_view(ViewOptions::default())?,
+            steady: *steady,
+            gate: Gate::new(GateSettings::default()),
+            words: String::new(),
+            before: String::new(),
+            count: Count::default(),
+        });
     }
-    engine.close_view(view);
-    Ok(count)
+    // Views since the last in which something was on its way, and what was true before that.
+    let (mut settled, mut truth) = (SETTLED, film.readings());
+    for number in 0..length {
+        film.advance(STEP.as_secs_f32());
+        let picture = camera.take(&film.paint(), (STEP * number).as_secs_f32());
+        let (sketch, now) = (Sketch::of(&picture), start + STEP * number);
+        let has_begun = !film.is_settled() && settled > 0;
+        settled = if film.is_settled() { settled + 1 } else { 0 };
+        let is_new = settled == SETTLED && truth != film.readings();
+        if settled >= SETTLED {
+            truth = film.readings();
+        }
+        for watcher in &mut watchers {
+            let mut said = watcher.words.clone();
+            if !watcher.gate.passes_over(&sketch, now) {
+                let shown = Shown { pictures: &[&picture], scene: None, reuse: Reuse::IfNearlyIdentical };
+                said = watcher.say(engine, shown, instruction)?;
+                watcher.gate.captioned(sketch.clone(), now);
+            }
+            if has_begun {
+                watcher.before = watcher.words.clone();
+            }
+            let count = &mut watcher.count;
+            if settled >= SETTLED {
+                let (is_right, was_right) = (truth.contains(&said), truth.contains(&watcher.words));
+                count.settled += 1;
+                count.right += u32::from(is_right);
+                let is_reworded = settled > SETTLED && said != watcher.words && !watcher.words.is_empty();
+                count.needless += u32::from(is_reworded && (was_right || !is_right));
+                if is_new {
+                    count.changes += 1;
+                    count.missed += u32::from(said == watcher.before && !is_right);
+                }
+            }
+            watcher.words = said;
+        }
+    }
+    for watcher in &watchers {
+        engine.close_view(watcher.view);
+    }
+    Ok(watchers.into_iter().map(|watcher| watcher.count).collect())
 }
 
 #[cfg(test)]
@@ -248,8 +257,9 @@ mod tests {
     #[test]
     fn steady_captions_are_reworded_less_often() {
         let mut engine = engine::open(&ModelSpec::Demo, &EngineOptions::default()).expect("built in");
-        let mut watched = |steady| watch(&mut *engine, (5, 0, 24), Trouble::Shake, steady, "Describe this image.");
-        let (off, on) = (watched(None).expect("watched"), watched(Some(STEADY)).expect("watched"));
+        let settings = [None, Some(STEADY)];
+        let watched = watch(&mut *engine, (5, 0, 40), Trouble::Shake, &settings, "Describe this image.");
+        let [off, on] = watched.expect("watched").try_into().expect("two ways");
         assert_eq!((off.kept, off.settled, off.changes), (0, on.settled, on.changes));
         assert!(on.kept > 0 && on.needless <= off.needless, "{off:?} {on:?}");
     }
