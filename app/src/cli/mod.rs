@@ -9,6 +9,7 @@ mod args;
 mod bench;
 pub mod cameras;
 mod caption_files;
+mod changed;
 mod chat;
 mod describe;
 mod dialog;
@@ -78,6 +79,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Describe pictures
     Describe(describe::DescribeArgs),
+    /// Tell what changed from one picture to another
+    Changed(changed::ChangedArgs),
     /// Talk about pictures, with follow-ups
     Chat(chat::ChatArgs),
     /// Tell whether sentences hold of pictures
@@ -136,6 +139,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => live::run(&arguments.live),
         Some(Command::Watch(args)) => watch::run(args),
         Some(Command::Describe(args)) => describe::run(args),
+        Some(Command::Changed(args)) => changed::run(args),
         Some(Command::Chat(args)) => chat::run(args),
         Some(Command::Rules(args)) => rules::run(args),
         Some(Command::Engine(args)) => engine::run(args),

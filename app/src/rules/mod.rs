@@ -4,6 +4,8 @@
 
 pub mod calibrate;
 pub mod calibrations;
+pub mod changed;
+pub mod claims;
 pub mod edit;
 pub mod event;
 pub mod file;

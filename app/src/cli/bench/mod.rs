@@ -1,5 +1,6 @@
 //! `sightline bench`: what can be measured of a model on this machine. One file a measure.
 
+mod changed;
 mod drafts;
 mod quality;
 mod roofline;
@@ -41,6 +42,8 @@ enum Measure {
     Rules(rules::RulesArgs),
     /// Count how often words change that need not, and whether those do that must
     Steady(steady::SteadyArgs),
+    /// Count how much of what is told to have changed between two pictures is true
+    Changed(changed::ChangedArgs),
     /// Measure how long it takes to find the views of a log that are like one
     Similar(similar::SimilarArgs),
     /// Measure how fast the window opens and draws
@@ -60,6 +63,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Measure::Drafts(args)) => drafts::run(args),
         Some(Measure::Rules(args)) => rules::run(args),
         Some(Measure::Steady(args)) => steady::run(args),
+        Some(Measure::Changed(args)) => changed::run(args),
         Some(Measure::Similar(args)) => similar::run(args),
         Some(Measure::Window(args)) => window::run(args),
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod changed;
 mod digest;
 mod keep;
 mod outward;
@@ -42,6 +43,8 @@ enum LogCommand {
     Ask(Box<ask::AskArgs>),
     /// Find views that are like an entry's or a picture
     Similar(Box<similar::SimilarArgs>),
+    /// Tell what changed from one caption to another, by the views that were kept
+    Changed(Box<changed::ChangedArgs>),
     /// Show everything about an entry
     Show(show::ShowArgs),
     /// Count: captions an hour, the longest still scene, the most common words
@@ -77,6 +80,7 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
         LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut err)?,
         LogCommand::Ask(args) => ask::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Similar(args) => similar::run(&open()?, args, &interrupt::flag()?, &mut out)?,
+        LogCommand::Changed(args) => changed::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Show(args) => show::show(&open()?, args, &mut out)?,
         LogCommand::Stats(args) => show::stats(&open()?, args, &mut out)?,
         LogCommand::Digest(args) => digest::run(&open()?, args, &mut out, &mut err)?,

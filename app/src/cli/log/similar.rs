@@ -91,7 +91,8 @@ pub fn run(store: &Store, args: &SimilarArgs, cancel: &Cancel, out: &mut impl Wr
     Ok(())
 }
 
-fn of_entry(store: &Store, id: i64) -> anyhow::Result<EntryView> {
+/// The view that was kept of an entry.
+pub fn of_entry(store: &Store, id: i64) -> anyhow::Result<EntryView> {
     if store.entry(id)?.is_none() {
         return Err(no_entry(id).into());
     }
