@@ -72,7 +72,7 @@ impl Camera {
     pub fn take(&mut self, picture: &RgbImage, seconds: f32) -> RgbImage {
         let [noise, flicker, shake, light, sway] = self.strengths;
         let (width, height) = picture.dimensions();
-        let (fine, coarse) = (12.0 * noise, 4.0 * noise);
+        let (fine, coarse) = (15.0 * noise, 9.0 * noise);
         let lamp = 0.14 * flicker * (2.3 * TAU * seconds + self.phase).sin();
         let cloud = 0.3 * light * (TAU * seconds / 25.0 + self.phase).sin();
         // Lamps are warm, clouds cold.

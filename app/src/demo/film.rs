@@ -94,7 +94,7 @@ impl Film {
         let ground = World::new(random.bits());
         let next_change = random.between(REST.0, REST.1);
         let mut film = Self { random, unclear, ground, things: Vec::new(), change: None, time: 0.0, next_change };
-        for _ in 0..1 + film.random.below(3) {
+        for _ in 0..=film.random.below(3) {
             let thing = film.another(&film.things.clone());
             film.things.extend(thing);
         }

@@ -12,11 +12,12 @@ const BEGINNINGS: [&str; 17] = [
     "many", "another",
 ];
 /// Words that end it.
-const ENDS: [&str; 52] = [
+const ENDS: [&str; 57] = [
     "and", "or", "but", "on", "in", "at", "to", "of", "by", "for", "from", "with", "without", "near", "next", "under",
     "over", "above", "below", "behind", "beside", "between", "against", "along", "around", "through", "into", "onto",
     "inside", "outside", "is", "are", "was", "were", "has", "have", "that", "which", "who", "while", "where", "as",
-    "it", "its", "his", "her", "their", "there", "can", "looks", "stands", "sits",
+    "it", "its", "his", "her", "their", "there", "can", "looks", "shows", "show", "depicts", "features", "contains",
+    "stands", "sits",
 ];
 /// Words in "-ing" that are things, and do not end one.
 const NOUNS: [&str; 12] = [
