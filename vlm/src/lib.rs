@@ -36,6 +36,7 @@ mod kernels;
 #[doc(hidden)]
 pub mod measure;
 mod network;
+mod sentences;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use network::device::OpenDevice;
 pub use network::features::Features;
 pub use network::precision::Precision;
 pub use network::{LoadOptions, Model};
+pub use sentences::SentenceModel;
 pub use session::branches::{Scored, Scores};
 pub use session::conversation::{Conversation, Say};
 pub use session::reply::{Draft, Reply, Stop, Timings};

@@ -365,7 +365,7 @@ fn check_template(files: &ModelFiles, format: &PromptFormat) -> Result<()> {
 
 /// Reads `tokenizer.json`. The library panics where a part of it breaks JSON's grammar, so that is
 /// looked at first; whatever else it panics at is an error, too.
-fn read_tokenizer(json: &[u8]) -> std::result::Result<Tokenizer, String> {
+pub(crate) fn read_tokenizer(json: &[u8]) -> std::result::Result<Tokenizer, String> {
     serde_json::from_slice::<IgnoredAny>(json).map_err(|e| e.to_string())?;
     catch_unwind(|| Tokenizer::from_bytes(json))
         .map_err(|_| "the tokenizer library failed at it".to_owned())?
