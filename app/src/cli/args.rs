@@ -353,9 +353,10 @@ pub fn source() -> impl TypedValueParser<Value = SourceSpec> {
     NamedParser(|text| SourceSpec::from_os(text).map_err(|error| error.message))
 }
 
-/// Reads a model: any name of a folder that the system allows.
-pub fn model() -> impl TypedValueParser<Value = ModelSpec> {
-    NamedParser(named_model)
+/// Reads a model, which may be the one for search by meaning: any name of a folder that the system
+/// allows.
+pub fn model_of_any_kind() -> impl TypedValueParser<Value = ModelSpec> {
+    NamedParser(|text| ModelSpec::of_any_kind(text).map_err(|error| error.message().clone()))
 }
 
 fn named_model(text: &OsStr) -> Result<ModelSpec, Message> {

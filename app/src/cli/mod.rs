@@ -11,6 +11,7 @@ pub mod cameras;
 mod caption_files;
 mod changed;
 mod chat;
+mod consent;
 mod describe;
 mod dialog;
 mod download;

@@ -11,6 +11,7 @@ use vlm::ModelFiles;
 
 use crate::base::files::{self, Readers};
 use crate::models::error::DownloadError;
+use crate::models::kind::ModelKind;
 
 /// What is read of a configuration; real ones have a thousandth of it.
 const LONGEST_CONFIG: u64 = 1 << 20;
@@ -104,7 +105,7 @@ pub struct Cached {
 pub fn of_model(cache: &Path, id: &str) -> Option<Cached> {
     let repository = Repository::new(cache, id);
     repository.folder.symlink_metadata().ok()?;
-    let files = ModelFiles::in_hub_cache_at(cache, id).filter(ModelFiles::is_complete);
+    let files = ModelFiles::in_hub_cache_at(cache, id).filter(|files| ModelKind::of(id).is_complete(files));
     let folder = files.and_then(|files| files.folder().map(Path::to_owned));
     Some(Cached { id: id.to_owned(), folder, bytes: size(&repository.folder) })
 }

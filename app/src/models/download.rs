@@ -17,11 +17,12 @@ use crate::models::cache::Repository;
 use crate::models::content;
 use crate::models::error::DownloadError;
 use crate::models::hub::{Hub, Piece, RemoteFile};
+use crate::models::kind::ModelKind;
 use crate::models::progress::{Doing, Progress};
 
 /// What every checkpoint consists of besides the weights, as far as it has them: what `vlm` reads,
 /// and what Python's processor wants in order to use the same copy.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 12] = [
     "config.json",
     "preprocessor_config.json",
     "processor_config.json",
@@ -33,6 +34,8 @@ const SMALL: [&str; 11] = [
     "chat_template.json",
     "chat_template.jinja",
     "generation_config.json",
+    // Of a model for sentences.
+    "sentence_bert_config.json",
 ];
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -108,7 +111,7 @@ impl<'a> Downloader<'a> {
             progress.total += file.size;
             files.push(file);
         }
-        let repository = Repository::new(self.cache, id);
+        let (repository, kind) = (Repository::new(self.cache, id), ModelKind::of(id));
         let mut run =
             Run { downloader: self, repository, id, commit: &listing.commit, on_progress, progress, told: None };
         let snapshot = run.repository.folder.join("snapshots").join(&listing.commit);
@@ -118,7 +121,7 @@ impl<'a> Downloader<'a> {
             run.repository.link(&listing.commit, &file.name, &file.etag)?;
         }
         // What can't be run need not be downloaded.
-        ModelFiles::in_folder(&snapshot).and_then(|files| files.check()).map_err(|error| unusable(id, &error))?;
+        ModelFiles::in_folder(&snapshot).and_then(|files| kind.check(&files)).map_err(|error| unusable(id, &error))?;
         for file in &large {
             run.file(file)?;
         }
@@ -126,7 +129,7 @@ impl<'a> Downloader<'a> {
             run.repository.link(&listing.commit, &file.name, &file.etag)?;
         }
         // Another revision may have been whole before: it stays in use until this one is.
-        if !ModelFiles::in_folder(&snapshot).is_ok_and(|files| files.is_complete()) {
+        if !ModelFiles::in_folder(&snapshot).is_ok_and(|files| kind.is_complete(&files)) {
             return Err(DownloadError::Damaged {
                 file: INDEX.to_owned(),
                 why: "it names files that are not there".to_owned(),
@@ -140,8 +143,9 @@ impl<'a> Downloader<'a> {
         let has = |name: &str| listed.iter().any(|file| file == name);
         let weights = if has(SINGLE) { SINGLE } else { INDEX };
         let processor = if has("processor_config.json") { "processor_config.json" } else { "preprocessor_config.json" };
-        if let Some(missing) = ["config.json", processor, "tokenizer.json", weights].into_iter().find(|name| !has(name))
-        {
+        let processor = ModelKind::of(id).has_processor().then_some(processor);
+        let needed = ["config.json"].into_iter().chain(processor).chain(["tokenizer.json", weights]);
+        if let Some(missing) = needed.into_iter().find(|name| !has(name)) {
             if let Some(format) = vlm::other_format(listed.iter().map(String::as_str)) {
                 return Err(DownloadError::OtherFormat { id: id.to_owned(), format });
             }

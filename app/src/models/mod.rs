@@ -12,6 +12,7 @@ pub(crate) mod download;
 pub(crate) mod error;
 mod facts;
 pub(crate) mod hub;
+mod kind;
 mod progress;
 pub(crate) mod released;
 mod size;
@@ -23,7 +24,9 @@ pub use crate::models::cache::{Cached, cached, of_model, remove};
 pub use crate::models::download::Downloader;
 pub use crate::models::error::DownloadError;
 pub use crate::models::facts::{ModelFacts, ModelState, Running};
+pub use crate::models::kind::ModelKind;
 pub use crate::models::progress::{Doing, Pace, Progress, bytes};
+pub use crate::models::released::{NamedModel, SENTENCES};
 pub use crate::models::size::{Memory, ModelSize};
 
 use crate::models::spec::ModelSpec;
@@ -32,7 +35,13 @@ use crate::models::spec::ModelSpec;
 /// opening it will tell.
 #[must_use]
 pub fn is_here(model: &ModelSpec) -> bool {
-    model.hub_id().is_none_or(|id| ModelFiles::in_hub_cache(id).is_some_and(|files| files.is_complete()))
+    model.hub_id().is_none_or(|id| in_cache(id).is_some())
+}
+
+/// The files of a model of the hub, if all of it is on this machine.
+#[must_use]
+pub fn in_cache(id: &str) -> Option<ModelFiles> {
+    ModelFiles::in_hub_cache(id).filter(|files| ModelKind::of(id).is_complete(files))
 }
 
 /// Downloads a model from the hub that the environment names, unless it is on this machine: then
@@ -68,7 +77,7 @@ pub fn mend(
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<Mended, DownloadError> {
     let Some(id) = model.hub_id() else { return Ok(Mended::Nothing) };
-    let Some(files) = ModelFiles::in_hub_cache(id).filter(ModelFiles::is_complete) else {
+    let Some(files) = in_cache(id) else {
         return download(id, None, cancel, on_progress).map(|()| Mended::All);
     };
     let checking = |file: &str| on_progress(&Progress::checking(file));

@@ -19,6 +19,9 @@ const fn named(name: &'static str, hub_id: &'static str, parameters: u64) -> Nam
     NamedModel { name, hub_id, parameters }
 }
 
+/// The model that search by meaning takes, and what people call it. Stored in f32. From its file.
+pub const SENTENCES: NamedModel = named("minilm", "sentence-transformers/all-MiniLM-L6-v2", 22_713_728);
+
 /// From the models' own cards. All are stored in bf16.
 pub const RELEASED: [NamedModel; 6] = [
     named("256m", "HuggingFaceTB/SmolVLM-256M-Instruct", 256_484_928),

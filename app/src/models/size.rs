@@ -7,7 +7,7 @@ use std::path::Path;
 
 use vlm::Precision;
 
-use crate::models::released::RELEASED;
+use crate::models::released::{RELEASED, SENTENCES};
 use crate::models::spec::ModelSpec;
 
 /// What a model takes in memory besides its weights, in bytes: the cache of some thousand tokens, a
@@ -34,16 +34,15 @@ impl ModelSize {
     #[must_use]
     pub fn of(model: &ModelSpec, folder: Option<&Path>) -> Option<Self> {
         let counted = folder.and_then(count);
-        let named =
-            || published(model.hub_id()?).map(|parameters| Self { parameters, is_bf16: true, is_counted: false });
-        counted.or_else(named)
+        counted.or_else(|| published(model.hub_id()?))
     }
 
-    /// The download of a model that is published in 16 bits, as most are, in bytes. One in 32 bits
-    /// takes twice that.
+    /// The download, in bytes. Of a model without a name it is taken for one in 16 bits, as most
+    /// are published; one in 32 bits takes twice that.
     #[must_use]
     pub fn download(&self) -> u64 {
-        self.parameters * 2
+        let is_known_in_32_bits = !self.is_counted && !self.is_bf16;
+        self.parameters * if is_known_in_32_bits { 4 } else { 2 }
     }
 
     /// What it takes in memory in a precision, in bytes. On a GPU f32 is never kept in fewer.
@@ -61,9 +60,10 @@ impl ModelSize {
     }
 }
 
-/// The parameters of a released model.
-fn published(hub_id: &str) -> Option<u64> {
-    RELEASED.iter().find(|named| named.hub_id == hub_id).map(|named| named.parameters)
+/// Of a model with a name, which is not here.
+fn published(hub_id: &str) -> Option<ModelSize> {
+    let named = RELEASED.iter().chain([&SENTENCES]).find(|named| named.hub_id == hub_id)?;
+    Some(ModelSize { parameters: named.parameters, is_bf16: *named != SENTENCES, is_counted: false })
 }
 
 /// The numbers in all weights of a folder; nothing when a file is not what it should be.
@@ -143,6 +143,8 @@ mod tests {
         assert_eq!(counted.memory(Precision::F32, false), counted.parameters * bytes + BESIDES);
         assert_eq!(counted.is_bf16, stored < counted.parameters * 4);
         assert_eq!(ModelSize::of(&ModelSpec::Hub("a/b".to_owned()), None), None);
+        let sentences = ModelSize::of(&ModelSpec::Named(SENTENCES), None).expect("published");
+        assert_eq!(sentences.download() / 1_000_000, 90);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::base::message::Message;
 use crate::base::text::one_line;
 pub use crate::models::released::DEFAULT_MODEL;
-use crate::models::released::{NamedModel, RELEASED};
+use crate::models::released::{NamedModel, RELEASED, SENTENCES};
 
 /// Hosts whose pages are models, besides that of `HF_ENDPOINT`.
 const HOSTS: [&str; 4] = ["huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"];
@@ -96,10 +96,10 @@ impl FromStr for ModelSpec {
         }
         let name = text.trim_end_matches('/');
         if let Some(id) = name.strip_prefix("models--").and_then(|name| name.split_once("--")) {
-            return Ok(Self::published(&format!("{}/{}", id.0, id.1)));
+            return Self::published(&format!("{}/{}", id.0, id.1));
         }
         if is_hub_id(name) {
-            Ok(Self::published(name))
+            Self::published(name)
         } else if text.contains(['/', '\\']) {
             // Whether the folder is there shows when the model is loaded: it may be on a disk that
             // comes later.
@@ -122,10 +122,27 @@ impl ModelSpec {
         text.to_str().map_or_else(|| Ok(Self::Folder(text.into())), str::parse)
     }
 
+    /// The same, where the model for search by meaning may be named, too.
+    ///
+    /// # Errors
+    /// When the text names nothing.
+    pub fn of_any_kind(text: &OsStr) -> Result<Self, SpecError> {
+        let is_named = |name: &str| text.eq_ignore_ascii_case(name);
+        if is_named(SENTENCES.name) || is_named(SENTENCES.hub_id) {
+            return Ok(Self::Named(SENTENCES));
+        }
+        Self::from_os(text)
+    }
+
     /// The model of this id: by its short name if it has one.
-    fn published(id: &str) -> Self {
+    fn published(id: &str) -> Result<Self, SpecError> {
+        if SENTENCES.hub_id.eq_ignore_ascii_case(id) {
+            return Err(
+                SpecError::new(format!("{id} is for searching by meaning, and captions no picture.")).hint(usage())
+            );
+        }
         let named = RELEASED.iter().find(|named| named.hub_id.eq_ignore_ascii_case(id));
-        named.map_or_else(|| Self::Hub(id.to_owned()), |named| Self::Named(*named))
+        Ok(named.map_or_else(|| Self::Hub(id.to_owned()), |named| Self::Named(*named)))
     }
 }
 
@@ -181,7 +198,7 @@ fn of_page(page: &str) -> Result<ModelSpec, SpecError> {
         let error = SpecError::new(format!("`{branch}` is another revision of {id} than {MAIN}."));
         return Err(error.hint(format!("Download its files into a folder, or write {id} for the main one.")));
     }
-    Ok(ModelSpec::published(&id))
+    ModelSpec::published(&id)
 }
 
 /// Whether a text is `owner/name` as the hub allows them.
@@ -250,6 +267,17 @@ mod tests {
     }
 
     #[test]
+    fn the_model_for_sentences_is_named_only_where_any_kind_is_wanted() {
+        for text in ["minilm", "MiniLM", "sentence-transformers/all-MiniLM-L6-v2"] {
+            let spec = ModelSpec::of_any_kind(OsStr::new(text)).expect(text);
+            assert_eq!((spec.to_string().as_str(), spec.hub_id()), ("minilm", Some(SENTENCES.hub_id)));
+        }
+        assert_eq!(ModelSpec::of_any_kind(OsStr::new("256m")), Ok(model("256m")));
+        let refused = SENTENCES.hub_id.parse::<ModelSpec>().expect_err("captions nothing").to_string();
+        assert!(refused.contains("captions no picture"), "{refused}");
+    }
+
+    #[test]
     fn folders_go_before_hub_ids_and_after_names() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().to_str().expect("a path in UTF-8");
@@ -308,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_names_no_model_is_refused_with_what_to_write() {
-        for text in ["", "1b", "smolvlm3", "256 m"] {
+        for text in ["", "1b", "smolvlm3", "256 m", "minilm", SENTENCES.hub_id] {
             let message = text.parse::<ModelSpec>().expect_err(text).to_string();
             assert!(message.contains("Use demo, 256m"), "{message}");
         }

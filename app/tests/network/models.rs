@@ -19,10 +19,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::of("tiny-2b")
+    }
+
+    fn of(checkpoint: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let picture = image::RgbImage::from_pixel(40, 30, image::Rgb([200, 30, 30]));
         picture.save(home.path().join("red.png")).expect("saved");
-        Self { hub: Hub::of(&fixture("tiny-2b")), home }
+        Self { hub: Hub::of(&fixture(checkpoint)), home }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -123,6 +127,37 @@ fn a_model_is_downloaded_once_and_answers_without_the_hub_from_then_on() {
     let offline = world.command(&describe).env("HF_HUB_OFFLINE", "1").output().expect("the program runs");
     Told::of(offline).succeeded();
     assert!(world.hub.front.asked().is_empty());
+}
+
+#[test]
+fn the_model_for_search_by_meaning_comes_like_any_other_and_is_no_model_for_captions() {
+    let world = World::of("tiny-bert");
+    world.hub.store.will(WEIGHTS, Fault::Cut(1000));
+    world.run(&["models", "download", "minilm"]).succeeded();
+    let weights = world.hub.store.ranges(WEIGHTS);
+    assert_eq!(weights, [None, Some("bytes=1000-".to_owned())], "it went on where it was cut");
+    let folder = PathBuf::from(world.run(&["models", "path", "minilm"]).succeeded().out.trim_end());
+    let names = ["config.json", "model.safetensors", "sentence_bert_config.json", "tokenizer.json"];
+    assert!(names.iter().all(|name| folder.join(name).is_file()) && !folder.join("golden.safetensors").exists());
+    let listed = world.run(&["models", "list"]).succeeded().out;
+    let line = listed.lines().find(|line| line.starts_with("minilm ")).expect("listed");
+    assert!(line.split_whitespace().nth(1) == Some("here") && line.ends_with("yes"), "{line}");
+
+    std::fs::write(folder.join("config.json"), "{}").expect("written");
+    let mended = world.run(&["models", "download", "sentence-transformers/all-MiniLM-L6-v2"]).succeeded();
+    assert!(mended.err.contains("config.json of minilm was damaged"), "{}", mended.err);
+    let watched = world.run(&["describe", "red.png", "--model", "sentence-transformers/all-MiniLM-L6-v2"]);
+    assert!(watched.code == Some(2) && watched.err.contains("captions no picture"), "{}", watched.err);
+    world.run(&["models", "remove", "minilm", "--yes"]).succeeded();
+    world.run(&["models", "path", "minilm"]).failed(&["not on this machine", "sightline models download minilm"]);
+}
+
+#[test]
+fn a_model_for_search_by_meaning_that_is_none_is_not_downloaded() {
+    let world = World::new();
+    let told = world.run(&["models", "download", "minilm"]);
+    told.failed(&["minilm", "was not downloaded", "model_type"]);
+    assert!(world.hub.store.asked().is_empty(), "its weights were not asked for");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod show;
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,15 +10,15 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
 use crate::base::message::Message;
-use crate::cli::args::model as model_parser;
+use crate::cli::args::model_of_any_kind;
 use crate::cli::models::show::{Here, Shown};
 use crate::cli::output::{Notes, Output};
-use crate::cli::{download, interrupt};
+use crate::cli::{consent, download, interrupt};
 use crate::demo::model;
 use crate::engine::place;
 use crate::models;
 use crate::models::spec::ModelSpec;
-use crate::models::{Cached, Memory, Mended, bytes};
+use crate::models::{Cached, Memory, Mended, SENTENCES, bytes};
 
 /// The command's arguments.
 #[derive(Args, Clone, Debug)]
@@ -59,8 +59,8 @@ enum ModelsCommand {
 
 #[derive(Args, Clone, Debug)]
 struct Named {
-    /// 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, a hub id or a folder
-    #[arg(value_name = "MODEL", value_parser = model_parser())]
+    /// 256m, 500m, 2.2b, smolvlm2-256m, smolvlm2-500m, smolvlm2-2.2b, minilm, a hub id or a folder
+    #[arg(value_name = "MODEL", value_parser = model_of_any_kind())]
     model: ModelSpec,
 }
 
@@ -72,8 +72,10 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         ModelsCommand::List { json } => {
             let here = here();
-            let shown: Vec<_> =
-                listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
+            let sentences = ModelSpec::Named(SENTENCES);
+            let cached = of_cache(&sentences);
+            let all = listed().into_iter().chain([(sentences, cached)]);
+            let shown: Vec<_> = all.map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
             let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, &here) };
             Output::new().write_all(text.as_bytes())?;
         }
@@ -147,24 +149,16 @@ fn remove(model: &ModelSpec, yes: bool) -> anyhow::Result<ExitCode> {
     let Some(cached) = models::of_model(&cache, id) else {
         bail!("There is nothing of {model} on this machine.");
     };
-    if !yes && !is_agreed(&format!("Remove {id} ({}), which other programs may use too?", bytes(cached.bytes)))? {
-        writeln!(Notes::new(false), "Nothing was removed.")?;
-        return Ok(ExitCode::FAILURE);
+    if !yes {
+        let agreed =
+            consent::ask(&format!("Remove {id} ({}), which other programs may use too?", bytes(cached.bytes)))?;
+        let nobody = || Message::new("Nobody can be asked here.").hint("Add --yes to remove it.");
+        if !agreed.ok_or_else(nobody)? {
+            writeln!(Notes::new(false), "Nothing was removed.")?;
+            return Ok(ExitCode::FAILURE);
+        }
     }
     let freed = models::remove(&cache, id)?;
     writeln!(Notes::new(false), "Removed {id}; {} are free again.", bytes(freed))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Asks a person. Where there is none, nothing is agreed on.
-fn is_agreed(question: &str) -> anyhow::Result<bool> {
-    let (stdin, mut err) = (io::stdin(), io::stderr());
-    if !stdin.is_terminal() || !err.is_terminal() {
-        return Err(Message::new("Nobody can be asked here.").hint("Add --yes to remove it.").into());
-    }
-    write!(err, "{question} [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -10,7 +10,7 @@ use vlm::{ModelFiles, Precision};
 use crate::engine::local;
 use crate::engine::place::Auto;
 use crate::models::spec::ModelSpec;
-use crate::models::{Cached, Memory, ModelSize, bytes};
+use crate::models::{Cached, Memory, ModelKind, ModelSize, bytes};
 
 /// What this machine has for models.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Here {
 pub struct Shown {
     /// As it is written after `--model`.
     name: String,
+    #[serde(skip)]
+    is_for_sentences: bool,
     hub_id: Option<String>,
     state: State,
     folder: Option<PathBuf>,
@@ -85,11 +87,21 @@ impl Shown {
             (_, None, None) => State::Absent,
         };
         let facts = ModelSize::of(model, folder.as_deref());
-        let needs = |precision| facts.map(|facts| facts.memory(precision, false));
+        let is_for_sentences = model.hub_id().is_some_and(|id| ModelKind::of(id) == ModelKind::Sentences);
+        let needs = |precision| match precision {
+            // It runs on the CPU in f32, and keeps nothing besides its weights.
+            Precision::F32 if is_for_sentences => facts.map(|facts| facts.parameters * 4),
+            _ if is_for_sentences => None,
+            precision => facts.map(|facts| facts.memory(precision, false)),
+        };
         let fits = |precision| needs(precision).map(|needed| needed <= here.memory.available);
         let auto = &here.auto;
+        let (device, precision) =
+            if is_for_sentences { ("cpu", Precision::F32) } else { (auto.device.as_str(), auto.precision) };
+        let auto_fits = facts.map(|facts| facts.memory(precision, device != "cpu") <= auto.memory.available);
         Self {
             name: model.to_string(),
+            is_for_sentences,
             hub_id: model.hub_id().map(str::to_owned),
             state,
             disk_bytes: cached.map(|cached| cached.bytes),
@@ -102,9 +114,9 @@ impl Shown {
             fits_f32: fits(Precision::F32),
             fits_bf16: fits(Precision::Bf16),
             fits_int8: fits(Precision::Int8),
-            auto_device: auto.device.clone(),
-            auto_precision: local::name(auto.precision),
-            fits: facts.map(|facts| facts.memory(auto.precision, auto.device != "cpu") <= auto.memory.available),
+            auto_device: device.to_owned(),
+            auto_precision: local::name(precision),
+            fits: if is_for_sentences { fits(Precision::F32) } else { auto_fits },
             folder,
         }
     }
@@ -130,7 +142,8 @@ impl Shown {
             line("parameters", &format!("{:.1} million ({how})", parameters as f64 / 1e6));
         }
         if let (Some(download), false) = (self.download_bytes, self.is_counted) {
-            line("download", &format!("about {}, twice that if published in 32 bits (computed)", bytes(download)));
+            let more = if self.is_for_sentences { "" } else { ", twice that if published in 32 bits" };
+            line("download", &format!("about {}{more} (computed)", bytes(download)));
         }
         let words = |fits| if fits { "fits" } else { "does not fit" };
         for (what, needed, fits) in [
@@ -250,6 +263,16 @@ mod tests {
         let sizes: Vec<_> = lines[3].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         assert_eq!(sizes[3..], ["5.1 GB", "5.1 GB", "3.1 GB", "in int8"], "{table}");
         assert!(table.contains("takes f32 on cpu here, where 4.5 GB of 8.0 GB memory are free"), "{table}");
+    }
+
+    #[test]
+    fn the_model_for_sentences_takes_its_weights_and_no_more() {
+        let model = ModelSpec::Named(crate::models::SENTENCES);
+        let shown = Shown::of(&model, None, &here("cuda:0", Precision::Bf16, MEMORY));
+        assert_eq!((shown.memory_f32_bytes, shown.memory_int8_bytes), (Some(90_854_912), None));
+        let text = shown.for_people(&here("cuda:0", Precision::Bf16, MEMORY));
+        assert!(text.contains("download     about 91 MB (computed)"), "{text}");
+        assert!(text.contains("auto takes   f32 on cpu: fits"), "{text}");
     }
 
     #[test]
