@@ -2,6 +2,9 @@
 //! `SIGHTLINE_BENCH_CAPTIONS` says.
 //!
 //! Prints the size of the file and the rates of import and export besides what criterion measures.
+//! The vectors that are searched by meaning are by chance: what they say does not change what
+//! comparing them costs. Where the model for it is on this machine, the bench also says what it
+//! takes to turn words into a vector.
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -12,8 +15,10 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sightline::engine::EngineCard;
 use sightline::log::export::{Export, Format};
 use sightline::log::{
-    Entry, EntryLine, Filter, ImportLines, Log as _, Metrics, Moment, PAGE, RowKey, SessionStart, Store,
+    Entry, EntryLine, Filter, ImportLines, Log as _, Meant, Metrics, Moment, PAGE, RowKey, SessionStart, Store,
+    local_embedder,
 };
+use vlm::Cancel;
 
 const WORDS: [&str; 24] = [
     "man", "woman", "cat", "dog", "cup", "table", "window", "chair", "red", "blue", "green", "black", "white",
@@ -130,6 +135,77 @@ fn fill(path: &Path, captions: i64) {
     say(&format!("import: {:.0} rows a second", captions as f64 / began.elapsed().as_secs_f64()));
 }
 
+/// The model that the vectors are of, in name only.
+const MODEL: &str = "measured";
+/// Numbers of a vector of all-MiniLM-L6-v2.
+const WIDTH: usize = 384;
+/// Vectors that are written at a time.
+const BATCH: i64 = 12_800;
+
+fn vector(dice: &mut Dice) -> Vec<f32> {
+    (0..WIDTH).map(|_| dice.roll(2001) as f32 / 1000.0 - 1.0).collect()
+}
+
+/// Gives the captions 1 to `captions` a vector each.
+fn embed(store: &mut Store, captions: i64, dice: &mut Dice) {
+    let (before, began) = (store.bytes_in_use().expect("counted"), Instant::now());
+    for first in (1..=captions).step_by(BATCH as usize) {
+        let vectors: Vec<_> = (first..=captions.min(first + BATCH - 1)).map(|id| (id, vector(dice))).collect();
+        store.add_meanings(MODEL, &vectors).expect("written");
+    }
+    let rate = captions as f64 / began.elapsed().as_secs_f64();
+    let bytes = store.bytes_in_use().expect("counted") - before;
+    say(&format!("vectors: {:.0} MB, kept at {rate:.0} a second", bytes as f64 / 1e6));
+}
+
+/// The middle and the 95th percentile of the times that `each` takes.
+fn spread<T>(name: &str, queries: &[T], mut each: impl FnMut(&T)) {
+    let time = |query: &T| {
+        let began = Instant::now();
+        each(query);
+        began.elapsed()
+    };
+    let mut times: Vec<Duration> = queries.iter().map(time).collect();
+    times.sort();
+    say(&format!("{name}: median {:?}, 95th percentile {:?}", times[times.len() / 2], times[times.len() * 95 / 100]));
+}
+
+/// What the model of this machine takes for a caption and for words that are looked for.
+fn model() {
+    let began = Instant::now();
+    let Ok(Some(mut embedder)) = local_embedder(None)() else { return say("the model for meaning is not here") };
+    say(&format!("model for meaning: loaded in {:?}", began.elapsed()));
+    let mut dice = Dice(5);
+    let captions: Vec<String> = (0..200).map(|number| entry(10 * number + 1, 1, &mut dice).text).collect();
+    let mut one = |text: &str| drop(black_box(embedder.embed(&[text], &Cancel::default()).expect("a vector")));
+    spread("a caption becomes a vector", &captions, |text| one(text));
+    spread("a word becomes a vector", &WORDS.repeat(8), |word| one(word));
+    let began = Instant::now();
+    let texts: Vec<&str> = captions.iter().map(String::as_str).collect();
+    embedder.embed(&texts, &Cancel::default()).expect("vectors");
+    say(&format!("many captions: {:.0} vectors a second", texts.len() as f64 / began.elapsed().as_secs_f64()));
+}
+
+fn meaning(store: &mut Store, captions: i64, criterion: &mut Criterion) {
+    let mut dice = Dice(13);
+    embed(store, captions, &mut dice);
+    let meant = |dice: &mut Dice| Meant { model: MODEL.to_owned(), vector: vector(dice) };
+    let queries: Vec<Meant> = (0..60).map(|_| meant(&mut dice)).collect();
+    let by_words = |n: usize| Filter { words: Some(WORDS[n % WORDS.len()].to_owned()), ..Filter::default() };
+    let by_meaning = |meant: &Meant| store.search_by_meaning(&Filter::default(), meant, 20).expect("searched");
+    spread("by meaning", &queries, |meant| drop(black_box(by_meaning(meant))));
+    let both: Vec<(usize, &Meant)> = queries.iter().enumerate().collect();
+    spread("by both", &both, |(n, meant)| {
+        drop(black_box(store.search_by_both(&by_words(*n), meant, 20).expect("searched")));
+    });
+    let last_hour = Filter { since_ms: Some(1_790_000_000_000 + (captions - 3600) * 1000), ..Filter::default() };
+    spread("by meaning, of the last hour", &queries, |meant| {
+        drop(black_box(store.search_by_meaning(&last_hour, meant, 20).expect("searched")));
+    });
+    let mut next = queries.iter().cycle();
+    criterion.bench_function("log: search by meaning", |b| b.iter(|| next.next().map(by_meaning)));
+}
+
 fn log(criterion: &mut Criterion) {
     let captions = std::env::var("SIGHTLINE_BENCH_CAPTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().expect("a folder");
@@ -200,6 +276,9 @@ fn log(criterion: &mut Criterion) {
     let export = Export { format: Format::Jsonl, filter: Filter::default(), thumbnails: false, byte_order_mark: false };
     let count = export.write(&store, &mut std::io::BufWriter::new(std::io::sink())).expect("exported");
     say(&format!("export to JSONL: {:.0} rows a second", count as f64 / began.elapsed().as_secs_f64()));
+
+    model();
+    meaning(&mut store, captions, criterion);
 
     let session = store.begin(&start()).expect("begun");
     let mut number = captions;

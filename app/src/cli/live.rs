@@ -30,6 +30,7 @@ use crate::cli::{dialog, interrupt, remote};
 use crate::engine::options::DeviceChoice;
 use crate::engine::place;
 use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
+use crate::log::{OpenEmbedder, local_embedder};
 use crate::models;
 use crate::models::spec::ModelSpec;
 use crate::models::{Cached, DownloadError, ModelFacts, ModelSize, Progress, Running, bytes};
@@ -317,6 +318,10 @@ impl Platform for Desktop {
             }
         });
         self.served.iter().cloned().chain([demo]).chain(named).collect()
+    }
+
+    fn embedder(&self) -> OpenEmbedder {
+        local_embedder(NonZeroUsize::new(1))
     }
 
     fn model_facts(&self) -> Vec<ModelFacts> {

@@ -11,7 +11,7 @@ use crate::base::message::Message;
 use crate::base::{quantity, text};
 use crate::cli::parse;
 use crate::log;
-use crate::log::{Keep, LogError, LogOptions, RecordedView, Recording, RecordingNews};
+use crate::log::{Keep, LogError, LogOptions, OpenEmbedder, RecordedView, Recording, RecordingNews};
 
 /// Bytes that kept views may use unless told otherwise: 27,000 at 256M.
 const VIEWS_BYTES: u64 = 1_000_000_000;
@@ -80,12 +80,16 @@ impl RecordArgs {
 ///
 /// # Errors
 /// When the log can't be opened.
-pub fn start(options: LogOptions, views: Vec<RecordedView>) -> Result<Option<Recording>, LogError> {
+pub fn start(
+    options: LogOptions,
+    views: Vec<RecordedView>,
+    embedder: OpenEmbedder,
+) -> Result<Option<Recording>, LogError> {
     if !options.record {
         return Ok(None);
     }
     // The main loop asks for news several times a second.
-    let mut recording = Recording::new(options, views, Arc::new(|| {}));
+    let mut recording = Recording::new(options, views, Arc::new(|| {})).with_embedder(embedder);
     recording.start_opened()?;
     Ok(Some(recording))
 }
@@ -102,7 +106,7 @@ pub fn told(news: RecordingNews) -> Message {
 mod tests {
     use super::*;
     use crate::live::{Event, Pipeline, Settings};
-    use crate::log::{Filter, Store};
+    use crate::log::{Filter, Store, no_embedder};
     use crate::models::spec::ModelSpec;
     use crate::testing::pipeline::{EngineScript, SourceScript, Step, caption_of};
 
@@ -120,7 +124,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("captions.db");
         let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
-        let mut recording = start(args.log_options(), views(&[Some("door"), None])).expect("opened").expect("wanted");
+        let mut recording =
+            start(args.log_options(), views(&[Some("door"), None]), no_embedder()).expect("opened").expect("wanted");
         let settings = Settings { gate: None, ..Settings::default() };
         let pipeline = Pipeline::start(vec![settings; 2], Arc::new(|| {})).expect("threads start");
         pipeline.set_engine(ModelSpec::Demo, EngineScript::default().open());
@@ -156,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/captions.db");
         let args = RecordArgs { log: Some(Some(path.clone())), ..RecordArgs::default() };
-        let mut recording = start(args.log_options(), views(&[None])).expect("opened").expect("wanted");
+        let mut recording = start(args.log_options(), views(&[None]), no_embedder()).expect("opened").expect("wanted");
         let settings = Settings { gate: None, ..Settings::default() };
         let pipeline = Pipeline::start(vec![settings], Arc::new(|| {})).expect("threads start");
         let source = SourceScript::patient();
@@ -192,9 +197,11 @@ mod tests {
         std::fs::write(&file, "This is a diary, not a log.").expect("written");
         for path in [file.clone(), file.join("below/captions.db")] {
             let args = RecordArgs { log: Some(Some(path)), ..RecordArgs::default() };
-            assert!(start(args.log_options(), views(&[None])).is_err());
+            assert!(start(args.log_options(), views(&[None]), no_embedder()).is_err());
         }
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "This is a diary, not a log.");
-        assert!(start(RecordArgs::default().log_options(), views(&[None])).expect("nothing to do").is_none());
+        assert!(
+            start(RecordArgs::default().log_options(), views(&[None]), no_embedder()).expect("nothing to do").is_none()
+        );
     }
 }

@@ -6,7 +6,7 @@
 mod listeners;
 mod watcher;
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::cli::watch::watcher::{Shape, Watcher};
 use crate::cli::{download, interrupt, recording};
 use crate::engine::prefix::Prefix;
 use crate::live::{GateSettings, Pipeline, STEADY_UNLESS_TOLD, Settings};
-use crate::log::RecordedView;
+use crate::log::{RecordedView, local_embedder};
 use crate::plan::{self, Defaults, Plan, ViewPlan};
 use crate::rules;
 use crate::rules::watch::RuleWatch;
@@ -176,7 +176,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         prefix: view.settings.prefix.text(),
     };
     let log = args.record.log_options_or(plan.log.as_ref());
-    let recording = recording::start(log, plan.views.iter().map(recorded).collect())?;
+    let recording =
+        recording::start(log, plan.views.iter().map(recorded).collect(), local_embedder(NonZeroUsize::new(1)))?;
     let settings = plan.views.iter().zip(&watches);
     let settings = settings.map(|(view, watch)| Settings { asides: watch.asides(), ..view.settings.clone() }).collect();
     let pipeline = Pipeline::start(settings, Arc::new(|| {})).context("The system starts no more threads.")?;

@@ -8,6 +8,7 @@
 
 mod ask;
 pub(crate) mod data;
+mod embedder;
 mod error;
 pub mod export;
 pub(crate) mod json;
@@ -24,14 +25,19 @@ pub use crate::log::data::entry::{Entry, EntryKind, EventFacts, FoundEntry, Metr
 pub use crate::log::data::filter::{EntryFilter, Filter};
 pub use crate::log::data::keep::{Keep, PruneCount};
 pub use crate::log::data::views::{KeptView, ViewFilter};
+pub use crate::log::embedder::{Embedder, LazyEmbedder, OpenEmbedder, local_embedder, no_embedder};
 pub use crate::log::error::LogError;
 pub use crate::log::json::{EntryLine, SessionLine};
 pub use crate::log::recording::{LogOptions, RecordedView, Recording, RecordingNews, no_folder};
 pub use crate::log::replay::{Calibrated, ReplayError, Replayed, SeenView, replay};
 pub use crate::log::store::day::DayMark;
 pub use crate::log::store::digest::{Hour, RuleHour};
+pub use crate::log::store::fused::Hit;
 pub use crate::log::store::import::Imported;
 pub use crate::log::store::import_lines::ImportLines;
+pub use crate::log::store::meaning::EntryWords;
+pub use crate::log::store::nearest::{Meant, Near};
+pub use crate::log::store::query::is_plain;
 pub use crate::log::store::row_index::RowIndex;
 pub use crate::log::store::search::RowKey;
 pub use crate::log::store::similar::{EntryView, SimilarView};

@@ -14,6 +14,7 @@ use crate::engine::EngineCard;
 use crate::engine::prefix::PrefixText;
 use crate::live::{Caption, Event, Report, Waker};
 use crate::log::data::keep::Keep;
+use crate::log::embedder::{OpenEmbedder, no_embedder};
 use crate::log::error::LogError;
 use crate::log::store::Store;
 use crate::log::threads::events::EventRecorder;
@@ -56,6 +57,7 @@ pub fn no_folder() -> LogError {
 pub struct Recording {
     options: LogOptions,
     wake: Waker,
+    embedder: OpenEmbedder,
     views: Vec<Recorded>,
     /// Who captions now.
     card: EngineCard,
@@ -112,7 +114,14 @@ impl Recording {
     pub fn new(options: LogOptions, views: Vec<RecordedView>, wake: Waker) -> Self {
         let card = EngineCard::default();
         let views = views.into_iter().enumerate().map(|(number, view)| Recorded::new(number, view, &card)).collect();
-        Self { options, wake, views, card, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+        let embedder = no_embedder();
+        Self { options, wake, embedder, views, card, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+    }
+
+    /// What is recorded is found by meaning, as far as there is an embedder.
+    #[must_use]
+    pub fn with_embedder(self, embedder: OpenEmbedder) -> Self {
+        Self { embedder, ..self }
     }
 
     /// Records this as the view with this number from now on: one that was added, or that took the
@@ -193,7 +202,8 @@ impl Recording {
             let store = opened.take().map_or_else(|| Store::open(&path), Ok)?;
             Ok(Box::new(store) as Box<dyn Log>)
         });
-        self.recorder = Some(Recorder::start(open, self.options.keep, Arc::clone(&self.wake))?);
+        self.recorder =
+            Some(Recorder::start_with(open, self.options.keep, Arc::clone(&self.embedder), Arc::clone(&self.wake))?);
         self.renewed = 0;
         for view in 0..self.views.len() {
             self.views[view].events.begin_anew();

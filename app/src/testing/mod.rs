@@ -5,6 +5,7 @@ pub(crate) mod actions;
 pub(crate) mod broker;
 pub(crate) mod hub;
 pub(crate) mod log;
+pub(crate) mod meaning;
 pub(crate) mod mjpeg;
 pub(crate) mod pipeline;
 pub(crate) mod rules;

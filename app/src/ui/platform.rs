@@ -15,6 +15,7 @@ use crate::capture::{SourceOptions, SourceSpec};
 use crate::engine::options::DeviceChoice;
 use crate::live::{OpenEngine, OpenSource, Waker};
 use crate::log::export::Format;
+use crate::log::{OpenEmbedder, no_embedder};
 use crate::models::spec::ModelSpec;
 use crate::models::{DownloadError, ModelFacts, Progress};
 use crate::ui::preferences::Preferences;
@@ -76,6 +77,11 @@ pub trait Platform: Send + Sync {
     /// Why it is still there.
     fn remove(&self, model: &ModelSpec) -> Result<u64, Message> {
         Err(Message::new(format!("{model} can't be removed here.")))
+    }
+
+    /// What finds entries of the log by meaning, if the model for it is on this machine.
+    fn embedder(&self) -> OpenEmbedder {
+        no_embedder()
     }
 
     /// The cameras of this machine. Blocks while they are asked who they are.

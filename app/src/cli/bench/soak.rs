@@ -28,7 +28,7 @@ use crate::demo::paint;
 use crate::demo::world::World;
 use crate::engine::EngineCard;
 use crate::live::{Event, OpenSource, Pipeline, Settings};
-use crate::log::{Keep, LogOptions, RecordedView};
+use crate::log::{Keep, LogOptions, RecordedView, no_embedder};
 
 /// How often the interrupt flag is looked at.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -120,7 +120,7 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<ExitCode> {
     let keep = Keep { at_most_old: None, at_most_bytes: None, views_at_most_bytes: None, bookmarked: true };
     let options = LogOptions { path: Some(path.clone()), record: true, keep };
     let view = RecordedView { instruction: args.model.prompt.clone(), ..RecordedView::default() };
-    let mut recording = recording::start(options, vec![view])?.context("The log was not opened.")?;
+    let mut recording = recording::start(options, vec![view], no_embedder())?.context("The log was not opened.")?;
     let settings = Settings {
         instruction: args.model.prompt.clone(),
         max_tokens: args.model.max_tokens.get(),

@@ -48,6 +48,7 @@ impl FilterArgs {
             kinds: self.kinds.clone(),
             session: self.session,
             words,
+            near: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod ask;
 mod changed;
 mod digest;
 mod keep;
+mod meaning;
 mod outward;
 mod show;
 mod similar;
@@ -37,10 +38,12 @@ pub struct LogArgs {
 enum LogCommand {
     /// List entries, the newest first
     List(show::ListArgs),
-    /// Search for words: "a phrase", begin*, NOT and OR work
+    /// Search for words, "a phrase", begin*, NOT and OR, or for what words mean
     Search(show::SearchArgs),
     /// Ask when something was there: "when was there a red circle?"
     Ask(Box<ask::AskArgs>),
+    /// Make what was recorded before be found by meaning, too
+    Embed,
     /// Find views that are like an entry's or a picture
     Similar(Box<similar::SimilarArgs>),
     /// Tell what changed from one caption to another, by the views that were kept
@@ -77,7 +80,8 @@ pub fn run(args: &LogArgs) -> anyhow::Result<ExitCode> {
     let open = || Store::open_existing(&path);
     match &args.command {
         LogCommand::List(args) => show::list(&open()?, args, &mut out, &mut err)?,
-        LogCommand::Search(args) => show::search(&open()?, args, &mut out, &mut err)?,
+        LogCommand::Search(args) => show::search(&open()?, args, &interrupt::flag()?, &mut out, &mut err)?,
+        LogCommand::Embed => meaning::embed(&mut open()?, &interrupt::flag()?, &mut err)?,
         LogCommand::Ask(args) => ask::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Similar(args) => similar::run(&open()?, args, &interrupt::flag()?, &mut out)?,
         LogCommand::Changed(args) => changed::run(&open()?, args, &interrupt::flag()?, &mut out)?,

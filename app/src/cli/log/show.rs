@@ -4,12 +4,14 @@ use std::io::{self, Write};
 
 use clap::Args;
 use serde::Serialize;
+use vlm::Cancel;
 
 use crate::base::message::Message;
 use crate::base::text::{count, entries, length, lines, number, one_line};
 use crate::cli::log::args::FilterArgs;
+use crate::cli::log::meaning::{self, By, Way};
 use crate::cli::parse::whole;
-use crate::log::{EntryKind, EntryLine, EventFacts, Filter, FoundEntry, Stats, Store};
+use crate::log::{EntryKind, EntryLine, EventFacts, FoundEntry, Hit, Stats, Store};
 
 /// How many entries are listed unless told otherwise: a screenful.
 const PAGE: usize = 20;
@@ -35,6 +37,10 @@ pub struct SearchArgs {
     /// What to search for
     #[arg(value_name = "WORDS", required = true, num_args = 1..)]
     pub words: Vec<String>,
+
+    /// What to go by [default: both, where the model for meaning is on this machine]
+    #[arg(long, value_name = "WAY", value_enum)]
+    pub by: Option<By>,
 
     #[command(flatten)]
     pub list: ListArgs,
@@ -68,32 +74,56 @@ pub struct StatsArgs {
 /// # Errors
 /// When the log can't be read or written about.
 pub fn list(store: &Store, args: &ListArgs, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
-    print(store, &args.filter.filter(None), args, out, err)
+    let page = store.search(&args.filter.filter(None), None, args.limit)?;
+    print(page.into_iter().map(|found| Hit { found, cosine: None }).collect(), args, out, err)
 }
 
-/// Lists entries with certain words.
+/// Lists entries with certain words, or that mean what they mean.
 ///
 /// # Errors
-/// As [`list`].
-pub fn search(store: &Store, args: &SearchArgs, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
-    print(store, &args.list.filter.filter(Some(args.words.join(" "))), &args.list, out, err)
-}
-
-fn print(
+/// As [`list`], or when there is no model for meaning where it is asked for.
+pub fn search(
     store: &Store,
-    filter: &Filter,
-    args: &ListArgs,
+    args: &SearchArgs,
+    cancel: &Cancel,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let page = store.search(filter, None, args.limit)?;
-    if page.is_empty() && !args.json {
+    let words = args.words.join(" ");
+    let (filter, most) = (args.list.filter.filter(Some(words.clone())), args.list.limit);
+    let hits: Vec<Hit> = match meaning::way(args.by, &words, store, cancel)? {
+        Way::Words => {
+            let found = store.search(&filter, None, most)?;
+            found.into_iter().map(|found| Hit { found, cosine: None }).collect()
+        }
+        Way::Meaning(meant) => store.search_by_meaning(&filter, &meant, most)?,
+        Way::Both(meant) => store.search_by_both(&filter, &meant, most)?,
+    };
+    let is_advised = !args.list.json && (hits.is_empty() || args.by.is_some());
+    print(hits, &args.list, out, err)?;
+    if is_advised && let Some(advice) = meaning::advice(store, args.by, &words)? {
+        writeln!(err, "{advice}")?;
+    }
+    Ok(())
+}
+
+/// An entry for programs, with how near it is in meaning where it was found by that.
+#[derive(Serialize)]
+struct HitLine {
+    #[serde(flatten)]
+    entry: EntryLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similarity: Option<f32>,
+}
+
+fn print(hits: Vec<Hit>, args: &ListArgs, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
+    if hits.is_empty() && !args.json {
         // Beside the output, so that whoever counts its lines counts none.
         writeln!(err, "No entry was found.")?;
     }
-    for found in page {
+    for Hit { found, cosine } in hits {
         if args.json {
-            json_line(out, &EntryLine::of(found))?;
+            json_line(out, &HitLine { entry: EntryLine::of(found), similarity: cosine })?;
         } else {
             writeln!(out, "{}", in_a_line(&found))?;
         }

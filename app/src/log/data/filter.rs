@@ -48,6 +48,9 @@ pub struct Filter {
     pub session: Option<i64>,
     /// With these words, as [`Store::search`](crate::log::Store::search) reads them.
     pub words: Option<String>,
+    /// Or, where words are given, one of these entries, which are near to them in meaning. In
+    /// ascending order, and few.
+    pub near: Vec<i64>,
 }
 
 /// A condition in SQL, with what stands for its question marks.

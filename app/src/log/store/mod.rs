@@ -8,11 +8,15 @@
 //! never the file.
 
 mod check;
+mod codes;
 mod content;
 pub(crate) mod day;
 pub(crate) mod digest;
+pub(crate) mod fused;
 pub(crate) mod import;
 pub(crate) mod import_lines;
+pub(crate) mod meaning;
+pub(crate) mod nearest;
 mod place;
 pub(crate) mod pooled;
 pub(crate) mod query;

@@ -67,17 +67,24 @@ pub fn pool(connection: &Connection, model: &str, precision: &str, width: usize)
         .optional()
 }
 
+/// The same, which is made where there is none.
+pub fn pool_or_new(connection: &Connection, model: &str, precision: &str, width: usize) -> rusqlite::Result<i64> {
+    match pool(connection, model, precision, width)? {
+        Some(pool) => Ok(pool),
+        None => connection.prepare_cached("INSERT INTO pool (model, precision, width) VALUES (?1, ?2, ?3)")?.insert((
+            model,
+            precision,
+            width as i64,
+        )),
+    }
+}
+
 /// Keeps the mean of features that were kept.
 pub fn insert(connection: &Connection, session: i64, feature: i64, features: &Features) -> rusqlite::Result<()> {
     let (model, precision): (String, String) = connection
         .prepare_cached("SELECT model, precision FROM session WHERE id = ?1")?
         .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let pool = match pool(connection, &model, &precision, features.width)? {
-        Some(pool) => pool,
-        None => connection
-            .prepare_cached("INSERT INTO pool (model, precision, width) VALUES (?1, ?2, ?3)")?
-            .insert((&model, &precision, features.width as i64))?,
-    };
+    let pool = pool_or_new(connection, &model, &precision, features.width)?;
     connection
         .prepare_cached("INSERT OR REPLACE INTO pooled (feature, pool, bytes) VALUES (?1, ?2, ?3)")?
         .execute((feature, pool, Pooled::of(features).row()))

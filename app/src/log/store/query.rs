@@ -52,6 +52,15 @@ pub fn expression(typed: &str) -> Option<String> {
     (!tokens.is_empty()).then_some(expression)
 }
 
+/// Whether these are words alone, with nothing that says how to search for them: what they mean is
+/// then what is looked for.
+#[must_use]
+pub fn is_plain(typed: &str) -> bool {
+    let tokens = tokens(typed);
+    let is_word = |token: &Token| matches!(token, Token::Term { begins: false, .. });
+    !tokens.is_empty() && tokens.iter().all(is_word) && !typed.contains('"')
+}
+
 /// Cuts at white space; a phrase goes to its closing quotation mark.
 fn tokens(typed: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
@@ -152,6 +161,23 @@ mod tests {
         }
         for empty in ["", "  ", "\"\"", "- * ' \""] {
             assert_eq!(expression(empty), None, "{empty}");
+        }
+    }
+
+    #[test]
+    fn words_alone_have_a_meaning() {
+        for (typed, plain) in [
+            ("a dog outside", true),
+            ("what's that?", true),
+            ("犬", true),
+            ("dog*", false),
+            ("\"a dog\"", false),
+            ("dog OR cat", false),
+            ("dog NOT cat", false),
+            ("?", false),
+            ("", false),
+        ] {
+            assert_eq!(is_plain(typed), plain, "{typed}");
         }
     }
 

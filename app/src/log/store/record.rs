@@ -9,6 +9,7 @@ use crate::log::data::keep::Keep;
 use crate::log::data::views::KeptView;
 use crate::log::error::LogError;
 use crate::log::store::{Store, file_alone, rows};
+use crate::log::threads::meanings::Meaning;
 use crate::log::threads::sink::{EventUpdate, Extension, Log};
 
 impl Log for Store {
@@ -48,6 +49,11 @@ impl Log for Store {
 
     fn add_view(&mut self, view: &KeptView) -> Result<(), LogError> {
         Self::add_view(self, view)
+    }
+
+    fn add_meaning(&mut self, meaning: &Meaning) -> Result<(), LogError> {
+        let Meaning { entry, model, vector } = meaning;
+        self.add_meanings(model, &[(*entry, vector.clone())]).map(drop)
     }
 
     fn update_event(&mut self, update: EventUpdate<'_>) -> Result<(), LogError> {

@@ -32,7 +32,7 @@ impl Step {
 }
 
 /// The steps from an empty file to today's tables.
-pub const STEPS: [Step; 7] = [
+pub const STEPS: [Step; 8] = [
     Step::of(FIRST),
     Step::of(RARE),
     Step { sql: FORMS, then: Some((search_form::fill, FORMS_IN_USE)) },
@@ -40,6 +40,7 @@ pub const STEPS: [Step; 7] = [
     Step::of(EVENTS),
     Step::of(VIEWS),
     Step { sql: POOLED, then: Some((pooled::fill, "")) },
+    Step::of(MEANINGS),
 ];
 
 /// Times are milliseconds since 1970 in UTC (`…_ms`), with the offset of the place in seconds
@@ -242,6 +243,33 @@ CREATE TABLE pooled (
     pool INTEGER NOT NULL REFERENCES pool,
     bytes BLOB NOT NULL
 );
+";
+
+/// Vectors of entries' words, by which they are found by meaning: see meaning.rs. Other words want
+/// another vector.
+const MEANINGS: &str = "
+CREATE TABLE meaning (
+    entry INTEGER PRIMARY KEY REFERENCES entry ON DELETE CASCADE,
+    pool INTEGER NOT NULL REFERENCES pool,
+    bytes BLOB NOT NULL
+);
+CREATE TABLE meaning_block (
+    block INTEGER PRIMARY KEY,
+    -- Which of its slots are taken, a bit each: 0 to 63, and 64 to 127.
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    codes BLOB NOT NULL
+);
+CREATE TRIGGER entry_meaning_changed AFTER UPDATE OF text, question ON entry BEGIN
+    DELETE FROM meaning WHERE entry = old.id;
+END;
+CREATE TRIGGER meaning_removed AFTER DELETE ON meaning BEGIN
+    UPDATE meaning_block SET low = low & ~(1 << (old.entry & 63))
+        WHERE block = old.entry >> 7 AND old.entry & 64 = 0;
+    UPDATE meaning_block SET high = high & ~(1 << (old.entry & 63))
+        WHERE block = old.entry >> 7 AND old.entry & 64 != 0;
+    DELETE FROM meaning_block WHERE block = old.entry >> 7 AND low = 0 AND high = 0;
+END;
 ";
 
 /// What a file is, before any step is taken.

@@ -1,8 +1,11 @@
 //! Finding entries: a page of the list, a page of what has certain words, and every one of them in
 //! the order in which they were recorded. Knows the tables; formats nothing.
+//!
+//! Entries that are near in meaning ([`Filter::near`]) are read apart, for they are few, and take
+//! their places among those that the index of words gives in its order.
 
-use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use rusqlite::{Row, params_from_iter};
 
 use crate::log::data::entry::{FoundEntry, Session};
 use crate::log::data::filter::{Condition, Filter};
@@ -12,6 +15,9 @@ use crate::log::store::{query, rows};
 
 /// The columns of a [`RowKey`].
 const ROW_KEY: &str = "e.at_ms, e.id";
+
+/// Whether an entry is one of those whose numbers are an array of JSON.
+const IS_NEAR: &str = "e.id IN (SELECT value FROM json_each(?))";
 
 /// Where a page of the list ended, and the next one goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +90,51 @@ impl Store {
         most: usize,
     ) -> Result<Vec<FoundEntry>, LogError> {
         let columns = format!("{}, {}", rows::ENTRY, rows::FOUND);
+        let near = self.near(filter, &columns, from, rows::found)?;
+        // Which rows are skipped is known only when both are in one order.
+        let (limit, offset) = if near.is_empty() { (most as u64, skipped) } else { (most as u64 + skipped, 0) };
         let (sql, mut values) = listing(filter, &columns, from)?;
-        for number in [most as u64, skipped] {
+        for number in [limit, offset] {
             values.push(Value::from(i64::try_from(number).unwrap_or(i64::MAX)));
         }
-        self.connection()
+        let mut listed: Vec<FoundEntry> = self
+            .connection()
             .prepare_cached(&format!("{sql} LIMIT ? OFFSET ?"))
             .and_then(|mut statement| statement.query_map(params_from_iter(values), rows::found)?.collect())
+            .map_err(|error| self.error(&error))?;
+        if !near.is_empty() {
+            listed.extend(near);
+            listed.sort_by_key(|found| found.entry.id);
+            listed.dedup_by_key(|found| found.entry.id);
+            listed = listed.into_iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(most).collect();
+        }
+        Ok(listed)
+    }
+
+    /// The entries of [`Filter::near`] from `from` on that the filter lets through besides, in
+    /// ascending order; none where there are no words.
+    fn near<T>(
+        &self,
+        filter: &Filter,
+        columns: &str,
+        from: Option<RowKey>,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LogError> {
+        if filter.words.is_none() || filter.near.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut condition = filter.condition();
+        condition.and(IS_NEAR, [ids(&filter.near)]);
+        if let Some(RowKey { id, .. }) = from {
+            condition.and("e.id >= ?", [id.into()]);
+        }
+        let sql = format!(
+            "SELECT {columns} FROM entry e CROSS JOIN session s ON s.id = e.session WHERE {} ORDER BY e.id",
+            condition.sql
+        );
+        self.connection()
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_map(params_from_iter(condition.values), read)?.collect())
             .map_err(|error| self.error(&error))
     }
 
@@ -104,15 +148,24 @@ impl Store {
         from: Option<RowKey>,
         mut each: impl FnMut(RowKey) -> bool,
     ) -> Result<(), LogError> {
+        let key = |row: &Row<'_>| -> rusqlite::Result<RowKey> { Ok(RowKey { at_ms: row.get(0)?, id: row.get(1)? }) };
+        let mut near = self.near(filter, ROW_KEY, from, key)?.into_iter().peekable();
         let (sql, values) = listing(filter, ROW_KEY, from)?;
         let read = || -> rusqlite::Result<()> {
             let mut statement = self.connection().prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
             while let Some(row) = rows.next()? {
-                if !each(RowKey { at_ms: row.get(0)?, id: row.get(1)? }) {
-                    break;
+                let listed = key(row)?;
+                while let Some(before) = near.next_if(|near| near.id <= listed.id) {
+                    if before.id < listed.id && !each(before) {
+                        return Ok(());
+                    }
+                }
+                if !each(listed) {
+                    return Ok(());
                 }
             }
+            near.all(&mut each);
             Ok(())
         };
         read().map_err(|error| self.error(&error))
@@ -172,7 +225,7 @@ fn listing(filter: &Filter, columns: &str, from: Option<RowKey>) -> Result<(Stri
     let words = words(filter)?;
     // Where only places are wanted, what is in the index is not looked up in the tables as well.
     let is_narrow = columns == ROW_KEY;
-    let by_words_alone = Filter { words: None, ..filter.clone() } == Filter::default();
+    let by_words_alone = Filter { words: None, near: Vec::new(), ..filter.clone() } == Filter::default();
     let (columns, tables, order) = match (&words, is_narrow) {
         (Some(_), true) if by_words_alone => ("0, w.rowid", "entry_words w", "w.rowid"),
         (Some(_), true) => (columns, "entry_words w CROSS JOIN entry e ON e.id = w.rowid", "w.rowid"),
@@ -197,10 +250,18 @@ fn listing(filter: &Filter, columns: &str, from: Option<RowKey>) -> Result<(Stri
 
 /// Adds the filter's words to a condition on entries.
 pub(crate) fn narrow(condition: &mut Condition, filter: &Filter) -> Result<(), LogError> {
-    if let Some(words) = words(filter)? {
-        condition.and("e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)", [words.into()]);
+    const HAS_WORDS: &str = "e.id IN (SELECT rowid FROM entry_words WHERE entry_words MATCH ?)";
+    match words(filter)? {
+        None => {}
+        Some(words) if filter.near.is_empty() => condition.and(HAS_WORDS, [words.into()]),
+        Some(words) => condition.and(&format!("({HAS_WORDS} OR {IS_NEAR})"), [words.into(), ids(&filter.near)]),
     }
     Ok(())
+}
+
+/// Numbers as an array of JSON.
+fn ids(ids: &[i64]) -> Value {
+    serde_json::Value::from(ids).to_string().into()
 }
 
 /// The filter's words as FTS5 reads them.

@@ -2,6 +2,7 @@
 //! reader that finds them.
 
 pub(crate) mod events;
+pub(crate) mod meanings;
 pub(crate) mod reader;
 pub(crate) mod recorder;
 pub(crate) mod sink;

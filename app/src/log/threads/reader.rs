@@ -18,8 +18,11 @@ use crate::base::thread::Thread;
 use crate::live::Waker;
 use crate::log::data::entry::{FoundEntry, Session};
 use crate::log::data::filter::Filter;
+use crate::log::embedder::{LazyEmbedder, OpenEmbedder, no_embedder};
 use crate::log::error::LogError;
 use crate::log::store::day::DayMark;
+use crate::log::store::nearest::Meant;
+use crate::log::store::query;
 use crate::log::store::row_index::RowIndex;
 use crate::log::store::similar::SimilarView;
 use crate::log::store::{Interrupter, RemovedEntry, Store};
@@ -30,6 +33,8 @@ use crate::rules::calibrate::Tick;
 pub const PAGE: u64 = 64;
 /// Orders and answers that wait. Whoever asks keeps fewer under way.
 const QUEUE: usize = 64;
+/// Entries of a list of words that are there for their meaning, at most.
+const MOST_NEAR: usize = 200;
 /// How often it is looked whether the log has changed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long the end waits for what is being read.
@@ -160,6 +165,15 @@ impl Reader {
     /// # Errors
     /// When the system starts no more threads.
     pub fn start(path: PathBuf, wake: Waker) -> Result<Self, LogError> {
+        Self::start_with(path, no_embedder(), wake)
+    }
+
+    /// The same, and lists of words have what is near in meaning, too, as far as there is an
+    /// embedder.
+    ///
+    /// # Errors
+    /// As [`Reader::start`].
+    pub fn start_with(path: PathBuf, embedder: OpenEmbedder, wake: Waker) -> Result<Self, LogError> {
         let (orders, their_orders) = bounded(QUEUE);
         let (their_news, news) = bounded(QUEUE);
         let (wanted, shared) =
@@ -170,6 +184,8 @@ impl Reader {
             wake,
             shared: Arc::clone(&shared),
             store: None,
+            embedder: LazyEmbedder::new(embedder),
+            meant: None,
             filter: Filter::default(),
             list: 0,
             row_index: None,
@@ -220,6 +236,9 @@ struct Reading {
     wake: Waker,
     shared: Arc<ReaderShared>,
     store: Option<Store>,
+    embedder: LazyEmbedder,
+    /// The words that were looked for last, and what they mean, where they mean something.
+    meant: Option<(String, Option<Meant>)>,
     filter: Filter,
     list: u64,
     row_index: Option<RowIndex>,
@@ -308,8 +327,39 @@ impl Reading {
         self.relist()
     }
 
+    /// What the words of the list mean. None where there is no model, or they say how to search.
+    fn meant(&mut self) -> Option<Meant> {
+        let words = self.filter.words.as_deref().filter(|words| query::is_plain(words))?;
+        if self.meant.as_ref().is_none_or(|(last, _)| last != words) {
+            let meant = self.embedder.vector(words).map(|(model, vector)| Meant { model, vector });
+            self.meant = Some((words.to_owned(), meant));
+        }
+        self.meant.as_ref()?.1.clone()
+    }
+
+    /// Looks for what is near in meaning to the words of the list. What it was before has other
+    /// rows.
+    fn look_for_near(&mut self) -> Result<(), LogError> {
+        let mut near: Vec<i64> = match self.meant() {
+            Some(meant) => {
+                let filter = self.filter.clone();
+                self.read(|store| store.nearest_in_meaning(&meant, &filter, MOST_NEAR))?
+                    .iter()
+                    .map(|near| near.entry)
+                    .collect()
+            }
+            None => Vec::new(),
+        };
+        near.sort_unstable();
+        if near != self.filter.near {
+            (self.filter.near, self.row_index) = (near, None);
+        }
+        Ok(())
+    }
+
     /// Counts the rows again, only the added ones where that is enough, and tells.
     fn relist(&mut self) -> Result<(), LogError> {
+        self.look_for_near()?;
         let filter = self.filter.clone();
         let row_index = self.row_index.take();
         let row_index = self.read(|store| {

@@ -11,6 +11,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use crate::base::thread::Thread;
 use crate::live::Waker;
 use crate::log::data::keep::Keep;
+use crate::log::embedder::{OpenEmbedder, no_embedder};
 use crate::log::error::LogError;
 use crate::log::threads::events::Record;
 use crate::log::threads::sink::OpenLog;
@@ -37,10 +38,18 @@ impl Recorder {
     /// # Errors
     /// When the system starts no more threads.
     pub fn start(open: OpenLog, keep: Keep, wake: Waker) -> Result<Self, LogError> {
+        Self::start_with(open, keep, no_embedder(), wake)
+    }
+
+    /// The same, and what is recorded is found by meaning, as far as there is an embedder.
+    ///
+    /// # Errors
+    /// As [`Recorder::start`].
+    pub fn start_with(open: OpenLog, keep: Keep, embedder: OpenEmbedder, wake: Waker) -> Result<Self, LogError> {
         let (queue, records) = bounded(QUEUE);
         let shared = Arc::new(RecorderShared::default());
         let ours = Arc::clone(&shared);
-        let thread = Thread::start("log", move || Writer::new(open, keep, ours, wake).run(&records))
+        let thread = Thread::start("log", move || Writer::new(open, keep, embedder, ours, wake).run(&records))
             .map_err(|error| LogError::NoThread(error.to_string()))?;
         Ok(Self { queue: Some(queue), shared, thread, patience: PATIENCE })
     }

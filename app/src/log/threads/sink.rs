@@ -4,6 +4,7 @@ use crate::log::data::entry::{Entry, EventFacts, SessionStart};
 use crate::log::data::keep::Keep;
 use crate::log::data::views::KeptView;
 use crate::log::error::LogError;
+use crate::log::threads::meanings::Meaning;
 
 /// Where records go.
 pub trait Log: Send {
@@ -43,6 +44,12 @@ pub trait Log: Send {
     /// # Errors
     /// When it can't be written.
     fn add_view(&mut self, view: &KeptView) -> Result<(), LogError>;
+
+    /// Keeps the vector of an entry's words.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    fn add_meaning(&mut self, meaning: &Meaning) -> Result<(), LogError>;
 
     /// Ends a session, at milliseconds since 1970 in UTC.
     ///

@@ -19,8 +19,11 @@ use crate::live::frame::Frame;
 use crate::log::data::entry::{Entry, EntryKind, Moment};
 use crate::log::data::keep::Keep;
 use crate::log::data::views::KeptView;
+use crate::log::embedder::OpenEmbedder;
 use crate::log::error::LogError;
+use crate::log::store::meaning::EntryWords;
 use crate::log::threads::events::{Record, RecordKind, SessionRef};
+use crate::log::threads::meanings::Meanings;
 use crate::log::threads::sink::{EventUpdate, Extension, Log, OpenLog};
 use crate::log::threads::status::RecorderShared;
 use crate::log::thumbnail;
@@ -47,6 +50,7 @@ pub struct Writer {
     keep: Keep,
     shared: Arc<RecorderShared>,
     wake: Waker,
+    meanings: Meanings,
     /// What runs of each view, by the view's number.
     running: BTreeMap<usize, Running>,
     /// Lost entries that the log itself knows of.
@@ -98,7 +102,7 @@ impl Lasting {
 }
 
 impl Writer {
-    pub fn new(open: OpenLog, keep: Keep, shared: Arc<RecorderShared>, wake: Waker) -> Self {
+    pub fn new(open: OpenLog, keep: Keep, embedder: OpenEmbedder, shared: Arc<RecorderShared>, wake: Waker) -> Self {
         Self {
             open,
             log: None,
@@ -107,6 +111,7 @@ impl Writer {
             keep,
             shared,
             wake,
+            meanings: Meanings::new(embedder),
             running: BTreeMap::new(),
             lost_in_log: 0,
         }
@@ -119,6 +124,7 @@ impl Writer {
         let clock = tick(LOOK_EVERY);
         let mut last = Instant::now();
         loop {
+            while records.is_empty() && self.add_meaning() {}
             select! {
                 recv(records) -> record => {
                     let Ok(record) = record else { break };
@@ -135,6 +141,17 @@ impl Writer {
             let ended = self.end_session(view, last);
             self.note(&ended);
         }
+    }
+
+    /// Turns the words of one entry into a vector. Says whether there was one. What is in the way
+    /// is no trouble of the recording: the entry is there.
+    fn add_meaning(&mut self) -> bool {
+        let Some(meaning) = self.meanings.next() else { return false };
+        if let Err(error) = self.log().and_then(|log| log.add_meaning(&meaning)) {
+            tracing::warn!(%error, "an entry is not found by meaning");
+            self.meanings.forget();
+        }
+        true
     }
 
     fn take(&mut self, record: &Record) {
@@ -216,6 +233,7 @@ impl Writer {
     fn renew(&mut self) -> Result<Written, LogError> {
         // Closing writes what SQLite still holds to the old file, wherever that is now.
         self.log = None;
+        self.meanings.forget();
         self.shared.left_behind.fetch_add(self.shared.recorded.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         self.shared.entries.store(0, Ordering::Relaxed);
         self.shared.renewed.fetch_add(1, Ordering::Relaxed);
@@ -225,6 +243,7 @@ impl Writer {
             let running = self.begun(&session)?;
             let entry = Entry { session: running, ..lasting.entry.clone() };
             let id = self.log()?.add(&entry, lasting.thumbnail.as_deref(), None, 0)?;
+            self.meanings.offer(words_of(id, &entry));
             self.log()?.extend(Extension { entry: id, ..lasting.until(lasting.last_known) })?;
             self.hold(session.view, Lasting { id, entry, ..lasting });
             self.shared.offered.fetch_add(1, Ordering::Relaxed);
@@ -278,6 +297,7 @@ impl Writer {
         let lost = self.shared.lost.load(Ordering::Relaxed);
         let more_lost = lost - self.lost_in_log;
         let id = self.log()?.add(&entry, thumbnail.as_deref(), ended, more_lost)?;
+        self.meanings.offer(words_of(id, &entry));
         self.shared.entries.fetch_add(1, Ordering::Relaxed);
         self.lost_in_log = lost;
         if is_caption {
@@ -325,6 +345,7 @@ impl Writer {
             return Ok(Written::Something);
         }
         let id = self.log()?.add(&entry, thumbnail::of(&frame.image).as_deref(), None, 0)?;
+        self.meanings.offer(words_of(id, &entry));
         if let (EventKind::Begin, Some(running)) = (event.kind, self.running.get_mut(&session.view)) {
             running.events.push(OngoingEvent { id, rule: Arc::clone(&event.rule), started_at, frame: frame.id });
         }
@@ -396,6 +417,10 @@ impl Writer {
         let keep = self.keep;
         self.log()?.tidy(&keep).map(|()| Written::Something)
     }
+}
+
+fn words_of(id: i64, entry: &Entry) -> EntryWords {
+    EntryWords::of(id, &entry.text, entry.question.as_deref())
 }
 
 fn milliseconds(duration: Duration) -> i64 {

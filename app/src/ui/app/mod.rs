@@ -190,10 +190,12 @@ impl App {
         let recorded = recorded(&options.views, &settings);
         let line_keep = options.log.keep;
         let log_options = LogOptions { keep: options.preferences.log_limits.behind(line_keep), ..options.log };
-        let recording = Recording::new(log_options, recorded, Arc::clone(&wake));
-        let log = LogPanel::new(recording.path().map(Path::to_owned), options.clock, Arc::clone(&wake));
+        let recording =
+            Recording::new(log_options, recorded, Arc::clone(&wake)).with_embedder(options.platform.embedder());
+        let path = recording.path().map(Path::to_owned);
+        let log = LogPanel::new(path.clone(), options.platform.embedder(), options.clock, Arc::clone(&wake));
         let planned = planned(&options.views);
-        let rules = RulesPanel::new(options.rules, planned, recording.path().map(Path::to_owned), Arc::clone(&wake));
+        let rules = RulesPanel::new(options.rules, planned, path, Arc::clone(&wake));
         let pipeline = Pipeline::start(settings, Arc::clone(&wake)).map_err(|error| UiError::no_thread(&error))?;
         options.platform.wake_at_end(Arc::clone(&wake));
         let mut app = Self {

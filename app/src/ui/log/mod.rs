@@ -19,7 +19,7 @@ use egui::{Context, Frame, Id, Key, Margin, Panel, Ui};
 
 use crate::live::Waker;
 use crate::log::export::Format;
-use crate::log::{EntryFilter, EntryKind, Filter, LogError, Reader, ReaderNews, ReaderOrder, no_folder};
+use crate::log::{EntryFilter, EntryKind, Filter, LogError, OpenEmbedder, Reader, ReaderNews, ReaderOrder, no_folder};
 use crate::ui::log::cache::Cache;
 use crate::ui::log::entry::{Detail, EntryAction};
 use crate::ui::log::export::ExportDialog;
@@ -79,6 +79,7 @@ impl Shown {
 /// The panel.
 pub struct LogPanel {
     path: Option<PathBuf>,
+    embedder: OpenEmbedder,
     clock: Clock,
     wake: Waker,
     /// There once the panel was opened.
@@ -109,11 +110,12 @@ pub struct LogPanel {
 }
 
 impl LogPanel {
-    /// A closed panel of the log at `path`, whose times are told by `clock`. `wake` is called when
-    /// there is news for it.
-    pub fn new(path: Option<PathBuf>, clock: Clock, wake: Waker) -> Self {
+    /// A closed panel of the log at `path`, which is searched by meaning as far as there is an
+    /// embedder, and whose times are told by `clock`. `wake` is called when there is news for it.
+    pub fn new(path: Option<PathBuf>, embedder: OpenEmbedder, clock: Clock, wake: Waker) -> Self {
         Self {
             path,
+            embedder,
             clock,
             wake,
             reader: None,
@@ -175,7 +177,7 @@ impl LogPanel {
             self.trouble = Some(no_folder());
             return;
         };
-        match Reader::start(path, Arc::clone(&self.wake)) {
+        match Reader::start_with(path, Arc::clone(&self.embedder), Arc::clone(&self.wake)) {
             Ok(reader) => self.reader = Some(reader),
             Err(error) => self.trouble = Some(error),
         }

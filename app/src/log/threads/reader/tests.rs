@@ -5,6 +5,7 @@ use std::thread;
 use super::*;
 use crate::log::{EntryFilter, EntryKind};
 use crate::testing::log::{Scratch, entry, filled};
+use crate::testing::meaning::{MODEL, fake_embedder, vector};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -175,4 +176,45 @@ fn a_broken_thumbnail_is_none() {
         });
         assert!(picture.is_none());
     }
+}
+
+/// A list of words has what is near in meaning, too, in the order of the list.
+#[test]
+fn words_find_what_they_mean() {
+    let mut log = filled();
+    let texts = ["A cup of tea on a table", "A black cat", "A cat & a <b>dog</b>", "Teapots, two of them"];
+    let vectors: Vec<_> = [1, 2, 4, 6].into_iter().zip(texts.map(vector)).collect();
+    log.store.add_meanings(MODEL, &vectors).expect("written");
+    let path = log.store.path().to_owned();
+    let reader = Reader::start_with(path, fake_embedder(), Arc::new(|| {})).expect("a thread");
+    let mut asked = Asked { reader, log };
+    for (text, found) in [
+        ("kitten", &[2, 4][..]),
+        ("a puppy", &[4]),
+        // Words that are there, and have no vector.
+        ("screen", &[5]),
+        ("table", &[1]),
+        ("cup", &[1, 6]),
+        // Who says how to search is taken at their word.
+        ("\"kitten\"", &[]),
+        ("kitten OR jug", &[]),
+        ("zebra", &[]),
+    ] {
+        let list = asked.reader.list(words(text));
+        assert_eq!(asked.rows(list), found.len() as u64, "{text}");
+        assert_eq!(asked.page(0), found, "{text}");
+    }
+    let captions =
+        Filter { until_ms: Some(crate::testing::log::moment("2026-11-23T10:00:30.000+01:00").ms), ..words("kitten") };
+    let list = asked.reader.list(captions);
+    assert_eq!(asked.rows(list), 1);
+    assert_eq!(asked.page(0), [2]);
+    // What is recorded meanwhile is found when its vector is there.
+    let list = asked.reader.list(words("kitten"));
+    assert_eq!(asked.rows(list), 2);
+    assert!(asked.reader.order(ReaderOrder::Watch(true)));
+    let late = asked.log.add(&entry(2, "2026-11-24T09:01:00.000+01:00", 60_000, "Two cats"));
+    asked.log.store.add_meanings(MODEL, &[(late, vector("Two cats"))]).expect("written");
+    while asked.rows(list) != 3 {}
+    assert_eq!(asked.page(0), [2, 4, late]);
 }

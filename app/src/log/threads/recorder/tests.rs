@@ -8,15 +8,18 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use vlm::Features;
 
 use super::*;
+use crate::base::message::Message;
 use crate::engine::EngineCard;
 use crate::live::Event;
 use crate::log::EventRecorder;
 use crate::log::data::entry::{Entry, SessionStart};
 use crate::log::data::views::KeptView;
 use crate::log::threads::events::RecordKind;
+use crate::log::threads::meanings::Meaning;
 use crate::log::threads::sink::{EventUpdate, Extension, Log};
 use crate::rules::event::{EventKind, RuleEvent};
 use crate::testing::log::{answered, caption, captioned, frame};
+use crate::testing::meaning::fake_embedder;
 use crate::testing::rules::event as rule_event;
 
 /// What a fake log was asked to do.
@@ -27,6 +30,7 @@ enum Call {
     Extend(Extension),
     Update { entry: i64, duration_ms: i64, is_over: bool, has_picture: bool },
     View { session: i64, frame: i64 },
+    Meaning { entry: i64, vector: Vec<i32> },
     End { session: i64, lost: u64 },
 }
 
@@ -91,6 +95,11 @@ impl Log for FakeLog {
         self.write(Call::View { session: view.session, frame: view.frame })
     }
 
+    fn add_meaning(&mut self, meaning: &Meaning) -> Result<(), LogError> {
+        let hundredths = meaning.vector.iter().map(|x| (x * 100.0).round() as i32).collect();
+        self.write(Call::Meaning { entry: meaning.entry, vector: hundredths })
+    }
+
     fn end(&mut self, session: i64, _ended_ms: i64, lost: u64) -> Result<(), LogError> {
         self.write(Call::End { session, lost })
     }
@@ -117,6 +126,10 @@ struct Bench {
 
 impl Bench {
     fn new(gate: Option<Receiver<()>>) -> Self {
+        Self::with_embedder(gate, no_embedder())
+    }
+
+    fn with_embedder(gate: Option<Receiver<()>>, embedder: OpenEmbedder) -> Self {
         let (calls, failing) = (Arc::<Mutex<Vec<Call>>>::default(), Arc::<Mutex<Option<LogError>>>::default());
         let is_gone = Arc::<AtomicBool>::default();
         let log = FakeLog {
@@ -128,7 +141,8 @@ impl Bench {
             entries: 0,
         };
         let open = move || Ok(Box::new(log.clone()) as Box<dyn Log>);
-        let recorder = Recorder::start(Box::new(open), Keep::default(), Arc::new(|| {})).expect("started");
+        let recorder =
+            Recorder::start_with(Box::new(open), Keep::default(), embedder, Arc::new(|| {})).expect("started");
         let events = EventRecorder::new("camera".to_owned(), EngineCard::default(), "What?".to_owned());
         Self { recorder, events, calls, failing, is_gone, start: Instant::now() }
     }
@@ -383,4 +397,52 @@ fn a_lock_is_waited_for() {
     *bench.failing.lock().expect("sound") = None;
     bench.wait(|status| status.recorded == 1 && status.trouble.is_none());
     assert_eq!(bench.finish().0.lost, 0);
+}
+
+fn meanings(calls: &[Call]) -> Vec<(i64, i32)> {
+    let dog = |call: &Call| match call {
+        Call::Meaning { entry, vector } => Some((*entry, vector[0])),
+        _ => None,
+    };
+    calls.iter().filter_map(dog).collect()
+}
+
+#[test]
+fn what_is_recorded_gets_a_vector() {
+    let mut bench = Bench::with_embedder(None, fake_embedder());
+    bench.caption(0, "A dog");
+    bench.caption(1, "A table");
+    bench.observe(&answered("Is there a dog?", "Yes"));
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost), (3, 0));
+    assert_eq!(meanings(&calls), [(1, 100), (2, 0), (3, 100)]);
+}
+
+#[test]
+fn a_model_that_fails_costs_the_recording_nothing() {
+    let mut bench = Bench::with_embedder(None, fake_embedder());
+    bench.caption(0, "unspeakable");
+    bench.caption(1, "A dog");
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost, status.trouble), (2, 0, None));
+    assert_eq!(meanings(&calls), [], "it is not asked again");
+    let mut bench = Bench::with_embedder(None, Arc::new(|| Err(Message::new("The model can't be opened."))));
+    bench.caption(0, "A dog");
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, meanings(&calls)), (1, Vec::new()));
+}
+
+/// Records go before vectors: while any waits, none is made.
+#[test]
+fn no_more_entries_wait_for_their_vectors_than_may() {
+    let (open, gate) = bounded(0);
+    let mut bench = Bench::with_embedder(Some(gate), fake_embedder());
+    for n in 0..30 {
+        bench.caption(n, &format!("A dog, number {n}"));
+    }
+    drop(open);
+    let (status, calls) = bench.finish();
+    assert_eq!((status.recorded, status.lost), (30, 0));
+    let made = meanings(&calls);
+    assert!((1..=30).contains(&made.len()) && made.last() == Some(&(30, 100)), "{made:?}");
 }
