@@ -121,7 +121,9 @@ impl<'a> Downloader<'a> {
             run.repository.link(&listing.commit, &file.name, &file.etag)?;
         }
         // What can't be run need not be downloaded.
-        ModelFiles::in_folder(&snapshot).and_then(|files| kind.check(&files)).map_err(|error| unusable(id, &error))?;
+        ModelFiles::in_folder(&snapshot)
+            .and_then(|files| kind.check(&files))
+            .map_err(|error| unusable(id, kind, &error))?;
         for file in &large {
             run.file(file)?;
         }
@@ -315,9 +317,14 @@ impl Run<'_> {
 }
 
 /// The small files do not describe a model that runs.
-fn unusable(id: &str, error: &vlm::Error) -> DownloadError {
+fn unusable(id: &str, kind: ModelKind, error: &vlm::Error) -> DownloadError {
     let what = Message::new(error.to_string());
-    let why = match error.hint() {
+    // One model for sentences is known by its id: a server that has another one there is at fault.
+    let hint = match kind {
+        ModelKind::Captions => error.hint(),
+        ModelKind::Sentences => Some("Check HF_ENDPOINT.".to_owned()),
+    };
+    let why = match hint {
         Some(hint) => what.hint(hint),
         None => what,
     };

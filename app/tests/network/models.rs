@@ -134,8 +134,9 @@ fn the_model_for_search_by_meaning_comes_like_any_other_and_is_no_model_for_capt
     let world = World::of("tiny-bert");
     world.hub.store.will(WEIGHTS, Fault::Cut(1000));
     world.run(&["models", "download", "minilm"]).succeeded();
-    let weights = world.hub.store.ranges(WEIGHTS);
-    assert_eq!(weights, [None, Some("bytes=1000-".to_owned())], "it went on where it was cut");
+    let went_on = |range: &Option<String>| range.as_ref().is_some_and(|range| range.starts_with("bytes=1000-"));
+    let ranges = world.hub.store.ranges(WEIGHTS);
+    assert!(ranges.len() == 2 && went_on(&ranges[1]), "it went on where it was cut: {ranges:?}");
     let folder = PathBuf::from(world.run(&["models", "path", "minilm"]).succeeded().out.trim_end());
     let names = ["config.json", "model.safetensors", "sentence_bert_config.json", "tokenizer.json"];
     assert!(names.iter().all(|name| folder.join(name).is_file()) && !folder.join("golden.safetensors").exists());
@@ -156,7 +157,7 @@ fn the_model_for_search_by_meaning_comes_like_any_other_and_is_no_model_for_capt
 fn a_model_for_search_by_meaning_that_is_none_is_not_downloaded() {
     let world = World::new();
     let told = world.run(&["models", "download", "minilm"]);
-    told.failed(&["minilm", "was not downloaded", "model_type"]);
+    told.failed(&["all-MiniLM-L6-v2 was not downloaded", "its model_type is", "Check HF_ENDPOINT"]);
     assert!(world.hub.store.asked().is_empty(), "its weights were not asked for");
 }
 
@@ -389,7 +390,7 @@ fn models_are_listed_shown_and_removed() {
     assert!(list.contains("256m") && list.contains("not here") && list.contains(ID), "{list}");
     let lines = world.run(&["models", "list", "--json"]).succeeded().out;
     let values: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(values.len(), 8, "the demo, six with names and this one");
+    assert_eq!(values.len(), 9, "the demo, six with names, this one, and the one for search by meaning");
     assert!(values.iter().any(|value| value["name"] == ID && value["state"] == "here" && value["is_counted"] == true));
     let shown = world.run(&["models", "show", ID]).succeeded().out;
     assert!(shown.contains("counted") && shown.contains("fits"), "{shown}");
