@@ -15,6 +15,7 @@ mod focus;
 mod fonts;
 mod frame_times;
 mod grid;
+mod held_keys;
 mod help;
 mod icon;
 mod instruction;

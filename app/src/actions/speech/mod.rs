@@ -1,4 +1,4 @@
-//! Words read aloud: the seam to a voice, and the thread that owns one. Knows no window and no
+//! Words read aloud: the thread that owns a voice. Knows no window and no
 //! caption.
 //!
 //! A sentence that has begun is said to its end; of those that came meanwhile only the newest is
@@ -6,17 +6,16 @@
 
 #[cfg(feature = "speech")]
 mod system;
+mod voice;
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
+pub use crate::actions::speech::voice::{OpenVoice, RATES, Voice};
 use crate::base::message::Message;
 use crate::base::thread::Thread;
 
-/// The least and the greatest rate that can be asked for, and the usual one between them: from half
-/// to three times as fast.
-pub const RATES: [f32; 3] = [0.5, 1.0, 3.0];
 /// How often it is asked whether the voice has come to its end, while something waits.
 const LOOK_UP: Duration = Duration::from_millis(100);
 /// A voice that is still at it after this long is interrupted.
@@ -25,27 +24,6 @@ const MOST_SPEAKING: Duration = Duration::from_secs(20);
 const MOST_ORDERS: usize = 16;
 /// How long the end of the program waits for a voice.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A voice. Calls come back once they are handed on, not once they are carried out.
-pub trait Voice {
-    /// Says this in place of what is being said. `rate` lies within [`RATES`].
-    ///
-    /// # Errors
-    /// Why it is not said.
-    fn say(&mut self, words: &str, rate: f32) -> Result<(), Message>;
-
-    /// Says nothing more.
-    ///
-    /// # Errors
-    /// Why it may go on.
-    fn silence(&mut self) -> Result<(), Message>;
-
-    /// Whether it is speaking. None where it can't tell.
-    fn is_speaking(&mut self) -> Option<bool>;
-}
-
-/// Opens a voice, on the thread that it will live on.
-pub type OpenVoice = Box<dyn FnOnce() -> Result<Box<dyn Voice>, Message> + Send>;
 
 /// How to open the system's voice. None where this program was built without.
 #[must_use]

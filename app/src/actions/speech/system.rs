@@ -3,7 +3,7 @@
 
 use tts::{Error, Tts};
 
-use crate::actions::speech::{RATES, Voice};
+use crate::actions::speech::voice::{RATES, Voice};
 use crate::base::message::Message;
 
 /// See the module.

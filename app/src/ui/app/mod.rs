@@ -57,7 +57,7 @@ use crate::ui::state::{State, Topic};
 use crate::ui::stills::Stills;
 use crate::ui::video::Video;
 use crate::ui::views::{Views, planned, recorded, settings_of};
-use crate::ui::{focus, theme};
+use crate::ui::{focus, held_keys, theme};
 
 /// How long the end of the window waits for the user's choices to be on the disk.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -348,7 +348,7 @@ impl App {
 
 impl eframe::App for App {
     fn raw_input_hook(&mut self, ctx: &Context, input: &mut RawInput) {
-        if keys::one_escape_a_frame(&mut input.events, &mut self.held_keys) {
+        if held_keys::one_escape_a_frame(&mut input.events, &mut self.held_keys) {
             ctx.request_repaint();
         }
     }

@@ -31,11 +31,12 @@ impl App {
 
     /// Says what the caption says now, whether or not captions are said.
     pub(super) fn say_again(&mut self) {
-        let words = self.state.caption.words();
-        let words = format!("{}{}", words.hedge(), words.firm);
+        let shown = self.state.caption.words();
+        let (said, words) = (shown.firm.to_owned(), format!("{}{}", shown.hedge(), shown.firm));
         if words.is_empty() {
             return;
         }
+        self.said = said;
         let rate = self.preferences.speech.rate;
         if let Some(speaker) = self.speaker() {
             speaker.say_now(&words, rate);
