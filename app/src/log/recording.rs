@@ -64,6 +64,8 @@ pub struct Recording {
     recorder: Option<Recorder>,
     /// What was said last.
     trouble: Option<Message>,
+    /// Any trouble was told.
+    has_told: bool,
     /// How many new files were told of.
     renewed: u64,
     ended: (Sender<RecorderStatus>, Receiver<RecorderStatus>),
@@ -115,7 +117,18 @@ impl Recording {
         let card = EngineCard::default();
         let views = views.into_iter().enumerate().map(|(number, view)| Recorded::new(number, view, &card)).collect();
         let embedder = no_embedder();
-        Self { options, wake, embedder, views, card, recorder: None, trouble: None, renewed: 0, ended: bounded(ENDED) }
+        Self {
+            options,
+            wake,
+            embedder,
+            views,
+            card,
+            recorder: None,
+            trouble: None,
+            has_told: false,
+            renewed: 0,
+            ended: bounded(ENDED),
+        }
     }
 
     /// What is recorded is found by meaning, as far as there is an embedder.
@@ -239,7 +252,7 @@ impl Recording {
     #[must_use]
     pub fn finish(mut self) -> Option<Message> {
         let status = self.recorder.take()?.finish();
-        let RecorderStatus { recorded, lost, left_behind, trouble, .. } = status;
+        let RecorderStatus { recorded, lost, left_behind, trouble, last_trouble, .. } = status;
         let captions = text::count(recorded, "caption", "captions");
         let mut what = format!("Recorded {captions} in {}", text::path(self.options.path.as_deref()?));
         // Writing to a text does not fail.
@@ -250,6 +263,8 @@ impl Recording {
         if lost > 0 {
             let _ = write!(what, " Lost {}.", text::number(lost));
         }
+        // What came and went between two looks was not said yet: it explains what was lost.
+        let trouble = trouble.or(last_trouble.filter(|_| lost > 0 && !self.has_told));
         // What was said while it recorded is not said again.
         Some(match trouble.filter(|trouble| Some(trouble) != self.trouble.as_ref()) {
             Some(trouble) => followed(&Message::new(what), &trouble),
@@ -310,6 +325,7 @@ impl Recording {
         self.trouble.clone_from(&trouble);
         Some(match trouble {
             Some(trouble) => {
+                self.has_told = true;
                 let goes_on = Message::new("Captioning goes on without recording.");
                 RecordingNews::Trouble(followed(&trouble, &goes_on))
             }

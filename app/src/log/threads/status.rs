@@ -16,6 +16,8 @@ pub struct RecorderStatus {
     pub lost: u64,
     /// Why the last one was. None once writing works again.
     pub trouble: Option<Message>,
+    /// Why writing failed last, also where it works again.
+    pub last_trouble: Option<Message>,
     /// How often the log was begun anew because its file was deleted, moved or replaced.
     pub renewed: u64,
     /// Entries in files that were deleted, moved or replaced.
@@ -33,12 +35,18 @@ pub struct RecorderShared {
     pub renewed: AtomicU64,
     pub left_behind: AtomicU64,
     trouble: Mutex<Option<Message>>,
+    last_trouble: Mutex<Option<Message>>,
 }
 
 impl RecorderShared {
     /// Why writing fails at present.
     pub fn trouble(&self) -> MutexGuard<'_, Option<Message>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why it failed last, also where it works again.
+    pub fn last_trouble(&self) -> MutexGuard<'_, Option<Message>> {
+        self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How it goes by now.
@@ -48,6 +56,7 @@ impl RecorderShared {
             entries: self.entries.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
             trouble: self.trouble().clone(),
+            last_trouble: self.last_trouble().clone(),
             renewed: self.renewed.load(Ordering::Relaxed),
             left_behind: self.left_behind.load(Ordering::Relaxed),
         }

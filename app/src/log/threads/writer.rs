@@ -185,6 +185,7 @@ impl Writer {
         if *shown != trouble {
             if let Some(message) = &trouble {
                 tracing::warn!("{message}");
+                *self.shared.last_trouble() = Some(message.clone());
             }
             *shown = trouble;
             drop(shown);

@@ -294,6 +294,7 @@ fn a_disk_that_fails_is_shown_and_what_it_cost_is_written_once_it_works() {
     bench.wait(|status| status.recorded == 1 && status.trouble.is_none());
     let (status, calls) = bench.finish();
     assert_eq!((status.recorded, status.lost, status.trouble), (1, 2, None));
+    assert_eq!(status.last_trouble, Some(full.message()), "for who did not ask in between");
     assert_eq!(calls[1], Call::Add { session: 1, text: "A pot.".to_owned(), ended: None, lost: 2 });
 }
 
@@ -306,7 +307,9 @@ fn a_log_that_does_not_open_counts_everything_as_lost() {
     let mut events = EventRecorder::new("camera".to_owned(), EngineCard::default(), String::new());
     recorder.record(events.observe(&captioned(1, "A cup.")).expect("a caption"));
     let status = recorder.finish();
-    assert_eq!(status, RecorderStatus { lost: 1, trouble: Some(error.message()), ..RecorderStatus::default() });
+    let trouble = Some(error.message());
+    let last_trouble = trouble.clone();
+    assert_eq!(status, RecorderStatus { lost: 1, trouble, last_trouble, ..RecorderStatus::default() });
 }
 
 #[test]
