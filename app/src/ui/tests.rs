@@ -176,6 +176,7 @@ fn a_dialog_does_not_hold_up_the_window() {
     let mut bench = Bench::captioned();
     *bench.platform.chosen.lock().expect("no thread panicked") = Some("/somewhere/cat.png".into());
     bench.click("Fake camera");
+    bench.wait_for_part("Desk camera");
     bench.click("Open picture or video…");
     let platform = Arc::clone(&bench.platform);
     bench.wait("the chosen file", |_| {

@@ -16,6 +16,7 @@ fn a_desktop_without_dialogs_gets_a_box_for_the_path() {
     let mut bench = Bench::captioned();
     bench.platform.has_dialogs.store(false, Ordering::SeqCst);
     bench.click("Fake camera");
+    bench.wait_for_part("Desk camera");
     bench.click("Open picture or video…");
     bench.wait_for_part("offers no file dialog");
     bench.window.get_by_label("Path").type_text("/somewhere/cat.png");

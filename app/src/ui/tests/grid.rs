@@ -218,6 +218,7 @@ fn sources_are_added_and_removed_from_the_menu_and_remembered() {
     });
     // The new one is in hand: the next source takes its place.
     bench.click("Fake camera");
+    bench.wait_for_part("Desk camera");
     bench.click("Remove Fake camera");
     assert!(bench.shows("Live picture") && bench.shows(&caption_of(10)) && !bench.shows(&caption_of(70)));
     bench.wait("its camera to be closed", |_| desk.closed.load(Ordering::SeqCst) == 1);
@@ -314,6 +315,7 @@ fn sources_that_are_added_later_are_in_the_caption_file_until_they_are_removed()
     let both = format!("Fake camera: {}\nFake camera: {}\n", caption_of(10), caption_of(70));
     house.bench.wait("both", |_| has(&both));
     house.bench.click("Fake camera");
+    house.bench.wait_for_part("Desk camera");
     house.bench.click("Remove Fake camera");
     house.bench.wait("the one that is left", |_| has(&format!("{}\n", caption_of(10))));
 }

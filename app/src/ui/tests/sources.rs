@@ -30,6 +30,7 @@ fn what_is_mostly_text_is_cut_into_tiles_and_what_follows_is_not() {
     bench.wait_for_label(&caption_of(20));
     assert_eq!(tiled(&bench), 1);
     bench.click("Fake camera");
+    bench.wait_for_part("Desk camera");
     bench.click("Demo scene");
     wait_for_opening(&mut bench, 3);
     bench.platform.source.show(30);
@@ -94,6 +95,7 @@ fn the_menu_has_a_still_of_each_camera_and_the_formats_of_the_one_in_use() {
     bench.platform.source.show(20);
     bench.wait_for_label(&caption_of(20));
     bench.click("Fake camera");
+    bench.wait_for_part("Desk camera");
     bench.wait_for_part("Size and rate");
     bench.click("Size and rate");
     bench.wait_for_part("1920x1080@15");
