@@ -98,14 +98,15 @@ fn answer(ui: &mut Ui, exchange: &Exchange) {
 fn buttons(ui: &mut Ui, exchange: &Exchange, is_pinned: bool) -> Option<CardAction> {
     let mut action = None;
     let mut button = |ui: &mut Ui, name: &str, hint: &str, enabled: bool, wanted: CardAction| {
-        let button = egui::Button::new(RichText::new(name).small()).small();
+        let button = egui::Button::new(RichText::new(name).small()).min_size(Vec2::new(0.0, 6.0 * theme::GRID));
         if ui.add_enabled(enabled, button).on_hover_text(hint).on_disabled_hover_text(hint).clicked() {
             action = Some(wanted);
         }
     };
     let kept = |hint: &'static str| if is_pinned { hint } else { "The picture is no longer kept" };
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().interact_size.y = 5.0 * theme::GRID;
+        ui.spacing_mut().interact_size.y = 6.0 * theme::GRID;
+        ui.spacing_mut().button_padding = Vec2::new(2.0 * theme::GRID, theme::GRID);
         if exchange.is_open() {
             return button(ui, "Stop", "Stop the answer (Esc)", true, CardAction::Stop);
         }

@@ -1,26 +1,33 @@
 //! All keys, and what this program is.
 
-use egui::{Frame, Grid, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
+use egui::{Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
 use crate::ui::command::{COMMANDS, OTHER_KEYS};
 use crate::ui::theme;
 
 /// The dialogs' width, in points.
 const WIDTH: f32 = 460.0;
+/// The width of the keys, in points.
+const KEY_WIDTH: f32 = 150.0;
 /// The largest part of the window's height that they take.
 const HEIGHT: f32 = 0.8;
 
 /// Draws the table of all keys. Says whether the user has seen it.
 pub fn keys(ui: &Ui) -> bool {
     dialog(ui, "keys", "All keys", |ui| {
-        Grid::new("keys").num_columns(2).spacing(vec2(6.0 * theme::GRID, theme::GRID)).show(ui, |ui| {
-            let commands = COMMANDS.iter().filter(|entry| !entry.key.is_empty()).map(|entry| (entry.key, entry.name));
-            for (key, what) in commands.chain(OTHER_KEYS) {
-                ui.label(RichText::new(key).font(theme::strong(13.0)));
-                ui.label(what.trim_end_matches('…'));
-                ui.end_row();
-            }
-        });
+        let commands = COMMANDS.iter().filter(|entry| !entry.key.is_empty()).map(|entry| (entry.key, entry.name));
+        for (key, what) in commands.chain(OTHER_KEYS) {
+            ui.horizontal_top(|ui| {
+                let beside = (ui.available_width() - KEY_WIDTH).max(KEY_WIDTH);
+                ui.allocate_ui(vec2(KEY_WIDTH, 0.0), |ui| {
+                    ui.set_min_width(KEY_WIDTH);
+                    ui.add(Label::new(RichText::new(key).font(theme::strong(13.0))).wrap());
+                });
+                ui.allocate_ui(vec2(beside - 4.0 * theme::GRID, 0.0), |ui| {
+                    ui.add(Label::new(what.trim_end_matches('…')).wrap());
+                });
+            });
+        }
     })
 }
 

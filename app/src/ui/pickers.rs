@@ -23,6 +23,8 @@ pub const INDENT: f32 = 2.5 * theme::GRID;
 const LONGEST_NAME: usize = 36;
 /// The room of a button's signs and margins, in points.
 const SIGNS: f32 = 72.0;
+/// What the first of them takes of that.
+const SIGN: f32 = 22.0;
 
 /// What the user chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +95,15 @@ pub fn menu_button(
             icon::paint(ui.painter(), icon, args.rect, colours.weak);
         })
     };
-    let room = most - SIGNS;
+    // The sign makes room for the words.
+    let has_sign = words_width(ui, text) <= most - SIGNS;
+    let room = if has_sign { most - SIGNS } else { most - SIGNS + SIGN };
     let words = wording::fitting(text, |text| words_width(ui, text), room);
-    let button = Button::new((icon_atom(sign, 16.0), words.as_str(), icon_atom(Icon::More, 12.0)));
+    let button = if has_sign {
+        Button::new((icon_atom(sign, 16.0), words.as_str(), icon_atom(Icon::More, 12.0)))
+    } else {
+        Button::new((words.as_str(), icon_atom(Icon::More, 12.0)))
+    };
     let width = MENU_WIDTH.min(ui.ctx().content_rect().width() - 8.0 * theme::GRID);
     // What is chosen closes it; a box that is ticked does not.
     let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);

@@ -2,8 +2,7 @@
 //! remembered. Knows no pipeline: it changes plain data.
 
 use egui::{
-    Align, Frame, Grid, Id, Label, Layout, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui,
-    Widget as _, vec2,
+    Frame, Grid, Id, Label, Modal, ProgressBar, RichText, ScrollArea, Slider, SliderClamping, Ui, Widget as _, vec2,
 };
 
 use crate::actions::speech::RATES;
@@ -100,12 +99,16 @@ fn row(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> egui::Response)
 fn choices<T: Copy + PartialEq>(ui: &mut Ui, name: &str, value: &mut T, among: &[(T, &str)]) {
     ui.label(name);
     let is_narrow = ui.ctx().content_rect().width() < BESIDE_FROM;
-    let layout = if is_narrow { Layout::top_down(Align::Min) } else { Layout::left_to_right(Align::Center) };
-    ui.with_layout(layout, |ui| {
+    let mut all = |ui: &mut Ui| {
         for (choice, name) in among {
             ui.radio_value(value, *choice, *name);
         }
-    });
+    };
+    if is_narrow {
+        ui.vertical(&mut all)
+    } else {
+        ui.horizontal(&mut all)
+    };
     ui.end_row();
 }
 

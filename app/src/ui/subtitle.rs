@@ -33,6 +33,8 @@ const SIZES: [f32; 6] = [1.0, 0.85, 0.7, 0.6, 0.5, 0.42];
 const SMALLEST: f32 = 9.0;
 /// The least width of the age's plate, in points, so that it does not jump as the age is told.
 const AGE_WIDTH: f32 = 92.0;
+/// The height of the stage from which on the age is told, in points: it would cover a smaller one.
+const AGE_FROM: f32 = 140.0;
 
 /// What is drawn, and where.
 struct Fitted {
@@ -103,7 +105,7 @@ pub fn show(
         response.on_hover_text(&said);
     }
     let foot = pos2(plate.center().x, plate.top() - theme::GRID);
-    if foot.y - stage.top() > 4.0 * AGE_SIZE && plate.width() >= AGE_WIDTH {
+    if stage.height() >= AGE_FROM && foot.y - stage.top() > 4.0 * AGE_SIZE && plate.width() >= AGE_WIDTH {
         age(ui, caption, foot, now);
     }
     Some(plate)

@@ -61,6 +61,8 @@ impl Curve {
     pub fn show(&self, ui: &mut Ui, threshold: f32, now: Instant) -> Option<(f32, bool)> {
         let colours = theme::palette(ui.visuals());
         let line = Line::new("score", PlotPoints::from(self.steps(now))).color(colours.accent).width(1.5);
+        // A band would fill what lies between the steps.
+        let line = line.allow_band(false);
         let last = Points::new("now", self.last().map(|last| vec![[0.0, f64::from(last)]]).unwrap_or_default());
         let bar = HLine::new("threshold", threshold).color(colours.warning).width(2.0);
         let percent = |mark: GridMark, _: &std::ops::RangeInclusive<f64>| format!("{:.0} %", mark.value * 100.0);
