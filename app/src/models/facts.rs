@@ -4,6 +4,7 @@
 use vlm::Precision;
 
 use crate::models::cache::Cached;
+use crate::models::kind::ModelKind;
 use crate::models::size::ModelSize;
 use crate::models::spec::ModelSpec;
 
@@ -59,7 +60,11 @@ impl ModelFacts {
             (_, None, None) => ModelState::Absent,
         };
         let here = cached.filter(|_| state == ModelState::Here).map(|cached| cached.bytes);
-        let memory = size.map(|size| size.memory(running.precision, running.on_gpu));
+        let memory = size.map(|size| match model.kind() {
+            ModelKind::Captions => size.memory(running.precision, running.on_gpu),
+            // It runs on the processor in f32, and keeps nothing besides its weights.
+            ModelKind::Sentences => size.parameters * 4,
+        });
         Self {
             model,
             state,
@@ -73,6 +78,7 @@ impl ModelFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::released::SENTENCES;
 
     #[test]
     fn a_model_is_told_by_what_is_here_of_it() {
@@ -91,5 +97,7 @@ mod tests {
         let here = of("256m", Some(&cached(Some("/nowhere"))));
         assert_eq!((here.state, here.disk), (ModelState::Here, Some(77)));
         assert_eq!(of("2.2b", None).fits, Some(false));
+        let sentences = ModelFacts::of(ModelSpec::Named(SENTENCES), None, running);
+        assert_eq!((sentences.disk, sentences.memory), (Some(4 * 22_713_728), Some(4 * 22_713_728)));
     }
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::base::message::Message;
 use crate::base::text::one_line;
+use crate::models::kind::ModelKind;
 pub use crate::models::released::DEFAULT_MODEL;
 use crate::models::released::{NamedModel, RELEASED, SENTENCES};
 
@@ -43,6 +44,12 @@ impl ModelSpec {
     #[must_use]
     pub fn named() -> &'static [NamedModel] {
         &RELEASED
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        self.hub_id().map_or(ModelKind::Captions, ModelKind::of)
     }
 
     /// Where the model is published, if it is.

@@ -8,7 +8,7 @@ use egui::{Button, Frame, Id, Label, Modal, ProgressBar, RichText, ScrollArea, U
 
 use crate::base::message::Message;
 use crate::models::spec::ModelSpec;
-use crate::models::{ModelFacts, ModelState, bytes};
+use crate::models::{ModelFacts, ModelKind, ModelState, bytes};
 use crate::ui::download::Download;
 use crate::ui::platform::Choice;
 use crate::ui::preferences::KeptSpeed;
@@ -26,6 +26,8 @@ const SOON: Duration = Duration::from_secs(1);
 pub enum ModelsAction {
     /// This model, which is downloaded first if it is not here.
     Use(ModelSpec),
+    /// This one on the disk, for the log's search.
+    Get(ModelSpec),
     /// No more of the download.
     StopDownload,
     /// This one away from the disk.
@@ -118,7 +120,12 @@ impl ModelsDialog {
         let colours = theme::palette(ui.visuals());
         let written = facts.model.to_string();
         let name = told.names.iter().find(|choice| choice.value == facts.model);
-        let name = name.map_or(written.as_str(), |choice| &choice.label);
+        let is_for_search = facts.model.kind() == ModelKind::Sentences;
+        let name = match name {
+            Some(choice) => &choice.label,
+            None if is_for_search => "Search by meaning",
+            None => &written,
+        };
         let is_in_use = told.in_use == Some(&facts.model);
         let card = Frame::new().fill(colours.card).corner_radius(theme::RADIUS).inner_margin(3.0 * theme::GRID);
         card.show(ui, |ui| {
@@ -156,8 +163,17 @@ impl ModelsDialog {
                     }
                     ModelState::Absent | ModelState::Partly => {
                         let words = if facts.state == ModelState::Partly { "Go on getting" } else { "Get" };
-                        button(ui, words, "Download it, then use it", !is_busy, ModelsAction::Use(model()));
+                        let (hint, wanted) = if is_for_search {
+                            (
+                                "Download it; the log's search then finds \"puppy\" by \"dog\"",
+                                ModelsAction::Get(model()),
+                            )
+                        } else {
+                            ("Download it, then use it", ModelsAction::Use(model()))
+                        };
+                        button(ui, words, hint, !is_busy, wanted);
                     }
+                    ModelState::Here | ModelState::BuiltIn if is_for_search => {}
                     ModelState::Here | ModelState::BuiltIn => {
                         if told.measured == Some(&facts.model) {
                             button(ui, "Stop measuring", "Captions go on then", true, ModelsAction::StopMeasuring);
@@ -226,6 +242,7 @@ fn about(facts: &ModelFacts, speed: Option<&KeptSpeed>) -> String {
         parts.push(format!("takes about {} of memory{fit}", bytes(*memory)));
     }
     match speed {
+        _ if facts.model.kind() == ModelKind::Sentences => parts.push("for the log's search".to_owned()),
         Some(speed) => parts.push(speed.words()),
         None => parts.push("not measured here".to_owned()),
     }

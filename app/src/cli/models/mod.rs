@@ -72,10 +72,8 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         ModelsCommand::List { json } => {
             let here = here();
-            let sentences = ModelSpec::Named(SENTENCES);
-            let cached = of_cache(&sentences);
-            let all = listed().into_iter().chain([(sentences, cached)]);
-            let shown: Vec<_> = all.map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
+            let shown: Vec<_> =
+                listed().into_iter().map(|(spec, cached)| Shown::of(&spec, cached.as_ref(), &here)).collect();
             let text = if *json { show::json_lines(&shown)? } else { show::table(&shown, &here) };
             Output::new().write_all(text.as_bytes())?;
         }
@@ -98,7 +96,8 @@ pub(super) fn here() -> Here {
 
 /// The named models, and others that are here.
 pub(super) fn listed() -> Vec<(ModelSpec, Option<Cached>)> {
-    let named: Vec<_> = ModelSpec::named().iter().map(|named| (ModelSpec::Named(*named), named.hub_id)).collect();
+    let named = ModelSpec::named().iter().chain([&SENTENCES]);
+    let named: Vec<_> = named.map(|named| (ModelSpec::Named(*named), named.hub_id)).collect();
     let ids: Vec<_> = named.iter().map(|(_, id)| *id).collect();
     let mut here = vlm::hub_cache().map(|cache| models::cached(&cache, &ids)).unwrap_or_default();
     let mut listed = vec![(ModelSpec::Demo, None)];

@@ -87,7 +87,7 @@ impl Shown {
             (_, None, None) => State::Absent,
         };
         let facts = ModelSize::of(model, folder.as_deref());
-        let is_for_sentences = model.hub_id().is_some_and(|id| ModelKind::of(id) == ModelKind::Sentences);
+        let is_for_sentences = model.kind() == ModelKind::Sentences;
         let needs = |precision| match precision {
             // It runs on the CPU in f32, and keeps nothing besides its weights.
             Precision::F32 if is_for_sentences => facts.map(|facts| facts.parameters * 4),

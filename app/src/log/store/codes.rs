@@ -6,6 +6,8 @@
 //! so that a sum of products with them ranks vectors as cosines do. The vector that is looked for
 //! has a byte a number.
 
+use rten_simd::{Isa, SimdOp};
+
 /// Numbers that are worked on together.
 const LANES: usize = 16;
 /// Codes of a byte.
@@ -58,7 +60,14 @@ impl Wanted {
         Self(vector.chunks(GROUP).take(MOST_GROUPS).map(group).collect())
     }
 
+    /// The same for many codes, one behind the other: how near each is. It runs in the widest
+    /// instructions that the processor has.
+    pub fn nearness_of_each(&self, codes: &[u8], length: usize, near: &mut [i32]) {
+        Each { wanted: self, codes, length, near }.dispatch();
+    }
+
     /// How near these codes are: more is nearer. Only to be compared among vectors of one model.
+    #[inline(always)]
     pub fn nearness(&self, codes: &[u8]) -> i32 {
         let mut sums = [0_i16; LANES];
         for (group, bytes) in self.0.iter().zip(codes.as_chunks::<LANES>().0) {
@@ -72,6 +81,26 @@ impl Wanted {
             }
         }
         sums.iter().map(|sum| i32::from(*sum)).sum()
+    }
+}
+
+/// Many codes, to be compared by instructions that are chosen at run time.
+struct Each<'a> {
+    wanted: &'a Wanted,
+    codes: &'a [u8],
+    length: usize,
+    near: &'a mut [i32],
+}
+
+impl SimdOp for Each<'_> {
+    type Output = ();
+
+    // Its loop is plain: the compiler makes vectors of it, as wide as it may.
+    #[inline(always)]
+    fn eval<I: Isa>(self, _: I) {
+        for (near, codes) in self.near.iter_mut().zip(self.codes.chunks_exact(self.length.max(1))) {
+            *near = self.wanted.nearness(codes);
+        }
     }
 }
 
@@ -107,6 +136,18 @@ mod tests {
             assert_eq!(Wanted::of(&ours).nearness(&coded), sum, "{width}");
         }
         assert_eq!(Wanted::of(&[]).nearness(&[1, 2]), 0);
+    }
+
+    #[test]
+    fn many_codes_are_as_near_as_each_by_itself() {
+        let wanted = Wanted::of(&vector(384, 7));
+        let each: Vec<_> = (0..9).map(|seed| codes(&vector(384, seed))).collect();
+        let mut near = [i32::MIN; 10];
+        wanted.nearness_of_each(&each.concat(), length(384), &mut near);
+        let mut want: Vec<_> = each.iter().map(|codes| wanted.nearness(codes)).collect();
+        want.push(i32::MIN);
+        assert_eq!(near.as_slice(), want, "where there are no codes, nothing is said");
+        Wanted::of(&[]).nearness_of_each(&[], 0, &mut near);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::log::data::filter::Filter;
 use crate::log::error::LogError;
 use crate::log::store::Store;
 use crate::log::store::codes::{self, Wanted};
-use crate::log::store::meaning::{PRECISION, entry_at, place, slots};
+use crate::log::store::meaning::{PRECISION, SLOT_BITS, entry_at, place, slots};
 use crate::log::store::pooled::{self, Pooled};
 
 /// Entries whose vectors are compared in bytes, at least.
@@ -89,15 +89,17 @@ impl Store {
             let block: i64 = row.get(0)?;
             let mask = masks.map_or(u128::MAX, |masks| masks.get(&block).copied().unwrap_or(0));
             let mut left = slots(row.get(1)?, row.get(2)?) & mask;
+            if left == 0 {
+                continue;
+            }
             // In place: no byte is copied.
             let all = row.get_ref(3)?.as_blob().unwrap_or_default();
+            let mut near = [i32::MIN; 1 << SLOT_BITS];
+            wanted.nearness_of_each(all, length, &mut near);
             while left != 0 {
                 let slot = u128::BITS - 1 - left.leading_zeros();
                 left ^= 1 << slot;
-                let Some(codes) = all.get(slot as usize * length..).and_then(|rest| rest.get(..length)) else {
-                    continue;
-                };
-                let nearness = wanted.nearness(codes);
+                let nearness = near[slot as usize];
                 if nearness > bar {
                     best.push(Reverse((nearness, entry_at(block, slot))));
                     if best.len() > most {

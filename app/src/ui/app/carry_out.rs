@@ -9,8 +9,8 @@ use vlm::Tiling;
 use crate::base::message::Message;
 use crate::capture::{CameraChoice, SourceSpec};
 use crate::live::{Asked, Busy, Event, Framing, Question, Region, ViewHandle};
-use crate::models::DownloadError;
 use crate::models::spec::ModelSpec;
+use crate::models::{DownloadError, ModelKind};
 use crate::ui::app::modes::toggle_full_screen;
 use crate::ui::app::{App, Dialog, Tab};
 use crate::ui::command::Command;
@@ -30,9 +30,11 @@ impl App {
     /// Opens a model, or has it downloaded first; until then the one in hand goes on.
     pub(super) fn choose_model(&mut self, model: ModelSpec) {
         self.download = None;
-        if !self.platform.is_absent(&model) {
-            return self.open_model(model);
-        }
+        if self.platform.is_absent(&model) { self.get_model(model) } else { self.open_model(model) }
+    }
+
+    /// Has a model downloaded, in the place of the one that is.
+    pub(super) fn get_model(&mut self, model: ModelSpec) {
         self.state.notices.clear(Topic::Model);
         self.downloads += 1;
         let download = Download::new(self.downloads, model.clone());
@@ -48,6 +50,15 @@ impl App {
         }
         let Some(download) = self.download.take_if(|download| download.number == number) else { return };
         match result {
+            Ok(()) if download.model.kind() == ModelKind::Sentences => {
+                self.log.finds_by_meaning();
+                if let Some(dialog) = &mut self.models_dialog {
+                    dialog.say(
+                        Message::new("What is recorded from now on is found by its meaning, too.")
+                            .hint("`sightline log embed` does the same for what the log has already."),
+                    );
+                }
+            }
             Ok(()) => {
                 self.open_model(download.model.clone());
                 if std::mem::take(&mut self.wants_camera) && self.state.source.spec == Some(SourceSpec::Demo) {

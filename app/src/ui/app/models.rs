@@ -33,6 +33,7 @@ impl App {
         match dialog.show(ui, &told) {
             None => {}
             Some(ModelsAction::Use(model)) => self.choose_model(model),
+            Some(ModelsAction::Get(model)) => self.get_model(model),
             Some(ModelsAction::StopDownload) => self.download = None,
             Some(ModelsAction::Remove(model)) => self.jobs.remove_model(model),
             Some(ModelsAction::Measure(model)) => self.measure(model),

@@ -205,6 +205,13 @@ impl LogPanel {
         self.marks_asked = None;
     }
 
+    /// From now on there is an embedder: a search in hand is made anew.
+    pub fn finds_by_meaning(&mut self) {
+        if self.reader.is_some() && !self.search.is_empty() {
+            self.relist();
+        }
+    }
+
     /// Takes in what the reader and an export tell.
     pub fn catch_up(&mut self, ctx: &Context) {
         self.export.catch_up();

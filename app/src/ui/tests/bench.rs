@@ -1,6 +1,11 @@
 //! A window on a machine that is made up, and the test's ends of what is behind it.
 
+use vlm::Cancel;
+
 use crate::actions::speech::OpenVoice;
+use crate::log::OpenEmbedder;
+use crate::models::{DownloadError, Progress, SENTENCES};
+use crate::testing::meaning::fake_embedder;
 use crate::testing::voice::VoiceScript;
 use crate::ui::tests::*;
 
@@ -18,6 +23,8 @@ pub struct FakePlatform {
     pub has_dialogs: AtomicBool,
     /// Models that would have to be downloaded.
     pub absent: Mutex<Vec<String>>,
+    /// The models that were downloaded.
+    pub fetched: Arc<Mutex<Vec<String>>>,
     /// Its voice, and whether it has one.
     pub voice: VoiceScript,
     pub has_voice: AtomicBool,
@@ -42,6 +49,7 @@ impl FakePlatform {
             removed: Mutex::default(),
             has_dialogs,
             absent: Mutex::default(),
+            fetched: Arc::default(),
             voice: VoiceScript::default(),
             has_voice: AtomicBool::new(true),
         })
@@ -117,7 +125,7 @@ impl Platform for FakePlatform {
 
     fn model_facts(&self) -> Vec<ModelFacts> {
         let facts = |model: &str, state, disk, fits| ModelFacts {
-            model: model.parse().expect("a model"),
+            model: ModelSpec::of_any_kind(model.as_ref()).expect("a model"),
             state,
             disk: Some(disk),
             memory: Some(900_000_000),
@@ -128,7 +136,24 @@ impl Platform for FakePlatform {
             facts("256m", ModelState::Here, 513_000_000, true),
             facts("500m", ModelState::Absent, 1_015_000_000, false),
             facts("2.2b", ModelState::Here, 4_500_000_000, false),
+            facts(
+                "minilm",
+                if has_meaning(&self.fetched) { ModelState::Here } else { ModelState::Absent },
+                91_000_000,
+                true,
+            ),
         ]
+    }
+
+    fn fetch(&self, model: &ModelSpec, _: &Cancel, _: &mut dyn FnMut(&Progress)) -> Result<(), DownloadError> {
+        self.fetched.lock().expect("no thread panicked").push(model.to_string());
+        Ok(())
+    }
+
+    fn embedder(&self) -> OpenEmbedder {
+        let fetched = Arc::clone(&self.fetched);
+        let open = fake_embedder();
+        Arc::new(move || if has_meaning(&fetched) { open() } else { Ok(None) })
     }
 
     fn remove(&self, model: &ModelSpec) -> Result<u64, Message> {
@@ -163,6 +188,11 @@ impl Platform for FakePlatform {
         let mut kept = self.kept.lock().expect("no thread panicked");
         kept.as_mut().map(|kept| kept.clone_from(preferences)).map_err(|why| why.clone())
     }
+}
+
+/// Whether the model for search by meaning was downloaded.
+fn has_meaning(fetched: &Mutex<Vec<String>>) -> bool {
+    fetched.lock().expect("no thread panicked").iter().any(|model| model == SENTENCES.name)
 }
 
 /// A view of this source, as the command line makes one.

@@ -80,3 +80,26 @@ fn removing_asks_first_and_spares_the_model_in_use() {
     bench.wait_for_part("513 MB are free again.");
     assert_eq!(*bench.platform.removed.lock().expect("no panic"), ["2.2b"]);
 }
+
+/// The log's search takes it from then on, without a new start.
+#[test]
+fn the_model_for_search_by_meaning_is_fetched_and_what_is_recorded_then_is_found_by_it() {
+    let mut bench = opened();
+    assert!(bench.shows("Not here, 91 MB to download · takes about 900 MB of memory, which is free · for the log's"));
+    bench.press("Get Search by meaning");
+    bench.wait_for_part("What is recorded from now on is found by its meaning, too.");
+    assert!(bench.shows("sightline log embed") && !bench.shows("Use Search by meaning"));
+    assert_eq!(bench.opened().last().map(String::as_str), Some("model 256m"), "the model in use stays");
+    bench.press("Close");
+    bench.platform.engine.say_instead(&caption_of(44), "A puppy sleeps.");
+    bench.window.key_press(Key::R);
+    bench.wait_for_part("● Recording");
+    bench.platform.source.show(44);
+    bench.wait_for_part("● Recording · 2");
+    bench.click("Show log");
+    bench.wait_for_label("Search the log");
+    bench.window.get_by_label("Search the log").focus();
+    bench.window.step();
+    bench.window.get_by_label("Search the log").type_text("dog");
+    bench.wait_for_label("1 entry found");
+}
