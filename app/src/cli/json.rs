@@ -148,6 +148,7 @@ mod tests {
             stop: Stop::Length,
             draft: Draft { offered: 4, accepted: 2, passes: 5 },
             is_kept: false,
+            is_doubted: false,
             mean_log_prob: Some(-0.25),
             timings: Timings {
                 preprocess: Duration::from_micros(1500),

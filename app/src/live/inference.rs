@@ -49,6 +49,9 @@ use crate::live::view::{Candidate, Polled, Seed, View};
 /// The rest after a caption whose request failed: every frame of the view would fail alike, and say
 /// so.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Until the look that decides about a doubted caption: long enough for another picture, short
+/// enough for nobody to wait.
+const REST_IN_DOUBT: Duration = Duration::from_millis(250);
 
 /// How long a model may take to be opened: some gigabytes from a slow disk.
 const MOST_OPENING: Duration = Duration::from_mins(10);
@@ -339,6 +342,11 @@ impl Inference {
                 let (dropped, skipped) = view.counts();
                 if reply.stop == Stop::Cancelled {
                     view.put_back(next);
+                } else if reply.is_doubted {
+                    // The newest frame decides; this one, where none has come.
+                    view.put_back(next);
+                    view.rest_until = Some(job.began + REST_IN_DOUBT.max(view.least_interval));
+                    self.host.worked();
                 } else {
                     view.captioned(next.seen, now);
                     view.rest_until = Some(job.began + view.least_interval);

@@ -34,6 +34,7 @@ pub fn reply(text: &str) -> Reply {
         stop: Stop::End,
         draft: Draft { offered: 4, accepted: 3, passes: 2 },
         is_kept: false,
+        is_doubted: false,
         mean_log_prob: Some(-0.25),
         timings: Timings {
             preprocess: Duration::from_micros(1500),

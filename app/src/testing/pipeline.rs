@@ -329,6 +329,7 @@ impl FakeEngine {
             stop: Stop::End,
             draft: Draft::default(),
             is_kept: false,
+            is_doubted: false,
             mean_log_prob: Some(-0.25),
             timings: Timings::default(),
         };

@@ -336,6 +336,6 @@ impl Conversation {
         timings.prefill = first_token - start;
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
-        Ok(Reply { text, token_ids, prompt_ids, counted: None, stop, draft, is_kept: false, mean_log_prob, timings })
+        Ok(Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings, ..Reply::cancelled() })
     }
 }

@@ -12,7 +12,7 @@ use crate::session::ask::{Ask, Piece};
 use crate::session::branches::Branches;
 use crate::session::generate::{Decoded, Drafts, decode};
 use crate::session::reply::{Draft, Reply, Stop, Timings};
-use crate::session::steady::Steadiness;
+use crate::session::steady::{Steadiness, Verdict};
 use crate::session::writer::{Writer, Written};
 
 impl Session {
@@ -74,15 +74,17 @@ impl Session {
         if !riding.is_empty() {
             on_piece(Piece::Scores(scores));
         }
-        if let (Some(steadiness), Some(said)) = (steady, &self.said)
+        if let (Some(steadiness), Some(said)) = (steady, &mut self.said)
             && let Some(features) = view.in_bytes()?
-            && let Some(mean) = said.holds(steadiness, ask.prompt, &features, draft, &logits)?
+            && let verdict = said.compare(steadiness, ask.prompt, &features, draft, &logits)?
+            && let Verdict::Holds(mean) | Verdict::Doubted(mean) = verdict
         {
             self.cache.rewind(view_end);
             timings.prefill = start.elapsed();
             let draft = Draft { offered: draft.len(), accepted: draft.len(), passes: 1 };
+            let (is_doubted, mean_log_prob) = (matches!(verdict, Verdict::Doubted(_)), Some(mean));
             let reply = said.reply.clone();
-            return Ok((Reply { prompt_ids, draft, is_kept: true, mean_log_prob: Some(mean), timings, ..reply }, None));
+            return Ok((Reply { prompt_ids, draft, is_kept: true, is_doubted, mean_log_prob, timings, ..reply }, None));
         }
         let mut on_text = |text: &str| on_piece(Piece::Text(text));
         let mut writer = Writer::new(&model.prompter, ask.ignore_end, max_tokens, cancel, &mut on_text);
@@ -95,7 +97,7 @@ impl Session {
         timings.decode = first_token.elapsed();
         let Written { text, token_ids, mean_log_prob } = writer.finish(stop)?;
         let end = (stop == Stop::End).then_some(last);
-        let is_kept = false;
-        Ok((Reply { text, token_ids, prompt_ids, counted: None, stop, draft, is_kept, mean_log_prob, timings }, end))
+        let reply = Reply { text, token_ids, prompt_ids, stop, draft, mean_log_prob, timings, ..Reply::cancelled() };
+        Ok((reply, end))
     }
 }

@@ -193,6 +193,9 @@ impl Session {
         let tiles = self.model.tiles(pictures.iter().copied(), tiling, &grids)?;
         let preprocess = start.elapsed();
         cancel.check()?;
+        // A caption is doubted until another look: noise would show the same again.
+        let is_doubted = self.said.as_ref().is_some_and(|said| said.against > 0);
+        let reuse = if is_doubted { Reuse::IfIdentical } else { reuse };
         if let Some(before) = before.filter(|before| before.ids == ids && reuse.holds(&before.tiles, &tiles)) {
             self.view = Some(View { preprocess: before.preprocess + preprocess, ..before });
             return Ok(());
@@ -288,7 +291,8 @@ impl Session {
             history.push(&self.draft);
         }
         let features = if along.steady.is_some() { self.features()? } else { None };
-        self.said = features.map(|features| Said { prompt: ask.prompt.to_owned(), features, reply: reply.clone() });
+        let said = |features| Said { prompt: ask.prompt.to_owned(), features, reply: reply.clone(), against: 0 };
+        self.said = features.map(said);
         Ok(reply)
     }
 

@@ -76,6 +76,8 @@ pub struct Reply {
     /// The last caption still holds, and these are its words: see
     /// [`Steadiness`](crate::Steadiness).
     pub is_kept: bool,
+    /// The words are kept for now, though the view speaks against them: another look decides.
+    pub is_doubted: bool,
     /// The mean log-probability of `token_ids` under the model's own distribution, drafted tokens
     /// included: 0 is certain. None when there are no tokens, or the model does not tell.
     pub mean_log_prob: Option<f32>,
@@ -107,6 +109,7 @@ impl Reply {
             stop: Stop::Cancelled,
             draft: Draft::default(),
             is_kept: false,
+            is_doubted: false,
             mean_log_prob: None,
             timings: Timings::default(),
         }

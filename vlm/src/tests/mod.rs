@@ -11,3 +11,4 @@ mod int8;
 mod score;
 mod seam;
 mod session;
+mod steady;

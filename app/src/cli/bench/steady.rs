@@ -4,7 +4,7 @@
 //! noise, a lamp that flickers, a camera that shakes, light that comes and goes, a curtain that
 //! sways. Some things can be told in two ways, and now and then one truly changes
 //! ([`Film`]). Each view goes through the gate and the engine as it does in use, without steady
-//! captions and with every pair of thresholds that is asked for, in turns.
+//! captions and with all thresholds that are asked for, in turns.
 //!
 //! A rewording is needless where nothing was on its way for two seconds before it, unless it puts
 //! untrue words right. A change is missed where two seconds after everything has come to its place
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use vlm::{Along, Cancel, Reuse, Steadiness};
+use vlm::{Along, Cancel, Reply, Reuse, Steadiness};
 
 use crate::cli::args::ModelArgs;
 use crate::cli::download;
@@ -58,6 +58,10 @@ pub struct SteadyArgs {
     #[arg(long, value_name = "NATS", value_delimiter = ',', default_values_t = [STEADY.loss], value_parser = amount)]
     pub loss: Vec<f32>,
 
+    /// How many views in a row have to speak against a caption; several are tried in turns
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [STEADY.views], value_parser = whole::<u32, 1, 99>)]
+    pub views: Vec<u32>,
+
     #[command(flatten)]
     pub model: ModelArgs,
 }
@@ -93,7 +97,7 @@ impl Count {
     }
 }
 
-/// A line on standard output: one kind of film, without steady captions or with one pair of
+/// A line on standard output: one kind of film, without steady captions or with one set of
 /// thresholds.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -105,6 +109,7 @@ struct Report<'a> {
     /// None where captions come as they do.
     change: Option<f32>,
     loss: Option<f32>,
+    views: Option<u32>,
     #[serde(flatten)]
     count: Count,
 }
@@ -118,8 +123,10 @@ pub fn run(args: &SteadyArgs) -> anyhow::Result<ExitCode> {
     let mut engine = engine::open(&args.model.model, &args.model.engine_options())?;
     let card = engine.card();
     let (mut out, mut err) = (Output::new(), Notes::new(false));
-    let pairs = args.change.iter().flat_map(|&change| args.loss.iter().map(move |&loss| Steadiness { change, loss }));
-    let settings: Vec<Option<Steadiness>> = std::iter::once(None).chain(pairs.map(Some)).collect();
+    let pairs = args.change.iter().flat_map(|&change| args.loss.iter().map(move |&loss| (change, loss)));
+    let triples =
+        pairs.flat_map(|(change, loss)| args.views.iter().map(move |&views| Steadiness { change, loss, views }));
+    let settings: Vec<Option<Steadiness>> = std::iter::once(None).chain(triples.map(Some)).collect();
     let mut all = vec![Count::default(); settings.len()];
     for trouble in Trouble::ALL {
         let mut counts = vec![Count::default(); settings.len()];
@@ -132,9 +139,10 @@ pub fn run(args: &SteadyArgs) -> anyhow::Result<ExitCode> {
         for ((steady, count), all) in settings.iter().zip(counts).zip(&mut all) {
             all.add(count);
             let (change, loss) = (steady.map(|steady| steady.change), steady.map(|steady| steady.loss));
+            let views = steady.map(|steady| steady.views);
             let (model, precision) = (&card.model, &card.precision);
             let films = args.count;
-            let report = Report { model, precision, seed: args.seed, films, trouble, change, loss, count };
+            let report = Report { model, precision, seed: args.seed, films, trouble, change, loss, views, count };
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         }
         out.flush()?;
@@ -142,7 +150,7 @@ pub fn run(args: &SteadyArgs) -> anyhow::Result<ExitCode> {
     for (steady, count) in settings.iter().zip(all) {
         let name = steady.map_or_else(
             || "as they come".to_owned(),
-            |Steadiness { change, loss }| format!("steady, {change} and {loss} nats"),
+            |Steadiness { change, loss, views }| format!("steady, {change} and {loss} nats in {views}"),
         );
         let Count { captioned, kept, needless, changes, missed, settled, right } = count;
         writeln!(
@@ -172,14 +180,14 @@ struct Watcher {
 
 impl Watcher {
     /// What is said of a picture.
-    fn say(&mut self, engine: &mut dyn Engine, shown: Shown<'_>, instruction: &str) -> Result<String, EngineError> {
+    fn say(&mut self, engine: &mut dyn Engine, shown: Shown<'_>, instruction: &str) -> Result<Reply, EngineError> {
         let limits = Limits::tokens(crate::live::DEFAULT_MAX_TOKENS);
         let turn = Turn { view: self.view, task: Task::Caption { shown, instruction }, limits };
         let along = Along { questions: &[], steady: self.steady };
         let reply = engine.reply_along(turn, along, &Cancel::default(), &mut |_| {})?;
         self.count.captioned += 1;
         self.count.kept += u32::from(reply.is_kept);
-        Ok(reply.text)
+        Ok(reply)
     }
 }
 
@@ -221,8 +229,11 @@ fn watch(
             let mut said = watcher.words.clone();
             if !watcher.gate.passes_over(&sketch, now) {
                 let shown = Shown { pictures: &[&picture], scene: None, reuse: Reuse::IfNearlyIdentical };
-                said = watcher.say(engine, shown, instruction)?;
-                watcher.gate.captioned(sketch.clone(), now);
+                let reply = watcher.say(engine, shown, instruction)?;
+                if !reply.is_doubted {
+                    watcher.gate.captioned(sketch.clone(), now);
+                }
+                said = reply.text;
             }
             if has_begun {
                 watcher.before = watcher.words.clone();

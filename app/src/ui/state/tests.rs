@@ -18,6 +18,7 @@ fn reply(text: &str, stop: Stop) -> Reply {
         stop,
         draft: Draft::default(),
         is_kept: false,
+        is_doubted: false,
         mean_log_prob: None,
         timings: Timings { prefill: Duration::from_millis(120), ..Timings::default() },
     }
