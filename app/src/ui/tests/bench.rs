@@ -251,6 +251,8 @@ impl Bench {
         let mut bench = Self::open(Some("camera"), Some("256m"));
         bench.platform.source.show(10);
         bench.wait_for_label(&caption_of(10));
+        // Its last word may be there before it is known to be the last.
+        bench.wait("the caption to be complete", |window| !window.state().state.caption.words().writing);
         bench
     }
 
