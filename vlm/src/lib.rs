@@ -54,6 +54,7 @@ pub use input::image::Tiling;
 pub use input::prompt::{Part, Turn};
 pub use input::video::{Footage, video_turn};
 pub use kernels::cpu::{InstructionSet, MAX_ISA};
+pub use kernels::simd::in_vectors;
 pub use measure::roofline::{Peaks, Work};
 pub use network::device::OpenDevice;
 pub use network::features::Features;

@@ -60,6 +60,22 @@ fn with_avx512<Op: SimdOp>(op: Op, isa: rten_simd::isa::Avx512Isa) -> Op::Output
     op.eval(isa)
 }
 
+/// Runs plain loops in the vectors that kernels are dispatched to on this thread: whatever is
+/// inlined into `work` is compiled for each instruction set.
+#[inline]
+pub fn in_vectors<T>(work: impl FnOnce() -> T) -> T {
+    struct Plain<F>(F);
+    impl<T, F: FnOnce() -> T> SimdOp for Plain<F> {
+        type Output = T;
+
+        #[inline(always)]
+        fn eval<I: Isa>(self, _: I) -> T {
+            (self.0)()
+        }
+    }
+    Plain(work).dispatch_here()
+}
+
 /// f32 lanes of the vectors that kernels are dispatched to on this thread.
 pub(crate) fn lanes() -> usize {
     struct Lanes;

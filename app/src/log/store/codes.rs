@@ -6,8 +6,6 @@
 //! so that a sum of products with them ranks vectors as cosines do. The vector that is looked for
 //! has a byte a number.
 
-use rten_simd::{Isa, SimdOp};
-
 /// Numbers that are worked on together.
 const LANES: usize = 16;
 /// Codes of a byte.
@@ -63,10 +61,15 @@ impl Wanted {
     /// The same for many codes, one behind the other: how near each is. It runs in the widest
     /// instructions that the processor has.
     pub fn nearness_of_each(&self, codes: &[u8], length: usize, near: &mut [i32]) {
-        Each { wanted: self, codes, length, near }.dispatch();
+        vlm::in_vectors(|| {
+            for (near, codes) in near.iter_mut().zip(codes.chunks_exact(length.max(1))) {
+                *near = self.nearness(codes);
+            }
+        });
     }
 
     /// How near these codes are: more is nearer. Only to be compared among vectors of one model.
+    #[expect(clippy::inline_always, reason = "an instruction set reaches only what is inlined")]
     #[inline(always)]
     pub fn nearness(&self, codes: &[u8]) -> i32 {
         let mut sums = [0_i16; LANES];
@@ -81,26 +84,6 @@ impl Wanted {
             }
         }
         sums.iter().map(|sum| i32::from(*sum)).sum()
-    }
-}
-
-/// Many codes, to be compared by instructions that are chosen at run time.
-struct Each<'a> {
-    wanted: &'a Wanted,
-    codes: &'a [u8],
-    length: usize,
-    near: &'a mut [i32],
-}
-
-impl SimdOp for Each<'_> {
-    type Output = ();
-
-    // Its loop is plain: the compiler makes vectors of it, as wide as it may.
-    #[inline(always)]
-    fn eval<I: Isa>(self, _: I) {
-        for (near, codes) in self.near.iter_mut().zip(self.codes.chunks_exact(self.length.max(1))) {
-            *near = self.wanted.nearness(codes);
-        }
     }
 }
 

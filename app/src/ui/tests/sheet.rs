@@ -22,9 +22,9 @@ const SIZES: [([f32; 2], u32); 5] = [
 ];
 /// From this width on there are two points to a pixel.
 const LARGE: f32 = 2000.0;
-/// Pixels of a sheet that may differ: where a letter stands in the font's texture hangs on which was
-/// drawn first, and with that the last digit of some of its pixels. What moves or is missing changes
-/// hundreds.
+/// Pixels of a sheet that may differ: where a letter stands in the font's texture hangs on which
+/// was drawn first, and with that the last digit of some of its pixels. What moves or is missing
+/// changes hundreds.
 const FEW: usize = 40;
 /// Between two pictures of the sheet, in pixels.
 const GAP: u32 = 8;
@@ -116,7 +116,7 @@ pub fn compare(name: &str, window: impl Fn(Theme) -> Bench, is_ready: impl Fn(&H
             }
             picture
         });
-        let options = SnapshotOptions::new().output_path(SNAPSHOTS).failed_pixel_count_threshold(FEW);
+        let options = SnapshotOptions::new().output_path(SNAPSHOTS).max_failed_pixels(FEW);
         compared.add(try_image_snapshot_options(&sheet(&pictures), format!("{name}_{word}"), &options));
     }
     compared.unwrap();
