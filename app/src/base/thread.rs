@@ -6,6 +6,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use thread_priority::{ThreadPriority, ThreadPriorityValue};
+
+/// The priority of a thread that gives way, of 0 to 99: a niceness of 7 on Linux. With that,
+/// `sightline bench window` finds no video held up by a model, and a model beside other busy
+/// programs gets a fifth of what they get.
+const BEHIND: u8 = 30;
 
 /// One running thread.
 #[derive(Debug)]
@@ -53,6 +59,15 @@ impl Thread {
             tracing::error!(thread = self.name, "the thread ended with a panic");
         }
         true
+    }
+}
+
+/// Has the thread that calls this wait for others that want the processor. Where the system does
+/// not let it, it goes on as it was.
+pub fn give_way() {
+    let lowered = ThreadPriorityValue::try_from(BEHIND).map(ThreadPriority::Crossplatform);
+    if let Err(error) = lowered.map(ThreadPriority::set_for_current).unwrap_or(Ok(())) {
+        tracing::debug!(?error, "the thread keeps its priority");
     }
 }
 

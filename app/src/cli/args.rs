@@ -177,6 +177,7 @@ impl ModelArgs {
             precision: self.precision,
             threads: self.threads.map(NonZeroUsize::get),
             max_isa: None,
+            gives_way: false,
             vision_file: self.mmproj.clone(),
             remote: self.remote.clone(),
         }
@@ -235,7 +236,7 @@ pub struct PaceArgs {
     pub most_per_minute: Option<NonZeroU32>,
 
     /// Whether the caption of a live source stays until the view changed and it is no longer
-    /// likely, rather than being reworded [default: off]
+    /// likely, rather than being reworded [default: on]
     #[arg(long, value_name = "ON|OFF")]
     pub steady: Option<Switch>,
 }

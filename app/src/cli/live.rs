@@ -27,7 +27,8 @@ use crate::cli::recording::RecordArgs;
 use crate::cli::rules::{Book, known_calibrations};
 use crate::cli::source::SourceArgs;
 use crate::cli::{dialog, interrupt, remote};
-use crate::engine::options::DeviceChoice;
+use crate::engine;
+use crate::engine::options::{DeviceChoice, EngineOptions};
 use crate::engine::place;
 use crate::live::{OpenEngine, OpenSource, STEADY_UNLESS_TOLD, Settings, Waker};
 use crate::log::{OpenEmbedder, local_embedder};
@@ -251,6 +252,12 @@ fn preferred_source(model: &ModelSpec) -> SourceSpec {
     if *model != ModelSpec::Demo && has_camera() { SourceSpec::Camera(CameraChoice::First) } else { SourceSpec::Demo }
 }
 
+/// What opens a model beside a window, which is drawn first.
+fn open_behind(args: &ModelArgs) -> OpenEngine {
+    let (model, options) = (args.model.clone(), EngineOptions { gives_way: true, ..args.engine_options() });
+    Box::new(move || engine::open(&model, &options))
+}
+
 /// This machine: its cameras, its models and its dialogs.
 struct Desktop {
     model: ModelArgs,
@@ -269,13 +276,13 @@ impl Platform for Desktop {
     }
 
     fn engine(&self, model: &ModelSpec) -> OpenEngine {
-        ModelArgs { model: model.clone(), ..self.model.clone() }.open_engine()
+        open_behind(&ModelArgs { model: model.clone(), ..self.model.clone() })
     }
 
     fn engine_as(&self, model: &ModelSpec, run: RunChoice) -> OpenEngine {
         let RunChoice { device, precision, threads } = self.runs_as(run);
         let threads = threads.and_then(NonZeroUsize::new);
-        ModelArgs { model: model.clone(), device, precision, threads, ..self.model.clone() }.open_engine()
+        open_behind(&ModelArgs { model: model.clone(), device, precision, threads, ..self.model.clone() })
     }
 
     fn runs_as(&self, wanted: RunChoice) -> RunChoice {

@@ -84,6 +84,9 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// The most that the processor's kernels may use; `None` leaves it to the environment.
     pub max_isa: Option<vlm::InstructionSet>,
+    /// The threads that compute wait for others that want the processor, as the one that draws a
+    /// window.
+    pub gives_way: bool,
     /// The GGUF file of the vision part of a model in two such files; `None` looks for it beside
     /// that of the text model.
     pub vision_file: Option<PathBuf>,

@@ -59,6 +59,8 @@ pub struct LoadOptions {
     /// The most that the processor's kernels may use; the environment's cap, if there is one, when
     /// not said ([`InstructionSet::from_environment`]).
     pub max_isa: Option<InstructionSet>,
+    /// Called by each of those threads when it starts, as to give it another priority.
+    pub on_thread: Option<fn()>,
 }
 
 /// A SmolVLM ready to run.
@@ -97,7 +99,7 @@ impl Model {
     /// cap that there is none of, or [`Error::Backend`] when the machine's memory or threads run
     /// out.
     pub fn load(files: &ModelFiles, options: LoadOptions) -> Result<Self> {
-        let LoadOptions { device, threads, precision, int8_cache, max_isa } = options;
+        let LoadOptions { device, threads, precision, int8_cache, max_isa, on_thread } = options;
         check_precision(&device, precision)?;
         let cap = if max_isa.is_some() { max_isa } else { InstructionSet::from_environment()? };
         let features = CpuFeatures::capped(cap);
@@ -108,7 +110,12 @@ impl Model {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.map_or(0, NonZeroUsize::get))
             .thread_name(|n| format!("vlm-{n}"))
-            .start_handler(move |_| features.use_here())
+            .start_handler(move |_| {
+                features.use_here();
+                if let Some(on_thread) = on_thread {
+                    on_thread();
+                }
+            })
             .build()
             .map_err(candle_core::Error::wrap)?;
         // The tokenizer is read by one thread, and takes as long as the int8 cache.

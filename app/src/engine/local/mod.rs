@@ -14,6 +14,7 @@ use vlm::{
 
 use crate::base::folders;
 use crate::base::message::Message;
+use crate::base::thread;
 use crate::demo::model as demo_model;
 use crate::engine::options::EngineOptions;
 use crate::engine::place::Decision;
@@ -67,7 +68,9 @@ pub fn load(model: &ModelSpec, options: &EngineOptions) -> Result<(Arc<Model>, E
     let threads = options.threads.and_then(NonZeroUsize::new);
     let int8_cache = if files.weight_bytes() < WORTH_KEEPING { None } else { kept_weights() };
     let max_isa = options.max_isa;
-    let loaded = Model::load(&files, LoadOptions { device: place, threads, precision, int8_cache, max_isa })?;
+    let on_thread = options.gives_way.then_some(thread::give_way as fn());
+    let options = LoadOptions { device: place, threads, precision, int8_cache, max_isa, on_thread };
+    let loaded = Model::load(&files, options)?;
     let device = loaded.device().device().to_string();
     let doubt_below = (*model == ModelSpec::Demo).then_some(demo_model::DOUBT_BELOW);
     let can = Capabilities { video: loaded.video_sampling(), scores: true, features: true, parallel: 1, doubt_below };

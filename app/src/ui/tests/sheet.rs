@@ -8,6 +8,7 @@ use egui_kittest::{SnapshotOptions, SnapshotResults, try_image_snapshot_options}
 use image::{Rgb, Rgba, RgbaImage, imageops};
 
 use crate::log::Store;
+use crate::ui::state::CaptionRate;
 use crate::ui::tests::raster::Raster;
 use crate::ui::tests::snapshots::{SNAPSHOTS, noon};
 use crate::ui::tests::*;
@@ -108,6 +109,8 @@ pub fn compare(name: &str, window: impl Fn(Theme) -> Bench, is_ready: impl Fn(&H
             bench.window.set_size(egui::vec2(width, height));
             bench.window.run_steps(SETTLED);
             bench.wait("all to be there", &is_ready);
+            // How many captions it took hangs on when the pictures came.
+            bench.window.state_mut().state.caption_rate = CaptionRate::default();
             bench.window.run_steps(SETTLED);
             let picture = bench.window.render().expect("drawn");
             if let Some(folder) = std::env::var_os(WHOLE) {
