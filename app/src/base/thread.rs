@@ -66,7 +66,7 @@ impl Thread {
 /// not let it, it goes on as it was.
 pub fn give_way() {
     let lowered = ThreadPriorityValue::try_from(BEHIND).map(ThreadPriority::Crossplatform);
-    if let Err(error) = lowered.map(ThreadPriority::set_for_current).unwrap_or(Ok(())) {
+    if let Err(error) = lowered.map_or(Ok(()), ThreadPriority::set_for_current) {
         tracing::debug!(?error, "the thread keeps its priority");
     }
 }

@@ -193,6 +193,8 @@ pub struct EngineScript {
     words: Arc<Mutex<BTreeMap<String, String>>>,
     /// Captions in whose place the last one may have stayed.
     pub may_stay: Arc<AtomicUsize>,
+    /// Coming captions that are kept in doubt.
+    pub doubts: Arc<AtomicUsize>,
     /// Requests that are under way, and the most that ever were.
     under_way: Arc<(AtomicUsize, AtomicUsize)>,
     /// How many times it was opened.
@@ -482,7 +484,10 @@ impl Engine for FakeEngine {
             Task::Caption { shown, instruction } => {
                 let text = caption_of(self.look(view, shown));
                 lock(&self.script.calls).push(Call::Caption(instruction.to_owned()));
-                self.tell(&text, &self.script.hold, limits, cancel, on_text)
+                let reply = self.tell(&text, &self.script.hold, limits, cancel, on_text)?;
+                let doubts = |left: usize| left.checked_sub(1);
+                let is_doubted = self.script.doubts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, doubts).is_ok();
+                Ok(Reply { is_kept: is_doubted, is_doubted, ..reply })
             }
             Task::Answer { shown, question } => {
                 let text = answer_of(question, self.look(view, shown));

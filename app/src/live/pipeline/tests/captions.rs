@@ -127,6 +127,31 @@ fn the_gate_passes_over_an_unchanged_view_until_the_longest_silence() {
 }
 
 #[test]
+fn a_doubted_caption_gets_another_look_though_nothing_new_comes() {
+    let (source, engine) = (SourceScript::live(), EngineScript::default());
+    let gate = Some(GateSettings { longest_silence: Duration::from_hours(1) });
+    let pipeline = running(Settings { gate, ..ungated() }, &source, &engine);
+    source.show(50);
+    until(&pipeline, whole_caption);
+    engine.doubts.store(1, Ordering::SeqCst);
+    source.show(200);
+    let doubted = until(&pipeline, whole_caption);
+    assert_eq!((doubted.frame.id, doubted.reply.is_doubted), (2, true));
+    let decided = until(&pipeline, whole_caption);
+    assert_eq!((decided.frame.id, decided.reply.is_doubted), (2, false));
+    // From now on it is what later pictures are compared with.
+    source.show(200);
+    until(&pipeline, |event| matches!(event, Event::Unchanged { .. }).then_some(()));
+
+    engine.doubts.store(1, Ordering::SeqCst);
+    source.show(50);
+    assert!(until(&pipeline, whole_caption).reply.is_doubted);
+    source.show(60);
+    let newest = until(&pipeline, |event| whole_caption(event).filter(|caption| !caption.reply.is_doubted));
+    assert!((4..=5).contains(&newest.frame.id), "{newest:?}");
+}
+
+#[test]
 fn another_instruction_captions_the_same_picture_again() {
     let (source, engine) = (SourceScript::patient(), EngineScript::default());
     let pipeline = running(Settings { gate: Some(GateSettings::default()), ..ungated() }, &source, &engine);
